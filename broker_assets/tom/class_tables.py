@@ -1,7 +1,7 @@
 """What a classifier says about the objects of one true class, by days from their peak.
 
-Of each detection the message that was stored last counts; a day is the largest whole number of days not above the time
-since the peak, from 20 days before to 90 days after.
+For each detection, the message that was stored last counts. The time since the peak is rounded down to whole days, from
+20 days before the peak to 90 days after.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from broker_assets.database.fetch import fetch
 FIRST_DAY, LAST_DAY = -20, 90
 """Days from the peak."""
 MOST: Final = 2_000_000
-"""Rows of a table, at most."""
+"""Most rows of a table."""
 
 _REPORTED: Final[LiteralString] = (
     "WITH reported AS (SELECT DISTINCT ON (source.diaobject_id, source.diasource_id) source.diaobject_id,"
@@ -74,7 +74,7 @@ _TABLES: Final[dict[str, tuple[LiteralString, tuple[str, ...], dict[str, pa.Data
     ),
 }  # fmt: skip
 STRUCTURES: Final = tuple(_TABLES)
-"""What can be asked for."""
+"""Names of the tables."""
 
 
 class NoClassTable(LookupError):
@@ -82,7 +82,7 @@ class NoClassTable(LookupError):
 
 
 def class_table(connection: psycopg.Connection[Any], what: str, classifier: int, classid: int) -> pd.DataFrame:
-    """Make a table.
+    """Compute a table.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def class_table(connection: psycopg.Connection[Any], what: str, classifier: int,
     what : str
         One of `STRUCTURES`.
     classifier, classid : int
-        Number of the classifier; true class, one of those that are exactly right for a model.
+        Number of the classifier; true class, one that is the exact class of a model.
 
     Returns
     -------
@@ -101,7 +101,7 @@ def class_table(connection: psycopg.Connection[Any], what: str, classifier: int,
     Raises
     ------
     NoClassTable
-        If there is nothing of this name, classifier or class, or more than `MOST` rows.
+        If there is no such name, classifier or class, or the table would have more than `MOST` rows.
     """
     if what not in _TABLES:
         raise NoClassTable(f"Unknown data structure: {what}")

@@ -1,6 +1,6 @@
-"""Features of a light curve of all bands together, as DESC's TOM gives them.
+"""Features of a light curve in all bands together, as computed by DESC's TOM.
 
-N points at times t with fluxes m and uncertainties δ, in order of time; w = 1/δ²; the weighted mean is
+N points at times t with fluxes m and uncertainties δ, in chronological order; w = 1/δ²; the weighted mean is
 m̄ = Σwm / Σw. Formulas: the contract of the TOM; D'Isanto et al. 2016, MNRAS 457, 3119 (quantiles, linear fit); Stetson
 1996, PASP 108, 851 (K); Stephens 1974, JASA 69, 730 (Anderson-Darling); Otsu 1979, IEEE SMC 9, 62.
 """
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FEWEST: Final = 4
-"""Points that a light curve must have."""
+"""Smallest number of points of a light curve."""
 
 Vector = NDArray[np.float64]
 
@@ -29,12 +29,12 @@ def features(mjd: Vector, flux: Vector, fluxerr: Vector) -> dict[str, float]:
     Parameters
     ----------
     mjd, flux, fluxerr : (n,) float64 array
-        Points in order of time: days, nJy, nJy.
+        Points in chronological order: days, nJy, nJy.
 
     Returns
     -------
     dict of str to float
-        13 features, in the order of the original.
+        13 features by name, in the order of the original.
 
     Raises
     ------
@@ -69,10 +69,10 @@ def features(mjd: Vector, flux: Vector, fluxerr: Vector) -> dict[str, float]:
 
 
 def _anderson_darling(flux: Vector) -> float:
-    """Distance from a normal distribution, corrected for N (Stephens 1974)."""
+    """Anderson-Darling statistic of a normal distribution, corrected for N (Stephens 1974)."""
     count = len(flux)
     z = np.sort((flux - np.mean(flux)) / np.std(flux, ddof=1))
-    # The logarithms of Φ(z) and 1 − Φ(z), each from the tail, which is exact there.
+    # The logarithms of Φ(z) and 1 − Φ(z), each computed directly, so that both tails are accurate.
     below = np.array([0.5 * erfc(-value / np.sqrt(2.0)) for value in z])
     above = np.array([0.5 * erfc(value / np.sqrt(2.0)) for value in z])
     rank = np.arange(1, count + 1)
@@ -82,7 +82,7 @@ def _anderson_darling(flux: Vector) -> float:
 
 
 def _otsu(flux: Vector) -> dict[str, float]:
-    """The split of the fluxes into a lower and an upper part with the largest variance between them."""
+    """Split the fluxes into a lower and an upper part so that the variance between them is largest (Otsu 1979)."""
     ordered = np.sort(flux)
     count = len(ordered)
     lower_count = np.arange(1, count)

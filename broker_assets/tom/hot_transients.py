@@ -1,4 +1,4 @@
-"""Objects that were detected lately."""
+"""Recently detected objects."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from broker_assets.database.reductions import ALERTS, COMPARED
 from broker_assets.database.tables import diaforcedsources, diasources
 
 DAYS: Final = 30.0
-"""Days before now within which an object must have been detected, unless asked otherwise."""
+"""Default number of days before now within which an object must have been detected."""
 SIGNIFICANT: Final = 5.0
-"""Signal-to-noise ratio of forced photometry that counts as a detection, where that is asked for."""
+"""Signal-to-noise ratio above which forced photometry counts as a detection, on request."""
 
-# The newest detection is known of each object, of imported ones and of those of the stream; both are indexed.
+# The newest detection of each object is stored, for imported objects and for those of the stream; both are indexed.
 _RECENT: Final = (
     "SELECT diaobject_id FROM elasticc2_diaobjectdetails WHERE latestsourcemjd >= {since}"
     " UNION SELECT diaobject_id FROM objects JOIN elasticc2_diaobjectdetails ON diaobject_id = diaobjectid"
@@ -47,7 +47,7 @@ def hot_objects(
     connection : psycopg.Connection
         Connection to use.
     since : float
-        Begin, MJD TAI, inclusive.
+        Beginning, MJD TAI, inclusive.
     until : float, optional
         End, MJD TAI, inclusive.
     gentypes : sequence of int, optional
@@ -55,7 +55,7 @@ def hot_objects(
     by_forced : bool
         Whether a detection is a forced measurement of more than `SIGNIFICANT` times its uncertainty, not a source.
     reductions : mapping of int to int
-        Whose detections; any of them counts.
+        Reductions whose detections count, by priority; any of them suffices.
 
     Returns
     -------
@@ -80,7 +80,7 @@ def hot_objects(
             reductions=sql.Literal(list(reductions)),
         )
     elif set(reductions) != {0}:
-        # Of other reductions no newest detection is kept.
+        # The newest detection is not stored for other reductions.
         tables = {diasources: [*of_time, [("reduction", "in", list(reductions))]]}
         query = sql.SQL(
             "SELECT diaobject_id FROM elasticc2_diaobjectdetails WHERE EXISTS (SELECT FROM diasources"
@@ -90,7 +90,7 @@ def hot_objects(
     else:
         query = sql.SQL(_RECENT).format(since=begin)
         if until is not None:
-            # The newest detection may be after the end.
+            # The newest detection may be later than the end.
             tables = {diasources: [*of_time, [("reduction", "=", 0)]]}
             query = sql.SQL(
                 "SELECT diaobject_id FROM ({recent}) AS recent WHERE EXISTS (SELECT FROM diasources"

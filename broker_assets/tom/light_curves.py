@@ -1,6 +1,6 @@
-"""Light curves of the objects that brokers reported, some objects at a time, in the order of objects and times.
+"""Light curves of the objects that brokers reported, in groups of objects, ordered by object and time.
 
-Points are forced photometry, detections, or both: forced photometry with those detections patched in that have none.
+Points are forced photometry, detections, or both: forced photometry, patched with detections that have none.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from broker_assets.database.reductions import ALERTS, points
 from broker_assets.database.tables import diaforcedsources, diasources
 
 TOGETHER: Final = 500
-"""Objects that are read at a time."""
+"""Objects per group."""
 FORCED, DETECTIONS, PATCH = "forced", "detections", "patch"
 WHICH: Final = (FORCED, DETECTIONS, PATCH)
 """Points that a light curve may have."""
@@ -35,7 +35,7 @@ HOST: Final = (
     *(f"hostgal_{kind}_{band}" for band in "ugrizy" for kind in ("mag", "magerr")),
     *("hostgal_ellipticity", "hostgal_sqradius", "hostgal_snsep"),
 )
-"""Columns of the host that are given with a light curve."""
+"""Columns of the host in a light curve."""
 
 _OBJECT: Final = pa.schema(
     [
@@ -67,10 +67,10 @@ _OF_ALERTS: Final[Mapping[str, Mapping[int, int]]] = {DETECTIONS: ALERTS, FORCED
 
 
 class Connecting(Protocol):
-    """Gives connections, each for a short time."""
+    """Lends connections, each for a short time."""
 
     def __call__(self) -> AbstractContextManager[psycopg.Connection[Any]]:
-        """A connection for the time of a `with`."""
+        """A context manager that lends a connection."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Curves:
     objects: pa.Table
     """`objectid`, `ra`, `dec` (deg, ICRS) and `HOST`, in the order of `objectid`."""
     points: pa.Table
-    """Columns `POINTS`, in the order of objects, times and numbers."""
+    """Columns `POINTS`, ordered by object, time and number."""
     begins: NDArray[np.int64]
     """(n + 1,) first point of each object, and the number of points."""
 
@@ -95,12 +95,12 @@ def read_curves(
 ) -> Iterator[Curves]:
     """Read the light curves of some objects.
 
-    A connection is in use only while some of them are read, not while a client takes them.
+    A connection is used only while a group is read, not while a client receives it.
 
     Parameters
     ----------
     connect : callable
-        Where connections come from.
+        Source of connections.
     objects : (n,) int64 array
         Objects; unknown ones and those without points are left out.
     which : str
@@ -108,13 +108,12 @@ def read_curves(
     until : float, optional
         Points up to this time, inclusive; MJD TAI.
     reductions : mapping
-        Of detections and forced photometry, which reductions and with which priorities, see
-        `database.reductions.points`.
+        Reductions of detections and of forced photometry, with their priorities; see `database.reductions.points`.
 
     Yields
     ------
     Curves
-        Some of them, in the order of their numbers.
+        Light curves of a group, ordered by object.
 
     Raises
     ------
@@ -167,9 +166,9 @@ def curves_of(
 
 
 def patched(forced: pa.Table, detected: pa.Table) -> pa.Table:
-    """Forced photometry, and those detections that have none.
+    """Forced photometry, and the detections without any.
 
-    A detection has forced photometry if a point of its object has its number, or its band and its time.
+    A detection has forced photometry if a point of its object has its number, or its band and time.
 
     Parameters
     ----------
@@ -179,7 +178,7 @@ def patched(forced: pa.Table, detected: pa.Table) -> pa.Table:
     Returns
     -------
     pyarrow.Table
-        Columns `POINTS`, in the order of objects, times and numbers.
+        Columns `POINTS`, ordered by object, time and number.
 
     Examples
     --------
@@ -231,7 +230,7 @@ def _points(
     conditions: list[list[Test]] = [[("diaobjectid", "in", objects)]]
     if until is not None:
         conditions.append([(TIME, "<=", until)])
-    # The objects are those of ELAsTiCC, so that the covering index has all that is asked for.
+    # The objects are those of ELAsTiCC, so that the covering index has all the columns needed.
     query = sql.SQL("{points} ORDER BY diaobjectid, midpointmjdtai, {id}").format(
         id=sql.Identifier(identifier),
         points=points(

@@ -1,1 +1,1 @@
-"""Calendars: nights and blocks at facilities, observations that are scheduled, events of accounts; as iCalendar too."""
+"""Calendars: nights and blocks at facilities, scheduled observations, events of accounts; also as iCalendar."""

@@ -1,4 +1,4 @@
-"""Events of calendars: what accounts enter for themselves or a facility, and when observations are scheduled."""
+"""Calendar events: those that accounts enter for themselves or a facility, and scheduled observations."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Connection = psycopg.Connection[Any]
 LONGEST_NAME: Final = 200
 LONGEST_TEXT: Final = 5000
 LONGEST_DAYS: Final = 400
-"""Days of an event, at most."""
+"""Longest duration of an event, days."""
 _READABLE: Final = (
     "(%(all)s OR owner = %(viewer)s OR (facility <> '' AND EXISTS (SELECT FROM access.groups"
     " JOIN access.memberships AS member USING (groupid)"
@@ -27,7 +27,7 @@ _READABLE: Final = (
 
 
 class BadEvent(ValueError):
-    """An event cannot be as it is given; the message says which field is wrong and why."""
+    """An event is not valid; the message says which field is wrong and why."""
 
 
 class UnknownEvent(LookupError):
@@ -36,11 +36,11 @@ class UnknownEvent(LookupError):
 
 @dataclass(frozen=True)
 class Event:
-    """Something in a calendar."""
+    """An entry in a calendar."""
 
     kind: Literal["event", "observation"]
     number: int
-    """Of the event or of the request of an observation."""
+    """Number of the event, or of the request for an observation."""
     owner: str
     name: str
     facility: str
@@ -61,20 +61,20 @@ def enter(
     description: str = "",
     number: int | None = None,
 ) -> int:
-    """Enter an event, or change one of the account.
+    """Enter an event, or change one that the account has.
 
     Parameters
     ----------
     connection : psycopg.Connection
         A transaction is opened in it.
     user : User
-        Whose.
+        Account that owns it.
     name, description : str
-        What.
+        Title and text.
     begins, ends : datetime.datetime
-        When; without a time zone UTC.
+        Begin and end; UTC without a time zone.
     facility : str
-        Facility whose group sees it too, of which the account must be a member; empty: only the account.
+        Facility whose group also sees the event, and of which the account must be a member; empty: only the account.
     number : int, optional
         Event that is changed.
 
@@ -86,7 +86,7 @@ def enter(
     Raises
     ------
     BadEvent
-        If it cannot be.
+        If a field is not valid.
     UnknownEvent
         If the account has no such event.
     """

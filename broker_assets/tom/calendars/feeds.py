@@ -1,6 +1,6 @@
-"""Secret addresses of calendars: programs that show calendars send no token, so the address has one.
+"""Secret addresses of calendars: calendar programs send no token, so the address contains a secret.
 
-Of an address only the digest is stored. A new address ends the old one.
+Only the digest of a secret is stored. A new address invalidates the old one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Connection = psycopg.Connection[Any]
 
 
 def renew(connection: Connection, user: User) -> str:
-    """Make the secret of the calendar of an account; an earlier one is no longer valid."""
+    """Create a secret for the calendar of an account; an earlier one is no longer valid."""
     secret = secrets.token_urlsafe(32)
     connection.execute(
         "INSERT INTO access.calendar_feeds (userid, digest) VALUES (%s, %s)"
@@ -29,18 +29,18 @@ def renew(connection: Connection, user: User) -> str:
 
 
 def end(connection: Connection, user: User) -> None:
-    """End the address of the calendar of an account."""
+    """Revoke the address of the calendar of an account."""
     connection.execute("DELETE FROM access.calendar_feeds WHERE userid = %s", (user.userid,))
 
 
 def made(connection: Connection, user: User) -> datetime.datetime | None:
-    """When the address of an account was made; none if it has none."""
+    """When the address of an account was created; None if it has none."""
     row = connection.execute("SELECT made FROM access.calendar_feeds WHERE userid = %s", (user.userid,)).fetchone()
     return None if row is None else row[0]
 
 
 def owner_of(connection: Connection, secret: str) -> str | None:
-    """Name of the account of a secret; none if it is not valid, or the account is not active."""
+    """Name of the account with a secret; None if it is not valid, or the account is not active."""
     row = connection.execute(
         "SELECT username FROM access.calendar_feeds JOIN access.users USING (userid)"
         " WHERE digest = %s AND active AND date_removed IS NULL",

@@ -17,7 +17,7 @@ def calendar_bytes(
     Parameters
     ----------
     events : sequence of Event
-        What is in it.
+        Events in the calendar.
     nights : sequence of Night
         Dark hours, entered as free time.
     authority : str

@@ -1,4 +1,4 @@
-"""Nights of observatories: from the end of evening twilight to the begin of morning twilight."""
+"""Nights of observatories: from the end of evening twilight to the beginning of morning twilight."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from broker_assets.tom.spectra.visibility import OBSERVATORIES, Observatory, vis
 
 @dataclass(frozen=True)
 class Night:
-    """A night that is dark at some time."""
+    """A night with at least some dark time."""
 
     observatory: str
     evening: datetime.date
@@ -21,25 +21,25 @@ class Night:
     """UTC."""
     ends: datetime.datetime
     moon: float
-    """Illuminated part of the Moon, 0 to 1."""
+    """Illuminated fraction of the Moon, 0 to 1."""
 
 
 def observatory_named(name: str) -> Observatory | None:
-    """The observatory of a name; none if there is none."""
+    """The observatory with a name; None if there is none."""
     return next((one for one in OBSERVATORIES if one.name == name), None)
 
 
 def nights_of(observatory: Observatory, first: datetime.date, days: int) -> list[Night]:
-    """Dark hours of some nights; those that are never dark are left out.
+    """Dark hours of consecutive nights; nights that never get dark are left out.
 
     Parameters
     ----------
     observatory : Observatory
-        Where.
+        The observatory.
     first : datetime.date
         Local date of the first evening.
     days : int
-        How many.
+        Number of nights.
 
     Examples
     --------

@@ -1,1 +1,1 @@
-"""Objects of which brokers, TNS, annotators, context and our own classifiers say what cannot all be right."""
+"""Objects about which brokers, TNS, annotators, context and our own classifiers contradict each other."""

@@ -1,5 +1,4 @@
-"""What every source says about objects, and which statements contradict each other, by set operations in the "
-"database."""
+"""Collects what every source says about objects, and finds contradictions, by set operations in the database."""
 
 from __future__ import annotations
 
@@ -17,8 +16,8 @@ from broker_assets.tom.contradictions.rule import Rule
 CONTRADICTIONS_VERSION: Final = "2"
 _LOCK: Final = 0x636F6E74
 
-# Each source has one statement about an object: a classifier of a broker the most probable class of its newest message.
-# What not everybody may read is none.
+# Each source makes one statement about an object: for a broker's classifier, the most probable class in its newest
+# message. What is not public does not count.
 _STATEMENTS: Final[tuple[LiteralString, ...]] = (
     "SELECT diaobject_id AS diaobjectid, 'broker ' || concat_ws(' ', brokername, brokerversion, classifiername,"
     " classifierparams) AS source, coalesce(class.description, latestclass1id::text) AS said,"
@@ -62,20 +61,20 @@ class Found:
     """Objects with contradictions."""
     pairs: int
     unknown: tuple[str, ...]
-    """Texts to which the rule gives no meaning, as they are; at most a thousand."""
+    """Texts to which the rule assigns no class; at most a thousand."""
     revision: int | None
     """Number of the change; None if nothing has changed."""
 
 
 def find(connection: psycopg.Connection[Any], rule: Rule) -> Found:
-    """Compare what is said about every object, and keep what contradicts.
+    """Compare the statements about every object, and store the contradictions.
 
     Parameters
     ----------
     connection : psycopg.Connection
         A transaction is opened in it.
     rule : Rule
-        What statements mean.
+        Meaning of statements.
     """
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
@@ -93,14 +92,14 @@ def find(connection: psycopg.Connection[Any], rule: Rule) -> Found:
 
 
 def only_by(connection: psycopg.Connection[Any], rule: Rule, one: str, other: str) -> list[tuple[int, str, str]]:
-    """Objects of which sources of one kind say something, and none of another kind does.
+    """Objects about which sources of one kind say something, and no source of another kind does.
 
     Parameters
     ----------
     connection : psycopg.Connection
         A transaction is opened in it.
     rule : Rule
-        What statements mean.
+        Meaning of statements.
     one, other : str
         Two of `SOURCES`.
 
@@ -112,7 +111,7 @@ def only_by(connection: psycopg.Connection[Any], rule: Rule, one: str, other: st
     Raises
     ------
     ValueError
-        If one is not a kind of source.
+        If `one` or `other` is not a kind of source.
     """
     for kind in (one, other):
         if kind not in SOURCES:
@@ -128,7 +127,7 @@ def only_by(connection: psycopg.Connection[Any], rule: Rule, one: str, other: st
 
 
 def _state(connection: psycopg.Connection[Any], rule: Rule) -> tuple[str, ...]:
-    """Make the temporary table `statements`; return the texts that mean nothing."""
+    """Fill the temporary table `statements`; return the texts without a meaning."""
     connection.execute(
         "DROP TABLE IF EXISTS pg_temp.said_meanings, pg_temp.context_meanings, pg_temp.compatible_classes,"
         " pg_temp.statements"

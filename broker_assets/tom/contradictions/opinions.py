@@ -1,6 +1,6 @@
-"""What each kind of source says about each object, kept for the page of what one kind has and another has not.
+"""What each kind of source says about each object, stored for the page of objects that only one kind knows.
 
-The statements are those of `finding`, when it last compared them; a page reads some rows and compares nothing.
+The statements are those that `finding` last compared; a page only reads some of the rows.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import psycopg
 SOURCES: Final = ("annotator", "broker", "classifier", "context", "tns")
 """Kinds of sources."""
 COUNTED: Final = 100_000
-"""Objects up to which they are counted."""
+"""Largest number of objects that is counted exactly."""
 
 _NOW: Final = (
     "CREATE TEMPORARY TABLE opinions ON COMMIT DROP AS SELECT DISTINCT ON (kind, diaobjectid) kind, diaobjectid,"
@@ -43,15 +43,15 @@ class Opinion:
 
     diaobjectid: int
     source: str
-    """The surest one."""
+    """The source with the highest probability."""
     said: str
     probability: float | None
     sources: int
-    """How many of this kind say something."""
+    """Number of sources of this kind that say something."""
 
 
 def keep_opinions(connection: psycopg.Connection[Any]) -> int:
-    """Keep what the temporary table `statements` says, in its transaction; rows that changed."""
+    """Store the temporary table `statements`, in its transaction; return the number of rows that changed."""
     connection.execute("DROP TABLE IF EXISTS pg_temp.opinions")
     connection.execute(_NOW)
     connection.execute("ANALYZE opinions")
@@ -61,7 +61,7 @@ def keep_opinions(connection: psycopg.Connection[Any]) -> int:
 def only_kept(
     connection: psycopg.Connection[Any], has: str, without: str, *, after: int = -(2**63), limit: int = 100
 ) -> list[Opinion]:
-    """Objects of which one kind of source says something, and another does not, in the order of their numbers.
+    """Objects about which one kind of source says something, and another does not, ordered by number.
 
     Parameters
     ----------
@@ -70,14 +70,14 @@ def only_kept(
     has, without : str
         Two of `SOURCES`.
     after : int
-        Objects with greater numbers.
+        Only objects with larger numbers.
     limit : int
-        Objects, at most.
+        Most objects.
 
     Raises
     ------
     ValueError
-        If one is not a kind of source.
+        If `has` or `without` is not a kind of source.
     """
     values = _values(has, without) | {"after": after, "limit": limit}
     rows = connection.execute(
@@ -88,7 +88,7 @@ def only_kept(
 
 
 def count_only(connection: psycopg.Connection[Any], has: str, without: str) -> int:
-    """How many such objects there are; `COUNTED` + 1 if there are more."""
+    """Number of such objects; `COUNTED` + 1 if there are more than `COUNTED`."""
     values = _values(has, without) | {"after": -(2**63), "most": COUNTED + 1}
     row = connection.execute("SELECT count(*) FROM (SELECT " + _ONLY + " LIMIT %(most)s) AS counted", values).fetchone()  # noqa: S608
     return int(row[0]) if row is not None else 0

@@ -1,4 +1,4 @@
-"""The rule: which class of the taxonomy a statement means, and which classes contradict each other."""
+"""The rule that assigns a class of the taxonomy to a statement, and decides which classes contradict each other."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ _KEYS: Final = {"taxonomy", "probability", "names", "context"}
 
 
 class RuleError(ValueError):
-    """A file is not a rule."""
+    """A file is not a valid rule."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What statements mean."""
+    """Meaning of statements."""
 
     taxonomy: Taxonomy
     probability: float
     """Least probability of a statement."""
     names: Mapping[str, int]
-    """Class by the beginning of a text, in lower case."""
+    """Class by the first words of a text, in lower case."""
     context: Mapping[str, int]
     """Class by the classification of the association."""
 
     @classmethod
     def read(cls, taxonomy: Taxonomy, path: Path | None = None) -> Self:
-        """Read a rule; the default one unless a file is given.
+        """Read a rule; by default the one of the package.
 
         Raises
         ------
         RuleError
-            If it is not a rule, or names a class that the taxonomy does not have.
+            If the file is not a rule, or names a class that the taxonomy does not have.
         """
         place = path or resources.files(__package__).joinpath("rule.yaml")
         try:
@@ -54,12 +54,12 @@ class Rule:
 
     @classmethod
     def of(cls, taxonomy: Taxonomy, given: Any, name: str = "the rule") -> Self:
-        """From the content of a file.
+        """A rule from the content of a file.
 
         Raises
         ------
         RuleError
-            As `read`.
+            See `read`.
         """
         if not isinstance(given, dict) or set(given) != _KEYS:
             raise RuleError(f"{name}: a rule has exactly the entries {', '.join(sorted(_KEYS))}")
@@ -100,7 +100,7 @@ class Rule:
 
     @cached_property
     def compatible(self) -> NDArray[np.int64]:
-        """(k, 2) pairs of classes of which one contains the other, each class with itself too."""
+        """(k, 2) int64 array: pairs of classes of which one contains the other, including each class with itself."""
         above = [(int(one), int(other)) for one in self.taxonomy.classid for other in self._lineage(int(one))]
         return np.array(sorted({*above, *((other, one) for one, other in above)}), np.int64).reshape(-1, 2)
 
@@ -114,6 +114,6 @@ class Rule:
 
     @property
     def version(self) -> str:
-        """Hash of what it says, with the taxonomy."""
+        """Hash of the rule and the taxonomy."""
         content = [self.taxonomy.digest, self.probability, sorted(self.names.items()), sorted(self.context.items())]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()

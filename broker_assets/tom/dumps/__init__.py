@@ -1,1 +1,1 @@
-"""Dumps of DESC's TOM as plain SQL: read, and written of a part of the survey."""
+"""Dumps of DESC's TOM as plain SQL: reading them, and writing a part of the survey as one."""

@@ -1,8 +1,8 @@
-"""Reads plain SQL dumps of DESC's TOM: their rows, whatever else they have.
+"""Reads the rows of plain SQL dumps of DESC's TOM, and nothing else in them.
 
 The rows of a dump are blocks `COPY table (columns) FROM stdin;` as pg_dump writes them. Of the statements around them
-only numbers of sequences count; nothing that a file says is executed. What is stored already is left as it is:
-classifiers that are here under another number keep ours, and messages refer to it.
+only the values of sequences are used; nothing in a file is executed. Stored rows are left as they are: a classifier
+that is already stored under another number keeps that number, and messages refer to it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _KEYS: Final = {
     "elasticc2_diasource": ("diasource_id",),
     "elasticc2_diaforcedsource": ("diaforcedsource_id", "diaobject_id"),
 }
-"""Rows of views that are the same."""
+"""Key columns that identify a row of a view."""
 
 
 class BadDump(ValueError):
@@ -42,27 +42,27 @@ class BadDump(ValueError):
 
 @dataclass
 class Read:
-    """What was in a dump."""
+    """Content of a dump."""
 
     rows: dict[str, int] = field(default_factory=dict)
     """Rows of each table."""
     stored: dict[str, int] = field(default_factory=dict)
-    """Those of them that are new."""
+    """Number of them that are new, by table."""
     skipped: dict[str, int] = field(default_factory=dict)
-    """Rows of tables that are not known here, or that have their own."""
+    """Rows of tables that do not exist here, or are not taken over."""
     statements: int = 0
     """Lines of other statements, which were not executed."""
 
 
 def import_dump(connection: psycopg.Connection[Any], lines: Iterable[str]) -> Read:
-    """Read a dump, all or nothing.
+    """Import a dump, all or nothing.
 
     Parameters
     ----------
     connection : psycopg.Connection
         A transaction is opened in it.
     lines : iterable of str
-        Lines of the file, with their ends.
+        Lines of the file, with line ends.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def import_dump(connection: psycopg.Connection[Any], lines: Iterable[str]) -> Re
     Raises
     ------
     BadDump
-        If a block of rows has no end, or names columns that its table does not have.
+        If a block of rows does not end, or names columns that its table does not have.
     psycopg.Error
         If a value does not fit its column.
     """
@@ -165,7 +165,7 @@ _SAME: Final = (
 
 
 def _classifiers(connection: psycopg.Connection[Any], columns: sql.Composed) -> int:
-    """New classifiers keep their number where it is free."""
+    """Insert new classifiers, under their number in the dump where it is free."""
     stored = connection.execute(
         sql.SQL(
             "INSERT INTO elasticc2_brokerclassifier ({}) SELECT {} FROM tom_dump ORDER BY classifier_id"
@@ -185,12 +185,12 @@ def _classifiers(connection: psycopg.Connection[Any], columns: sql.Composed) -> 
 
 
 def _messages(connection: psycopg.Connection[Any], names: list[str]) -> int:
-    """Messages that are not stored; those whose number is taken get another one."""
+    """Insert messages that are not stored yet; those whose number is taken get another one."""
     connection.execute(
         "UPDATE tom_dump SET classifier_id = here FROM tom_dump_classifiers AS renamed"
         " WHERE classifier_id = renamed.given AND here <> classifier_id"
     )
-    # Partitions of consumed messages are not in dumps, so that the database cannot compare these by itself.
+    # Dumps do not contain the Kafka partitions of messages, so no unique key can recognise messages that were consumed.
     connection.execute(
         "DELETE FROM tom_dump AS given USING elasticc2_brokermessage AS known WHERE known.alert_id = given.alert_id"
         " AND known.classifier_id = given.classifier_id AND known.topicname IS NOT DISTINCT FROM given.topicname"
@@ -221,7 +221,7 @@ def _messages(connection: psycopg.Connection[Any], names: list[str]) -> int:
 
 
 def _advance(connection: psycopg.Connection[Any], name: str, value: int) -> None:
-    """Numbers of a sequence go on after those of the dump, and after those that are here."""
+    """Continue a sequence after the numbers in the dump and those that are stored."""
     row = connection.execute("SELECT to_regclass(%s)::oid", (sql.Identifier(name).as_string(connection),)).fetchone()
     if row is None or row[0] is None or not name.startswith("elasticc2_"):
         return

@@ -1,4 +1,4 @@
-"""Writes a part of the survey as a plain SQL dump: some objects with all that there is of them."""
+"""Writes a part of the survey as a plain SQL dump: some objects with all their rows."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def export_dump(
     Parameters
     ----------
     connection : psycopg.Connection
-        A transaction that sees one moment is opened in it.
+        A repeatable-read transaction is opened in it.
     write : callable
         Takes the bytes of the dump.
     objects : int
@@ -57,7 +57,7 @@ def export_dump(
     only_sent : bool
         Whether objects are chosen among those with an alert that was sent.
     seed : float, optional
-        Between -1 and 1: the same gives the same objects.
+        Between -1 and 1; the same seed gives the same objects.
 
     Returns
     -------

@@ -1,1 +1,1 @@
-"""The first campaign, ELAsTiCC: its alerts, truth and messages under the names in camelCase that it had."""
+"""The first campaign, ELAsTiCC: its alerts, truth and messages, under their original names in camelCase."""

@@ -1,10 +1,10 @@
-"""Alerts of the first campaign, reconstructed: other rules than those of the second one.
+"""Alerts of the first campaign, reconstructed by rules that differ from those of the second.
 
 An alert has all earlier detections of its object, and, if the first one is more than half a day old, the forced
 photometry from 30 days before the first one on.
 """
 
-# ruff: noqa: S608 - every query is made of constants of this module
+# ruff: noqa: S608 - every query consists of constants of this module
 
 from __future__ import annotations
 

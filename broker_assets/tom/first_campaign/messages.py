@@ -13,7 +13,7 @@ _WHERE: Final = {
     "message.diasource_id": 'message."diaSourceId"',
     "source.diaobject_id": 'source."diaObjectId"',
 }
-"""Columns of the second campaign, by which a question is put, and those of the first."""
+"""Columns of the second campaign, which questions name, and the corresponding ones of the first."""
 _FROM: Final = " FROM elasticc_brokermessage AS message"
 _OF_OBJECTS: Final = ' JOIN elasticc_diasource AS source ON source."diaSourceId" = message."diaSourceId"'
 _SELECT: Final = (
@@ -30,7 +30,7 @@ _SAID: Final = (
 
 
 def read_first_messages(connection: psycopg.Connection[Any], question: Question) -> dict[str, Any]:
-    """Answer a question; see `tom.messages.reading.read_messages`."""
+    """Read the messages that a question asks for; see `tom.messages.reading.read_messages`."""
     if question.column is None:
         row = connection.execute(
             _SELECT + _FROM + _SAID + ' WHERE message."brokerMessageId" = %s', question.values

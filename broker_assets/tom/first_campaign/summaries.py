@@ -1,10 +1,10 @@
-"""What the pages of the campaigns count: each page is a question to the tables, with what its columns are called.
+"""The counts on the pages of the campaigns: each page is a query of the tables with names for its columns.
 
-Those of the original are pictures that its commands draw at night; here they are counted when they are asked for, from
-the tables and the views that `views.refresh` keeps, and drawn by `api.tom.summary_charts`.
+In the original they are pictures that its commands draw at night; here they are counted on request, from the tables and
+the views that `views.refresh` updates, and drawn by `api.tom.summary_charts`.
 """
 
-# ruff: noqa: S608 - every query is made of constants of this module
+# ruff: noqa: S608 - every query consists of constants of this module
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from typing import Any, Final, LiteralString
 import psycopg
 
 MOST: Final = 2000
-"""Lines of a page."""
+"""Most rows of a page."""
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """How the lines of a page are drawn; columns are counted from 0."""
+    """How the rows of a page are drawn; columns are counted from 0."""
 
     value: int
     """Column of the height of a bar, or of the shade of a cell."""
     x: int
-    """Column of what is below the bars, or of the columns of cells."""
+    """Column with the labels of the bars, or of the columns of cells."""
     of: tuple[int, ...] = ()
-    """Columns of what a chart is of: one chart for each."""
+    """Columns whose values identify a chart: one chart for each combination."""
     y: int | None = None
     """Column of the rows of cells; None: bars."""
     most: float = 100.0
     """Value of the darkest cell."""
     newest_first: bool = False
-    """Whether the lines are in the opposite order of the bars."""
+    """Whether the rows are in the opposite order of the bars."""
 
 
 @dataclass(frozen=True)
@@ -182,5 +182,5 @@ SECOND: Final[dict[str, Summary]] = {
 
 
 def lines(connection: psycopg.Connection[Any], summary: Summary) -> list[tuple[Any, ...]]:
-    """The lines of a page, `MOST` at most."""
+    """The rows of a page, `MOST` at most."""
     return connection.execute(summary.query + " LIMIT %s", (MOST,), prepare=False).fetchall()

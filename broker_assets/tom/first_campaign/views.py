@@ -1,7 +1,7 @@
-"""The materialised views of the first campaign: what classifiers said by class, time from the peak and probability.
+"""The materialised views of the first campaign: classifications by class, time from the peak and probability.
 
-All of them follow from `elasticc_view_dedupedclassifications`, in the order of `VIEWS`; `refresh` makes them again from
-the tables. Readers see either the old content of all or the new one.
+All of them are computed from `elasticc_view_dedupedclassifications`, in the order of `VIEWS`; `refresh` recomputes them
+from the tables. Readers see the old content of all views, or the new content of all.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import psycopg
 from psycopg import sql
 
 VIEWS_VERSION: Final = "1"
-"""Version of what the views say: their definitions are in the migrations."""
+"""Version of the definitions of the views, which are in the migrations."""
 VIEWS: Final = (
     "elasticc_view_dedupedclassifications",
     "elasticc_view_classifications_totprobpersource",
@@ -29,7 +29,7 @@ _LOCK: Final = 0x766965777331
 
 
 class Content(NamedTuple):
-    """What a view has."""
+    """Content of a view."""
 
     rows: int
     checksum: int
@@ -37,7 +37,7 @@ class Content(NamedTuple):
 
 
 def refresh(connection: psycopg.Connection[Any]) -> dict[str, Content]:
-    """Make the views again.
+    """Recompute the views.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def refresh(connection: psycopg.Connection[Any]) -> dict[str, Content]:
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
         for name in VIEWS:
-            # Readers are kept waiting only for the moment in which the changed rows are put in.
+            # Readers wait only for the moment in which the changed rows are inserted.
             connection.execute(sql.SQL("REFRESH MATERIALIZED VIEW CONCURRENTLY {}").format(sql.Identifier(name)))
             row = connection.execute(
                 sql.SQL("SELECT count(*), coalesce(sum(hashtextextended(item::text, 0)), 0) FROM {} AS item").format(

@@ -1,6 +1,6 @@
-"""What the loader of the first campaign writes: objects, alerts with their points, truth, and what was sent.
+"""Stores what the loader of the first campaign sends: objects, alerts with their points, truth, and sent alerts.
 
-Rows that are there already stay as they are. Each call is one transaction of its caller.
+Rows that exist are left as they are. Each call is a transaction that the caller opens.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from broker_assets.database.tables.tom import elasticc1
 Connection = psycopg.Connection[Any]
 
 MOST: Final = 100_000
-"""Documents of a call, at most."""
+"""Most documents of a call."""
 _TRUTH: Final = {"SourceID": "diaSourceId", "SNID": "diaObjectId", "MJD": "mjd", "DETECT": "detect",
                  "TRUE_GENTYPE": "gentype", "TRUE_GENMAG": "genmag"}  # fmt: skip
 _DEFAULTS: Final = {"ccdVisitId": 0, "totFlux": 0.0, "totFluxErr": 0.0, "galnmatch": 0}
-"""Values of columns that documents need not have: the simulation has no visits and no visit images."""
+"""Default values of columns that documents may omit: the simulation has no visits and no visit images."""
 _INTEGERS: Final = (sa.BigInteger, sa.Integer)
 
 
 class BadDocumentError(ValueError):
-    """A document is not as it must be; the text says which one, and why."""
+    """A document is not valid; the message says which one, and why."""
 
 
 def documents_of(given: Any) -> list[dict[str, Any]]:
@@ -48,17 +48,17 @@ def documents_of(given: Any) -> list[dict[str, Any]]:
 
 
 def add_objects(connection: Connection, documents: Sequence[Mapping[str, Any]]) -> int:
-    """Add objects; how many are new."""
+    """Add objects; return how many are new."""
     return _add(connection, elasticc1.diaobject, [_row(elasticc1.diaobject, one, "diaObject") for one in documents])
 
 
 def add_alerts(connection: Connection, documents: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """Add alerts with their objects and points; how many of each are new.
+    """Add alerts with their objects and points; return how many of each are new.
 
     Raises
     ------
     BadDocumentError
-        If something is missing in one: then nothing is added.
+        If something is missing in one of them; nothing is added then.
     """
     objects, sources, forced, alerts = [], [], [], []
     for place, document in enumerate(documents):
@@ -83,7 +83,7 @@ def add_alerts(connection: Connection, documents: Sequence[Mapping[str, Any]]) -
 
 
 def add_truth(connection: Connection, documents: Sequence[Mapping[str, Any]]) -> tuple[list[int], list[int]]:
-    """Add truth of points; their numbers, and those that were detected but are not stored."""
+    """Add truth of points; return their numbers, and those of detected points that are not stored."""
     rows = [
         _row(elasticc1.diatruth, {column: one.get(name) for name, column in _TRUTH.items()}, f"truth {place}")
         for place, one in enumerate(documents)
@@ -99,7 +99,7 @@ def add_truth(connection: Connection, documents: Sequence[Mapping[str, Any]]) ->
 
 
 def add_object_truth(connection: Connection, documents: Sequence[Mapping[str, Any]]) -> list[int]:
-    """Add truth of objects, of those that are known; their numbers.
+    """Add truth of known objects; return their numbers.
 
     Names are those of the columns in any case, or of the dump of the simulation (`CID`, `NON1A_INDEX`).
     """
@@ -121,12 +121,12 @@ def add_object_truth(connection: Connection, documents: Sequence[Mapping[str, An
 
 
 def mark_sent(connection: Connection, alerts: Sequence[int]) -> datetime.datetime:
-    """Mark alerts as sent now, those that were not before; the time.
+    """Mark alerts as sent now unless they were sent before; return the time.
 
     Raises
     ------
     BadDocumentError
-        If one does not exist: then none is marked.
+        If one does not exist; none is marked then.
     """
     unknown = connection.execute(
         "SELECT number FROM unnest(%s::bigint[]) AS wanted (number) WHERE NOT EXISTS (SELECT FROM elasticc_diaalert"
@@ -158,7 +158,7 @@ def _mapping(given: Any, where: str) -> dict[str, Any]:
 
 
 def _row(table: sa.Table, document: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """The columns of a document, checked; those that it need not have are null."""
+    """The columns of a document, checked; optional ones that are missing are null."""
     row: dict[str, Any] = {}
     for column in table.columns:
         value = document.get(column.name, _DEFAULTS.get(column.name))

@@ -1,1 +1,1 @@
-"""Messages of brokers: one classifier's probabilities of classes for one alert."""
+"""Messages of brokers: the class probabilities of one classifier for one alert."""

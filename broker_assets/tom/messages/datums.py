@@ -1,7 +1,7 @@
 """Messages of brokers as Avro datums of the campaigns, many at a time by the compiled reader.
 
-Both versions of the schema are read at once: what is not a datum of the newer one may be one of the older, in which
-each probability names its classifier, so that a message may be several rows.
+Both versions of the schema are read at once: what is not a datum of the newer version may be one of the older, in which
+each probability names its classifier, so that a message may become several rows.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ CONTENT: Final = pa.schema(
         }),
     ]
 )  # fmt: skip
-"""Columns of what is in messages: `message` is the number of the message that a row is from."""
+"""Columns of the content of messages: `message` is the index of the message from which a row comes."""
 LONGEST: Final = {"brokername": 100, "classifiername": 200}
-"""Characters of names, at most."""
+"""Longest names, characters."""
 LAST_MS: Final = 253_402_300_800_000
-"""Begin of the year 10000, milliseconds since 1970."""
+"""Beginning of the year 10000, milliseconds since 1970."""
 
 
 @dataclass(frozen=True)
 class ReadMessages:
-    """What is in some messages."""
+    """The content of some messages."""
 
     rows: pa.Table
-    """Columns `CONTENT`; in the order of the messages."""
+    """Columns `CONTENT`, in the order of the messages."""
     refused: dict[int, str]
-    """Why messages cannot be used, by their number; they have no rows."""
+    """Why messages cannot be used, by index; they have no rows."""
 
 
 def read_datums(values: Sequence[bytes], versions: Sequence[str] = VERSIONS) -> ReadMessages:
@@ -55,12 +55,12 @@ def read_datums(values: Sequence[bytes], versions: Sequence[str] = VERSIONS) -> 
     values : sequence of bytes
         The messages.
     versions : sequence of str
-        Versions of the schema that they may have, in the order in which they are tried.
+        Versions of the schema to try, in this order.
 
     Returns
     -------
     ReadMessages
-        The reason of a message that is of no version is that of the first.
+        A message that fits no version is refused with the reason for the first one.
     """
     reasons: dict[int, str] = {}
     refused: dict[int, str] = {}
@@ -96,7 +96,7 @@ def checked(rows: pa.Table) -> tuple[pa.Table, dict[int, str]]:
     Returns
     -------
     (pyarrow.Table, dict)
-        Good rows, and why messages are refused, by their number.
+        Good rows, and why messages are refused, by index.
     """
     refused: dict[int, str] = {}
     number = rows["message"].to_numpy()
@@ -133,7 +133,7 @@ def _reader(version: str) -> PacketReader:
 
 
 def _times(milliseconds: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Instants; numbers that are none are kept far away, so that they are refused."""
+    """Times, UTC; numbers that are not valid become times far away, so that they are refused."""
     outside = pc.or_(pc.less(milliseconds, 0), pc.greater(milliseconds, LAST_MS))
     kept = pc.if_else(outside, LAST_MS, milliseconds)
     return pc.multiply(kept, 1000).cast(pa.timestamp("us", tz="UTC"))

@@ -1,7 +1,7 @@
-"""What a document of a broker says about an alert, once its parts are found: as rows of messages.
+"""Turns a broker's document about an alert, once its parts have been found, into rows of messages.
 
-Documents of every schema version are taken: probabilities may be a list with classes by number or by name, or a table
-of names; in the first campaign's form each names its classifier. The whole document is kept.
+Documents of all schema versions are accepted: probabilities may be a list with classes by number or name, or a mapping
+from names; in the form of the first campaign each names its classifier. The whole document is stored.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _PROBABILITY: Final = re.compile(r"P\((.*)\)")
 
 @lru_cache(maxsize=1)
 def taxonomy_names() -> Mapping[str, int]:
-    """Classes of the taxonomy by their descriptions, in small letters."""
+    """Classes of the taxonomy by description, in lower case."""
     taxonomy = read_taxonomy("elasticc2")
     return {
         text.lower(): int(number) for number, text in zip(taxonomy.classid, taxonomy.description, strict=True)
@@ -36,16 +36,16 @@ def message_rows(said: Mapping[str, Any], classes: Mapping[str, int], document: 
     Parameters
     ----------
     said : mapping
-        By the names of `settings.surveys.PLACES`; what is not there is None or missing.
+        Parts by the names in `settings.surveys.PLACES`; absent ones are None or missing.
     classes : mapping
-        Classes by the names that the broker gives them, besides those of the taxonomy.
+        Classes by the broker's own names, in addition to those of the taxonomy.
     document : str or None
         The whole message as JSON.
 
     Raises
     ------
     BadMessage
-        If it says nothing that can be stored.
+        If it contains nothing that can be stored.
 
     Examples
     --------
@@ -137,7 +137,7 @@ def _optional(value: Any) -> str | None:
 
 
 def _time(value: Any) -> datetime.datetime | None:
-    """An instant from milliseconds since 1970, a text of ISO 8601, or a time."""
+    """A time, UTC, from milliseconds since 1970, a text in ISO 8601, or a datetime."""
     if value is None:
         return None
     if isinstance(value, str):

@@ -1,4 +1,4 @@
-"""Uploaded messages: JSON documents, checked, as a table of messages."""
+"""Uploaded messages: checks JSON documents and turns them into a table of messages."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from broker_assets.tom.messages.storing import MESSAGES, UPLOADED, UPLOADS
 _EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _LARGEST: Final = 2**63
 _TEXTS: Final = {"brokerName": 100, "classifierName": 200}
-"""Names that a message must have, and their longest lengths."""
+"""Names that a message must have, and their maximum lengths."""
 _VERSIONS: Final = ("brokerVersion", "classifierParams")
 """Texts that a message must have, which may be null."""
 _LAST_YEAR_MS: Final = 253_402_300_800_000
-"""Begin of the year 10000, milliseconds."""
+"""Beginning of the year 10000, milliseconds since 1970."""
 
 
 class BadMessage(ValueError):
-    """A message is not as it must be; the text says which one, and why."""
+    """A message is not valid; the text says which one, and why."""
 
 
 def uploaded(documents: Any) -> pa.Table:
-    """Read messages of the form that AMPEL uploads.
+    """Read messages in the form that AMPEL uploads.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def uploaded(documents: Any) -> pa.Table:
     Raises
     ------
     BadMessage
-        If one of them is wrong: then none is taken.
+        If one of them is wrong; none is accepted then.
 
     Examples
     --------
@@ -127,7 +127,7 @@ def _integer(value: Any, where: str, name: str, limit: int) -> int:
 
 
 def _time(value: Any, where: str, name: str, *, required: bool = False) -> datetime.datetime | None:
-    """An instant from milliseconds since 1970."""
+    """A time, UTC, from milliseconds since 1970."""
     if value is None and not required:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):

@@ -1,6 +1,6 @@
 """Stored messages of brokers as documents, by number, alert, detection or object, in pages.
 
-The documents are those of the first campaign, which the second one never ported.
+The documents have the form of the first campaign; the original never ported it to the second.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any, Final
 import psycopg
 
 PAGE: Final = 100
-"""Messages of an answer, unless asked otherwise."""
+"""Default number of messages in an answer."""
 MOST: Final = 1000
-"""Messages of an answer, at most."""
+"""Most messages in an answer."""
 
 _COLUMNS: Final = {
     "alertid": "message.alert_id",
@@ -38,7 +38,7 @@ _SELECT: Final = (
 
 
 class BadQuestion(ValueError):
-    """It is not said, or cannot be understood, which messages are asked for."""
+    """The request does not say, or not clearly, which messages it asks for."""
 
 
 @dataclass(frozen=True)
@@ -58,15 +58,15 @@ def question_of(path: str, parameters: Mapping[str, str]) -> Question:
     Parameters
     ----------
     path : str
-        What is in the address after `brokermessage/`: a number, or `alertid=1,2`, `sourceid=…`, `objectid=…`, also
-        `offset=…` and `num=…`, between slashes.
+        Part of the address after `brokermessage/`: a number, or `alertid=1,2`, `sourceid=…`, `objectid=…`, and
+        optionally `offset=…` and `num=…`, separated by slashes.
     parameters : mapping of str to str
-        Those of the address, of the same names; others are ignored.
+        Query parameters of the same names; others are ignored.
 
     Raises
     ------
     BadQuestion
-        If it cannot be understood.
+        If the path or a parameter is not valid.
 
     Examples
     --------
@@ -108,7 +108,7 @@ def _number(text: str) -> int:
 
 
 def _shown(text: str) -> str:
-    """What is repeated of a request: nothing that a browser could take for a page.
+    """A part of a request to repeat in an answer: nothing that a browser could take for a page.
 
     Examples
     --------
@@ -119,12 +119,12 @@ def _shown(text: str) -> str:
 
 
 def read_messages(connection: psycopg.Connection[Any], question: Question) -> dict[str, Any]:
-    """Answer a question.
+    """Read the messages that a question asks for.
 
     Returns
     -------
     dict
-        One message, or nothing; or a page: `offset`, `num`, `totalcount`, `count`, `brokermessages`, by number.
+        One message, or an empty dict; or a page: `offset`, `num`, `totalcount`, `count`, `brokermessages`, by number.
     """
     if question.column is None:
         row = connection.execute(
@@ -152,14 +152,14 @@ def page_of(
     connection : psycopg.Connection
         Connection to use.
     question : Question
-        Which messages, and from which on.
+        Which messages, and where the page begins.
     select, source, counted : str
-        SQL: the columns, the first of which is the number of the message; where they are from; where messages are
-        counted.
+        SQL: the columns, of which the first is the number of the message; their FROM clause; the FROM clause for
+        counting.
     column : str
-        SQL expression that has one of the values of the question.
+        SQL expression that is compared with the values of the question.
     document : callable
-        From a row to a document.
+        Function that turns a row into a document.
     """
     where = f" WHERE {column} = ANY(%s::bigint[])"
     values = [list(question.values)]
@@ -194,12 +194,11 @@ def message_document(
     Parameters
     ----------
     message : sequence
-        Number, offset in the topic, alert, detection, and four times: of its header, of storing, of publishing the
-        alert and of its reception by the broker.
-    broker, version : str
-        Of the broker.
+        Number, offset in the topic, alert, detection, and four times: of the message header, of storage, of publication
+        of the alert, and of its reception by the broker.
+    broker, version : str Name and version of the broker.
     classifications : list of dict
-        What it says.
+        Its classifications.
     """
     number, offset, alert, source, header, ingested, published, received = message
     return {
@@ -218,5 +217,5 @@ def message_document(
 
 
 def milliseconds(time: Any) -> int | None:
-    """A time as milliseconds since 1970; null stays."""
+    """A time as milliseconds since 1970; None for None."""
     return round(time.timestamp() * 1000) if time is not None else None

@@ -1,8 +1,8 @@
 """Stores messages of brokers, each once, in one set operation; from Kafka and from uploads alike.
 
-A message from Kafka is identified by topic, partition and offset, an uploaded one by classifier, alert and time of
-publication of the alert. The database decides: a message that is stored already, or that another process is storing,
-is a duplicate.
+A message from Kafka is identified by topic, partition and offset, an uploaded one by classifier, alert and publication
+time of the alert. The database decides: a message that is already stored, or that another process is storing, is a
+duplicate.
 """
 
 from __future__ import annotations
@@ -57,14 +57,14 @@ _CREATE: Final = (
     " brokeringesttimestamp timestamptz, brokername text, brokerversion text, classifiername text,"
     " classifierparams text, classid smallint[], probability real[], document text) ON COMMIT DROP"
 )
-# Only missing classifiers are inserted: one that is there would use up a number.
+# Only missing classifiers are inserted: a conflict would use up a number of the sequence.
 _CLASSIFIERS: Final = (
     "INSERT INTO elasticc2_brokerclassifier (brokername, brokerversion, classifiername, classifierparams)"  # noqa: S608
     " SELECT DISTINCT brokername, brokerversion, classifiername, classifierparams FROM tom_message_stage AS stage"
     f" WHERE NOT EXISTS (SELECT FROM elasticc2_brokerclassifier AS known WHERE {_SAME})"
     " ORDER BY 1, 2, 3, 4 ON CONFLICT DO NOTHING"
 )
-# In the order of the keys, so that two processes with the same messages wait for, and not on, each other.
+# In the order of the keys, so that two processes with the same messages cannot deadlock.
 _MESSAGES: Final = (
     "WITH stored AS (INSERT INTO elasticc2_brokermessage (streammessage_id, topicname, kafka_partition, alert_id,"  # noqa: S608
     " diasource_id, msghdrtimestamp, descingesttimestamp, elasticcpublishtimestamp, brokeringesttimestamp, classid,"
@@ -96,25 +96,25 @@ class StoredMessages:
     stored: int
     """Messages that are new."""
     classifiers: int
-    """Classifiers that were not known."""
+    """Classifiers that are new."""
     first: int | None
-    """Smallest number of the new ones; of messages that are all known, of these; None if there are none."""
+    """Smallest number of the new messages or, if all are known, of the known ones; None without messages."""
 
     @property
     def duplicate(self) -> int:
-        """Messages that were stored before, or are given twice."""
+        """Messages that were stored before, or were given twice."""
         return self.received - self.stored
 
 
 def store_messages(
     connection: psycopg.Connection[Any], messages: pa.Table, *, ingestid: int | None = None
 ) -> StoredMessages:
-    """Store messages of brokers and register the detections that they are about for the next import.
+    """Store messages of brokers, and register their detections for the next import.
 
     Parameters
     ----------
     connection : psycopg.Connection
-        In a transaction, which the caller commits, with the position of the stream if there is one.
+        In a transaction, which the caller commits together with the stream position, if there is one.
     messages : pyarrow.Table
         Columns of `MESSAGES`; names of brokers have at most 100 characters, names of classifiers 200.
     ingestid : int, optional
@@ -128,9 +128,9 @@ def store_messages(
     Raises
     ------
     psycopg.errors.StringDataRightTruncation
-        If a name is too long; `forms` checks that before.
+        If a name is too long; `forms` checks this first.
     psycopg.errors.CheckViolation
-        If a message has not as many probabilities as classes.
+        If a message has different numbers of probabilities and classes.
     """
     if not messages.num_rows:
         return StoredMessages(0, 0, 0, None)

@@ -1,4 +1,5 @@
-"""Stores an upload of classifications as a batch of the ledger: received = stored + known, with who sent what bytes."""
+"""Stores an upload of classifications as a batch of the ledger: received = stored + known, with the sender and the
+bytes."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from broker_assets.accounting import ledger
 from broker_assets.tom.messages.storing import UPLOADS, StoredMessages, store_messages
 
 UPLOAD_VERSION: Final = "uploads 1"
-"""Version of the code that makes rows of uploads; raise it when it makes other rows."""
+"""Version of the code that turns uploads into rows; raise it when the rows change."""
 
 
 def store_upload(
@@ -25,11 +26,11 @@ def store_upload(
     connection : psycopg.Connection
         In a transaction, which the caller commits.
     messages : pyarrow.Table
-        Of `forms.uploaded`.
+        Table from `forms.uploaded`.
     username : str
         The account.
     content : bytes
-        What was sent.
+        Body of the request.
 
     Returns
     -------

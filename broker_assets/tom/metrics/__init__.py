@@ -1,1 +1,1 @@
-"""How right the classifiers of brokers are, against the truth of a simulated survey."""
+"""Compares the classifiers of brokers with the truth of a simulated survey."""

@@ -1,4 +1,4 @@
-"""Which classes are taken for which: the true class of objects against the most probable one that a classifier gave."""
+"""Confusion matrices: the true class of objects against the most probable class from a classifier."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ class Confusion:
     reported: NDArray[np.int64]
     """(m,) most probable classes, ascending: the columns."""
     objects: NDArray[np.int64]
-    """(n, m) how many objects."""
+    """(n, m) numbers of objects."""
 
     @property
     def by_true_class(self) -> NDArray[np.float64]:
-        """(n, m) shares of the objects of a true class: each row sums to 1; the diagonal is the completeness."""
+        """(n, m) fractions of the objects of a true class: each row sums to 1; the diagonal is the completeness."""
         return _shares(self.objects, 1)
 
     @property
     def by_reported_class(self) -> NDArray[np.float64]:
-        """(n, m) shares of the objects with a reported class: each column sums to 1; the diagonal is the purity."""
+        """(n, m) fractions of the objects with a reported class: each column sums to 1; the diagonal is the purity."""
         return _shares(self.objects, 0)
 
     def right(self, taxonomy: Taxonomy, level: str = "exact") -> float:
-        """Share of the objects whose reported class is right, by classes at least as specific as a level.
+        """Fraction of the objects whose reported class is right and at least as specific as a level.
 
         NaN without objects.
         """
         if not self.objects.size:
             return float("nan")
-        # Any model of a class stands for it: all of them have the same classes above.
+        # Any model of a class can represent it: all of them have the same parent classes.
         of_model = taxonomy.true_class(taxonomy.gentype)
         models = taxonomy.gentype[np.argmax(of_model[None, :] == self.true[:, None], axis=1)]
         matrix = taxonomy.matches(self.reported[None, :], models[:, None], level)
@@ -51,7 +51,7 @@ def confusion(true: ArrayLike, reported: ArrayLike, objects: ArrayLike) -> Confu
     Parameters
     ----------
     true, reported, objects : (k,) integer arrays
-        True class, most probable class, and how many objects have both; the same pair may come more than once.
+        True class, most probable class, and number of objects with both; a pair may occur more than once.
 
     Examples
     --------

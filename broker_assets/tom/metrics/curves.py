@@ -1,9 +1,9 @@
-"""From counts of probabilities to curves: ROC, precision and recall, calibration.
+"""Computes curves from counts of probabilities: ROC, precision and recall, calibration.
 
-The counts are those of `tallies`: for a classifier and a class, in how many messages the class had a probability in
-each of some bins of equal width over [0, 1], for messages about objects of which the class is right and for others. A
-message that does not list the class gives it the probability 0. Counts of two sets of messages add up, so no curve asks
-for a message twice.
+The counts are those of `tallies`: for a classifier and a class, the number of messages with a probability of the class
+in each of `BINS` equal bins over [0, 1], separately for objects of which the class is right and for others. A message
+that does not list the class gives it the probability 0. Counts of two sets of messages add up, so each message is read
+only once.
 
 Formulas: Fawcett, T. (2006), Pattern Recognition Letters 27, 861, sections 4 to 7 (ROC, area); Davis, J. & Goadrich, M.
 (2006), ICML 23, 233, section 2 (precision, recall); Naeini, M. P. et al. (2015), AAAI 29, 2901 (expected calibration
@@ -35,7 +35,7 @@ class Scores:
 
     @classmethod
     def of(cls, right: ArrayLike, wrong: ArrayLike, *, unlisted_right: int = 0, unlisted_wrong: int = 0) -> Scores:
-        """With the messages that do not list the class, whose probability is 0.
+        """Counts that include the messages that do not list the class, with probability 0.
 
         Raises
         ------
@@ -57,15 +57,17 @@ class Curves:
     """Curves of one class; the thresholds descend. Each is NaN where it is not defined."""
 
     threshold: Floats
-    """(BINS + 1,) least probability that counts as "is of the class", at the lower end of a bin; first: none does."""
+    """(BINS + 1,) smallest probability that counts as "is of the class", at the lower end of a bin; at the first, none
+    counts."""
     true_positive_rate: Floats
-    """(BINS + 1,) share of the messages about objects of the class above the threshold: recall, completeness."""
+    """(BINS + 1,) fraction of the messages about objects of the class above the threshold: recall, completeness."""
     false_positive_rate: Floats
-    """(BINS + 1,) share of the other messages above the threshold."""
+    """(BINS + 1,) fraction of the other messages above the threshold."""
     precision: Floats
-    """(BINS + 1,) share of the messages above the threshold that are right: purity."""
+    """(BINS + 1,) fraction of the messages above the threshold that are right: purity."""
     area: float
-    """Below the ROC: chance that a right message has a larger probability than a wrong one; equal ones count half."""
+    """Area below the ROC: the chance that a right message has a larger probability than a wrong one; ties count
+    half."""
     average_precision: float
     """Mean of the precision over the recall, by steps."""
 
@@ -94,34 +96,34 @@ def curves(scores: Scores) -> Curves:
 
 @dataclass(frozen=True)
 class Calibration:
-    """How often a class is right that has some probability."""
+    """How often a class with a given probability is right."""
 
     probability: Floats
     """(n,) middle of each range."""
     right: Floats
-    """(n,) share of the messages in it that are right; NaN without messages."""
+    """(n,) fraction of the messages in it that are right; NaN without messages."""
     uncertainty: Floats
     """(n,) standard error of `right`, binomial; NaN without messages."""
     messages: NDArray[np.int64]
-    """(n,) messages in it."""
+    """(n,) number of messages in it."""
     error: float
     """Mean distance of `right` from `probability` over the messages; NaN without messages."""
 
 
 def calibration(scores: Scores, ranges: int = 20) -> Calibration:
-    """Compare probabilities with how often they are right.
+    """Compare probabilities with the fraction that is right.
 
     Parameters
     ----------
     scores : Scores
-        Without the messages that do not list the class: these gave no probability.
+        Counts without the messages that do not list the class, which give it no probability.
     ranges : int
-        How many ranges of equal width, a divisor of `BINS`.
+        Number of ranges of equal width, a divisor of `BINS`.
 
     Raises
     ------
     ValueError
-        If it is none.
+        If `ranges` is not a divisor of `BINS`.
 
     Examples
     --------

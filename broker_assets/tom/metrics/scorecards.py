@@ -1,4 +1,4 @@
-"""What is said about each classifier of a broker: a scorecard, from the counts and the roll-up of classifications."""
+"""A scorecard for each classifier of a broker, from the counts and the roll-up of classifications."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from broker_assets.tom.metrics.curves import BINS, Calibration, Curves, Scores, 
 from broker_assets.tom.taxonomy.hierarchy import LEVELS, Taxonomy
 
 DELAYS: Final = ("full", "broker", "tom")
-"""From sending to storing, from sending to the message, from the message to storing."""
+"""Delays from sending to storing, from sending to the message, and from the message to storing."""
 
 
 @dataclass(frozen=True)
@@ -48,38 +48,40 @@ class ClassScore:
 
     classid: int
     scores: Scores
-    """With the messages that do not list the class."""
+    """Counts that include the messages that do not list the class."""
     curves: Curves
     calibration: Calibration
-    """Of the messages that list it."""
+    """Calibration of the messages that list it."""
     invalid: int
     """Messages whose probability is not from 0 to 1; they are in no curve."""
 
 
 @dataclass(frozen=True)
 class Scorecard:
-    """What is known of a classifier."""
+    """Results of a classifier."""
 
     classifier: Classifier
     messages: int
     without_truth: int
     """Messages about objects that have no truth, or whose model has no class."""
     confusion: Confusion
-    """Of the newest message of each object."""
+    """Confusion matrix of the newest message about each object."""
     right: Mapping[str, float]
-    """By level of the taxonomy: share of the objects whose most probable class is right and at least so specific."""
+    """By level of the taxonomy: fraction of the objects whose most probable class is right and at least that
+    specific."""
     classes: tuple[ClassScore, ...]
     """By class, ascending."""
     delays: Mapping[str, NDArray[np.int64]]
-    """By `DELAYS`: messages in bins of a quarter of a decade of the seconds from 1 s on; the first: less than 1 s."""
+    """By `DELAYS`: numbers of messages; the first bin is below 1 s, the others are a quarter of a decade wide from 1 s
+    on."""
     by_day: Mapping[str, tuple[int, int]]
-    """By day on which alerts were sent: alerts that were answered, and alerts."""
+    """By day on which alerts were sent: number of alerts that were answered, and of all alerts."""
     by_detections: Mapping[int, tuple[int, int]]
-    """By number of detections up to the alert: alerts that were answered, and alerts."""
+    """By number of detections up to the alert: number of alerts that were answered, and of all alerts."""
 
     @property
     def completeness(self) -> float:
-        """Share of the alerts that were sent and answered; NaN without alerts."""
+        """Fraction of the sent alerts that were answered; NaN without alerts."""
         answered, sent = (sum(pair[place] for pair in self.by_day.values()) for place in (0, 1))
         return answered / sent if sent else float("nan")
 
@@ -109,7 +111,7 @@ def scorecards(connection: psycopg.Connection[Any], taxonomy: Taxonomy) -> list[
     connection : psycopg.Connection
         To read with.
     taxonomy : Taxonomy
-        That in force.
+        The taxonomy in force.
     """
     sent = _sent(connection)
     known = {item.classifier_id: item for item in classifiers(connection)}
@@ -267,7 +269,7 @@ def _class_scores(
         counts = {side: np.zeros(BINS + 1, np.int64) for side in (True, False)}
         for side, total_of in counts.items():
             rows = of_class[of_class[:, 1] == side]
-            total_of[rows[:, 2]] = rows[:, 3]  # −1 is the last place: not a probability
+            total_of[rows[:, 2]] = rows[:, 3]  # bin −1 indexes the last place: not a probability
         matching = taxonomy.matches(classid, gentype[known])
         total = {True: int(messages[known][matching].sum()), False: int(messages[known][~matching].sum())}
         unlisted = {side: max(total[side] - int(counts[side].sum()), 0) for side in counts}

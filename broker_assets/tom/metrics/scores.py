@@ -1,4 +1,4 @@
-"""How often classifiers gave classes which probability, and whether that was right, over millions of messages."""
+"""Counts probabilities of classes, and whether the class was right, over millions of messages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NOT_A_PROBABILITY: Final = -1
 
 
 def count_scores(messages: pa.Table, right: Sequence[tuple[int, int]]) -> pa.Table:
-    """Count classes of messages by classifier, class, whether it is right, and bin of the probability.
+    """Count the classes in messages by classifier, class, whether it is right, and bin of the probability.
 
     A class that a message lists twice counts twice; a null in place of a class counts nowhere.
 
@@ -25,7 +25,7 @@ def count_scores(messages: pa.Table, right: Sequence[tuple[int, int]]) -> pa.Tab
         `classifier_id` (int64), `gentype` (int32), `classid` (list of int16) and `probability` (list of float32, of the
         same length).
     right : sequence of (int, int)
-        Class and model, wherever the class is right for the model.
+        Pairs of class and model for which the class is right.
 
     Returns
     -------
@@ -35,7 +35,7 @@ def count_scores(messages: pa.Table, right: Sequence[tuple[int, int]]) -> pa.Tab
     Raises
     ------
     ValueError
-        If a message has more classes than probabilities, or fewer.
+        If a message has different numbers of classes and probabilities.
     """
     reported, given = (messages.column(name).combine_chunks() for name in ("classid", "probability"))
     listed = reported.value_lengths().to_numpy()
@@ -47,7 +47,7 @@ def count_scores(messages: pa.Table, right: Sequence[tuple[int, int]]) -> pa.Tab
 
     classifiers, classifier = np.unique(messages.column("classifier_id").to_numpy(), return_inverse=True)
     models, model = np.unique(messages.column("gentype").to_numpy(), return_inverse=True)
-    # Class numbers are of 16 bits: a table of all of them is smaller than sorting the millions.
+    # Class numbers have 16 bits: a table of all of them is cheaper than sorting millions of rows.
     first = int(np.iinfo(np.int16).min)
     used = np.zeros(1 << 16, np.bool_)
     used[classid.astype(np.int32) - first] = True

@@ -1,8 +1,8 @@
-"""Counts of what classifiers reported against the truth, kept in the database and added to as messages come.
+"""Counts of classifications against the truth, stored in the database and updated as messages arrive.
 
-Messages never change once they are stored, so every count is a sum over messages, and only those that are new are
-counted. If the taxonomy in force or the truth has changed, everything is counted again. What depends on the newest
-message of an object alone, the confusion of classes, follows from the roll-up `elasticc2_diaobjectclassification`.
+Messages never change once they are stored, so every count is a sum over messages, and only new messages are counted. If
+the taxonomy in force or the truth has changed, everything is counted again. The confusion of classes depends only on
+the newest message about an object, and is computed from the roll-up `elasticc2_diaobjectclassification`.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from broker_assets.tom.metrics.curves import BINS
 from broker_assets.tom.metrics.scores import count_scores
 
 TALLY_VERSION: Final = "1"
-"""Version of this code: another one counts everything again."""
+"""Version of this code; a change makes everything be counted again."""
 CHUNK: Final = 250_000
-"""Messages that are counted at a time, by their numbers."""
+"""Range of message numbers that is counted at a time."""
 _LOCK: Final = 0x74616C6C
 _EMPTY: Final[tuple[LiteralString, ...]] = (
     "DELETE FROM classifier_scores",
@@ -34,7 +34,7 @@ _EMPTY: Final[tuple[LiteralString, ...]] = (
     "DELETE FROM classifier_answers",
 )
 _WAIT: Final = 300.0
-"""Seconds for which messages that are being stored are waited for."""
+"""Longest wait for messages that are being stored, seconds."""
 
 _NEW: Final = (
     "CREATE TEMPORARY TABLE tally_new ON COMMIT DROP AS SELECT message.brokermessage_id, message.classifier_id,"
@@ -57,7 +57,8 @@ _COUNTS: Final[tuple[LiteralString, ...]] = (
     " ('broker', date_part('epoch', header - sent)), ('tom', date_part('epoch', stored - header)))"
     " AS delay (kind, seconds) WHERE seconds IS NOT NULL GROUP BY 1, 2, 3"
     " ON CONFLICT (classifier_id, delay, bin) DO UPDATE SET messages = known.messages + excluded.messages",
-    # Tables with statistics, step by step: in one statement the planner takes ten thousand rows for one.
+    # Temporary tables with statistics, step by step: in a single statement the planner estimates one row instead of ten
+    # thousand.
     "CREATE TEMPORARY TABLE tally_answered ON COMMIT DROP AS SELECT DISTINCT classifier_id, alert_id, diaobject_id,"
     " midpointtai, sent FROM tally_new AS new WHERE sent IS NOT NULL"
     " AND NOT EXISTS (SELECT FROM elasticc2_brokermessage AS old WHERE old.alert_id = new.alert_id"
@@ -108,7 +109,7 @@ class Tallied:
 
 
 def tally(connection: psycopg.Connection[Any]) -> Tallied:
-    """Count the messages that are not counted yet; all of them if taxonomy, truth or this code have changed.
+    """Count the messages that are not yet counted, or all of them if the taxonomy, the truth or this code has changed.
 
     Parameters
     ----------
@@ -118,7 +119,7 @@ def tally(connection: psycopg.Connection[Any]) -> Tallied:
     Raises
     ------
     BatchesDoNotEnd
-        If messages are being stored for longer than five minutes.
+        If messages are still being stored after five minutes.
     """
     newest = newest_number(connection, "elasticc2_brokermessage", "brokermessage_id")
     wait_for_writers(connection, _WAIT)  # smaller numbers may still be uncommitted
@@ -138,7 +139,7 @@ def tally(connection: psycopg.Connection[Any]) -> Tallied:
 
 def _count(connection: psycopg.Connection[Any], low: int, high: int) -> int:
     """Add the messages with these numbers; return how many there are."""
-    # A new message is looked up by its alert, in an index, which memory holds: not by reading all messages.
+    # New messages are looked up by alert in an index that fits in memory, instead of reading all messages.
     connection.execute("SET LOCAL random_page_cost = 1.1")
     connection.execute(_NEW, {"low": low, "high": high})
     connection.execute("ANALYZE tally_new")
@@ -153,7 +154,8 @@ def _count(connection: psycopg.Connection[Any], low: int, high: int) -> int:
 def _count_scores(connection: psycopg.Connection[Any]) -> None:
     """Add the probabilities of the new messages about objects that have a truth.
 
-    Outside the database, which would need a row for each class of each message: twenty million for a million messages.
+    This is done outside the database, which would need a row for each class of each message: twenty million for a
+    million messages.
     """
     counts = count_scores(
         fetch(connection, _SCORED, _SCORED_SCHEMA),
@@ -166,7 +168,8 @@ def _count_scores(connection: psycopg.Connection[Any]) -> None:
 
 
 def inputs_version(connection: psycopg.Connection[Any]) -> str:
-    """Hash of what the counts depend on in addition to the messages: this code, the taxonomy in force, the truth."""
+    """Hash of everything, besides the messages, that determines the counts: this code, the taxonomy in force, the
+    truth."""
     rows = connection.execute(
         "SELECT (SELECT digest FROM taxonomy_versions WHERE taxonomy = 'elasticc2' AND in_force), count(*),"
         " coalesce(sum(hashtextextended(diaobject_id || ' ' || gentype, 0)), 0) FROM elasticc2_diaobjecttruth"
@@ -175,7 +178,7 @@ def inputs_version(connection: psycopg.Connection[Any]) -> str:
 
 
 def _begin(connection: psycopg.Connection[Any], inputs: str) -> int | None:
-    """Up to which message the counts hold for these inputs; None if they are emptied, to begin again."""
+    """Number of the last message counted with these inputs; None if the counts were emptied to begin again."""
     row = connection.execute("SELECT newest, inputs FROM classifier_tally").fetchone()
     if row is not None and row[1] == inputs:
         return int(row[0])

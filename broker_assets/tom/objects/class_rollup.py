@@ -1,4 +1,4 @@
-"""Roll-up of classifications: of each object and classifier the four most probable classes of the newest message.
+"""Roll-up of classifications: for each object and classifier, the four most probable classes in the newest message.
 
 The newest message is that of the newest detection; of several messages about one detection, the one that was stored
 last. `top_classes` is the definition; `update_classes` applies it to the objects that changed.
@@ -34,14 +34,14 @@ KEYS: Final = pa.schema(
         ("midpointtai", pa.float64()),
     ]
 )
-"""Which message is the newest of an object and a classifier."""
+"""The newest message about an object from a classifier."""
 
 PROBABILITIES: Final = pa.schema(
     [("brokermessage_id", pa.int64()), ("classid", pa.int16()), ("probability", pa.float32())]
 )
-"""Classes of messages, one row for each."""
+"""Classes in messages, one row for each."""
 
-# Messages of the objects, by their detections: those of the survey, and those that the stream alone knows.
+# Messages about the objects, by detection: detections of the survey, and those that only the stream has.
 _NEWEST: Final = (
     "SELECT DISTINCT ON (source.diaobject_id, message.classifier_id) source.diaobject_id, message.classifier_id,"
     " message.brokermessage_id, source.midpointtai FROM elasticc2_diasource AS source"
@@ -60,8 +60,8 @@ def top_classes(probabilities: pa.Table) -> pa.Table:
     Parameters
     ----------
     probabilities : pyarrow.Table
-        Columns `PROBABILITIES`, in any order. Of equally probable classes the smaller number comes first; one without
-        a number is least probable. A class that a message has twice counts with its larger probability.
+        Columns `PROBABILITIES`, in any order. Of equally probable classes the one with the smaller number comes first;
+        NaN is least probable. A class that a message lists twice counts with its larger probability.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def top_classes(probabilities: pa.Table) -> pa.Table:
     probability = given["probability"].to_numpy()
     order = np.lexsort((number, np.where(np.isnan(probability), np.inf, -probability), message))
     message, number = message[order], number[order]
-    # The first of a class in a message is its most probable one.
+    # The first row of a class in a message has its largest probability.
     first = np.zeros(len(order), bool)
     _, places = np.unique(np.stack([message, number.astype(np.int64)]), axis=1, return_index=True)
     first[places] = True
@@ -106,7 +106,7 @@ def update_classes(connection: psycopg.Connection[Any], objects: NDArray[np.int6
     connection : psycopg.Connection
         In a transaction.
     objects : (n,) int64 array
-        Objects that messages may have arrived for; those that are not in `elasticc2_diaobject` are ignored.
+        Objects about which messages may have arrived; those that are not in `elasticc2_diaobject` are ignored.
 
     Returns
     -------

@@ -50,8 +50,8 @@ def curve_rollup(sources: pa.Table, forced: pa.Table) -> pa.Table:
     Parameters
     ----------
     sources, forced : pyarrow.Table
-        All points of some objects, columns `POINTS`, in any order. Points with a flux that is not a number are never
-        the brightest. Of points at equal times, the one with the smaller number is the earlier one.
+        All points of some objects, columns `POINTS`, in any order. Points with a NaN flux are never the brightest. Of
+        points at equal times, the one with the smaller number is the earlier one.
 
     Returns
     -------
@@ -82,7 +82,7 @@ def curve_rollup(sources: pa.Table, forced: pa.Table) -> pa.Table:
         if kind == "source":
             chosen["firstsource"] = (table, latest[_begins(group[latest])])
         else:
-            # Of equally bright ones the earliest.
+            # The earliest of equally bright ones.
             brightness = np.where(np.isnan(flux), -np.inf, flux)
             bright = np.lexsort((-number, -time, brightness, group))
             chosen["maxforcedsource"] = (table, bright[_ends(group[bright])])
@@ -135,7 +135,7 @@ def _within(keys: pa.Table, table: pa.Table) -> pa.Table:
 
 
 def _groups(keys: pa.Table, table: pa.Table) -> NDArray[np.int64]:
-    """Row of `keys` that each row of a table belongs to."""
+    """Row of `keys` to which each row of a table belongs."""
     numbered = keys.append_column("group", pa.array(np.arange(keys.num_rows)))
     placed = table.select(["diaobject_id", "filtername"]).append_column("row", pa.array(np.arange(table.num_rows)))
     joined = placed.join(numbered, ["diaobject_id", "filtername"], join_type="inner")
@@ -153,7 +153,7 @@ def _ends(sorted_groups: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _spread(values: pa.ChunkedArray, group: NDArray[np.int64], rows: int) -> pa.Array:
-    """Values at the places of their groups; null elsewhere."""
+    """Values at the positions of their groups; null elsewhere."""
     place = np.full(rows, -1)
     place[group] = np.arange(len(group))
     return pc.take(values, pa.array(place, mask=place < 0))

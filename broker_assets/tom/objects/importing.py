@@ -1,8 +1,10 @@
-"""Imports what brokers reported: objects, detections and forced photometry from the survey to where the stream stores.
+"""Imports what brokers reported: copies objects, detections and forced photometry from the survey to the stream's
+tables.
 
-The work list are the detections that messages are about. Of the objects of these, what is reported becomes known:
-their rows, the listed detections, and forced photometry up to the newest of them; then their roll-ups. A part of the
-list is a transaction, which also takes the part off the list: a process that dies leaves the rest, and nothing half.
+The work list consists of the detections that messages are about. For their objects, what has been reported is imported:
+the rows of the objects, the listed detections, and forced photometry up to the newest of them; then the roll-ups are
+updated. Each part of the list is a transaction, which also removes the part from the list: a process that dies leaves
+the rest of the list, and nothing half done.
 """
 
 from __future__ import annotations
@@ -29,11 +31,11 @@ from broker_assets.tom.versions.roots import place_new
 log = logging.getLogger(__name__)
 
 VERSION: Final = "1"
-"""Version of this code; raise it when it imports other rows."""
+"""Version of this code; raise it when the imported rows change."""
 TOGETHER: Final = 20_000
-"""Detections of the work list that are imported at a time."""
+"""Detections of the work list per transaction."""
 LOCK: Final = 0x746F6D696D70
-"""Advisory lock of the import, which ends with its process."""
+"""Advisory lock of the import, released when its process ends."""
 
 Cells = Callable[[NDArray[np.float64], NDArray[np.float64]], tuple[NDArray[np.int64], NDArray[np.int64]]]
 """From right ascension and declination, degrees, to the columns `healpix` and `htm16` of `objects`."""
@@ -76,10 +78,10 @@ def import_reported(connection: psycopg.Connection[Any], cells: Cells, *, every:
     connection : psycopg.Connection
         With autocommit, outside a transaction.
     cells : callable
-        Where positions are indexed: `sky.cells.cells_at` and `sky.htm.htm`.
+        Computes the index cells of positions: `sky.cells.cells_at` and `sky.htm.htm`.
     every : bool
-        Whether the detections of all messages are imported, not those of the work list, which then stays as it is
-        (`--doall`), and objects that a dump brought are placed on the sky.
+        Whether to import the detections of all messages (`--doall`) instead of the work list, which then stays as it
+        is, and to give objects from a dump their cells.
 
     Returns
     -------
@@ -89,7 +91,7 @@ def import_reported(connection: psycopg.Connection[Any], cells: Cells, *, every:
     Raises
     ------
     ImportRunning
-        If another process is importing: this one did nothing.
+        If another process is importing; this one has done nothing.
     """
     row = connection.execute("SELECT pg_try_advisory_lock(%s)", (LOCK,)).fetchone()
     if row is None or not row[0]:
@@ -146,7 +148,7 @@ def _import(connection: psycopg.Connection[Any], listed: NDArray[np.int64], cell
         if not affected.size:
             return Imported(len(listed), len(listed))
         new_objects = _add_objects(connection, of_objects, cells)
-        # Writers of points lock the sums of their objects first, in the order of their numbers.
+        # Like all writers of points, lock the sums of the objects first, in order of their numbers.
         connection.execute(
             sql.SQL(
                 "INSERT INTO point_sums AS sums (diaobjectid) SELECT unnest({}::bigint[]) ORDER BY 1"
@@ -190,7 +192,7 @@ def _make_partitions(connection: psycopg.Connection[Any], of_objects: sql.Litera
 
 
 def _add_objects(connection: psycopg.Connection[Any], of_objects: sql.Literal, cells: Cells) -> int:
-    """Objects that were not reported before; those that the stream has already keep their row."""
+    """Add objects that were not reported before; those that the stream already has keep their row."""
     columns = sql.SQL(", ").join(map(sql.Identifier, _DETAILS))
     added = connection.execute(
         sql.SQL(
@@ -198,7 +200,7 @@ def _add_objects(connection: psycopg.Connection[Any], of_objects: sql.Literal, c
             " WHERE diaobject_id = ANY({objects}::bigint[]) ORDER BY diaobject_id ON CONFLICT DO NOTHING"
         ).format(columns=columns, objects=of_objects)
     ).rowcount
-    # Those that a dump brought have no cells yet.
+    # Objects from a dump have no cells yet.
     _place(
         connection,
         sql.SQL(
@@ -239,7 +241,7 @@ def _place(connection: psycopg.Connection[Any], query: sql.Composable, cells: Ce
 
 
 def _place_restored(connection: psycopg.Connection[Any], cells: Cells) -> None:
-    """Give objects that a dump brought the cells of their positions, so that searches by position find them."""
+    """Give objects from a dump the cells of their positions, so that searches by position find them."""
     query = sql.SQL(
         "SELECT diaobjectid, ra, decl FROM objects JOIN elasticc2_diaobjectdetails ON diaobject_id = diaobjectid"
         " WHERE survey = {} AND healpix IS NULL AND ra BETWEEN -360 AND 720 AND abs(decl) <= 90 ORDER BY 1 LIMIT {}"

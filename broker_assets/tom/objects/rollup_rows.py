@@ -1,4 +1,4 @@
-"""Writes the rows of a roll-up: those of some objects become what was computed, and only differences are written."""
+"""Replaces the rows of some objects in a roll-up with computed ones, writing only the differences."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from broker_assets.database.number_arrays import distinct
 def replace_rows(
     connection: psycopg.Connection[Any], table: sa.Table, second: str, rows: pa.Table, objects: NDArray[np.int64]
 ) -> int:
-    """Let the rows of some objects be these.
+    """Replace the rows of some objects.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def replace_rows(
     table : sqlalchemy.Table
         A roll-up with the unique key `diaobject_id` and `second`.
     second : str
-        The column that the rows of an object differ by.
+        The column that distinguishes the rows of an object.
     rows : pyarrow.Table
         All rows of the objects, as columns of the table.
     objects : (n,) int64 array

@@ -1,1 +1,1 @@
-"""Observations that are requested from facilities: what facilities are, requests, and the run that works on them."""
+"""Observations requested from facilities: kinds of facilities, requests, and the run that processes them."""

@@ -1,4 +1,4 @@
-"""A facility of people: a request is a letter, and they, or the account, set its state on the page of the request."""
+"""A facility that people operate: a request is an e-mail, and they, or the account, set its state on its page."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from broker_assets.tom.observations.facility import BadRequest, Facility, Field,
 
 
 class ByMail(Facility):
-    """Writes to `address` of its settings."""
+    """Writes to the `address` in its settings."""
 
     by_letter: ClassVar[bool] = True
     fields: ClassVar[tuple[Field, ...]] = (
@@ -52,16 +52,16 @@ class ByMail(Facility):
         return Letter(self.settings.address, f"Observation of {target['name']} ({order.name})", "\n".join(lines))
 
     def find(self, order: Order) -> str | None:
-        """A letter is sent once, by the outbox."""
+        """The name of the request: the outbox sends its e-mail exactly once."""
         return order.name
 
     def place(self, order: Order) -> str:
-        """The letter is the request."""
+        """The name of the request: its e-mail is the request."""
         return order.name
 
     def look(self, order: Order) -> Progress:
-        """People say what became of it."""
+        """Always `placed`: people record what became of it."""
         return Progress("placed", "asked by letter")
 
     def cancel(self, order: Order) -> None:
-        """`working` writes another letter."""
+        """Nothing: `working` sends another e-mail."""

@@ -1,8 +1,8 @@
-"""What a facility is to us: a class that checks, places, follows and cancels requests, and gives the files of them.
+"""The interface of facilities: a class that checks, places, follows and cancels requests, and fetches their files.
 
 Settings name facilities and their classes (`settings.tom.FacilitySettings`). A class keeps no state: what is known of a
-request is in the database (`store`), and `working` calls the methods. A facility is asked by letter, if `letter` gives
-one, or by `find` and `place`.
+request is in the database (`store`), and `working` calls the methods. A request is sent by e-mail if `letter` returns
+one, else with `find` and `place`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LONGEST_TEXT: Final = 2000
 
 
 class BadRequest(ValueError):
-    """A request cannot be as it is given; the message says which field is wrong and why."""
+    """A request is not valid; the message says which field is wrong and why."""
 
 
 class Refused(Exception):
@@ -30,7 +30,7 @@ class Refused(Exception):
 
 
 class Unavailable(Exception):
-    """The facility gave no usable answer; what was sent may have arrived, and it is asked again later."""
+    """The facility gave no usable answer; the request may have arrived, and is tried again later."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ class Order:
     """A request that is to be placed."""
 
     number: int
-    """Of the request."""
+    """Number of the request."""
     name: str
-    """The same in every attempt, and of no other request; facilities find it by this name."""
+    """Unique, and the same in every attempt; facilities find the request by this name."""
     target: Mapping[str, Any]
     """Fields of the target, see `targets.store.Target.given`."""
     parameters: Mapping[str, Any]
@@ -66,7 +66,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Letter:
-    """A letter to those who observe."""
+    """An e-mail to the observers."""
 
     address: str
     subject: str
@@ -79,7 +79,7 @@ class Progress:
 
     state: State
     said: str
-    """State in its own words."""
+    """State in the facility's own words."""
     begins: datetime.datetime | None = None
     ends: datetime.datetime | None = None
 
@@ -104,9 +104,9 @@ class Facility(ABC):
     """
 
     fields: ClassVar[tuple[Field, ...]] = ()
-    """What is asked for besides the target."""
+    """Fields of the form, besides the target."""
     by_letter: ClassVar[bool] = False
-    """Whether people answer: then the account or members of the facility set the state of a request."""
+    """Whether people operate it: the account or members of the facility then set the state of a request."""
 
     def __init__(self, settings: FacilitySettings) -> None:
         self.settings = settings
@@ -119,7 +119,7 @@ class Facility(ABC):
         return tuple(replace(one, default=options.get(one.name, one.default)) for one in self.fields)
 
     def check(self, target: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-        """Check a request before it is stored; returns its parameters as JSON has them.
+        """Check a request before it is stored; return its parameters as values of JSON.
 
         Raises
         ------
@@ -129,35 +129,36 @@ class Facility(ABC):
         return checked_fields(self.form(), given)
 
     def letter(self, order: Order, page: str) -> Letter | None:
-        """What is written to those who observe; none if a program is asked. `page` is the address of the request."""
+        """E-mail to the observers; None if requests are sent to a program. `page` is the address of the request's
+        page."""
         return None
 
     @abstractmethod
     def find(self, order: Order) -> str | None:
-        """The identifier of a request that an earlier attempt has placed; none if it has not arrived."""
+        """The identifier of a request that an earlier attempt has placed; None if it has not arrived."""
 
     @abstractmethod
     def place(self, order: Order) -> str:
-        """Place a request, and give its identifier.
+        """Place a request, and return its identifier.
 
         Raises
         ------
         Refused
             If it is refused for good.
         Unavailable
-            If there is no answer, though it may have arrived.
+            If there is no answer, although the request may have arrived.
         """
 
     @abstractmethod
     def look(self, order: Order) -> Progress:
-        """What has become of a request that was placed; raises `Unavailable`."""
+        """Progress of a request that was placed; raises `Unavailable`."""
 
     @abstractmethod
     def cancel(self, order: Order) -> None:
         """Cancel a request that was placed; raises `Unavailable`, or `Refused` if it can no longer be cancelled."""
 
     def products(self, order: Order) -> Sequence[RemoteFile]:
-        """The files that there are of a request; raises `Unavailable`."""
+        """The available files of a request; raises `Unavailable`."""
         return ()
 
     def fetch(self, file: RemoteFile, most: int) -> bytes:
@@ -166,7 +167,7 @@ class Facility(ABC):
 
 
 def made(settings: FacilitySettings) -> Facility:
-    """The facility of a section of the settings.
+    """Create the facility of a section of the settings.
 
     Raises
     ------
@@ -189,7 +190,7 @@ def checked_fields(fields: Sequence[Field], given: Mapping[str, Any]) -> dict[st
     Raises
     ------
     BadRequest
-        If one is missing, unknown, or cannot be.
+        If one is missing, unknown, or not valid.
 
     Examples
     --------

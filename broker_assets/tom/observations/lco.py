@@ -35,18 +35,18 @@ _STATES: Final[dict[str, State]] = {
     "PENDING": "placed", "COMPLETED": "completed", "WINDOW_EXPIRED": "expired", "FAILURE_LIMIT_REACHED": "expired",
     "CANCELED": "cancelled",
 }  # fmt: skip
-"""Ours for those of the portal."""
+"""Our states for those of the portal."""
 _BLOCKS: Final = ("COMPLETED", "IN_PROGRESS", "PENDING", "FAILED", "ABORTED", "NOT_ATTEMPTED")
-"""States of observations of a request: the one that is most advanced first."""
+"""States of observations of a request, the most advanced first."""
 _ELEMENTS: Final = {
     "epoch_of_elements": "epochofel", "inclination": "orbinc", "lng_asc_node": "longascnode",
     "arg_of_perihelion": "argofperih", "eccentricity": "eccentricity", "semimajor_axis": "meandist",
     "mean_anomaly": "meananom", "perihdist": "perihdist", "epoch_of_perihelion": "epochofperih",
     "mean_daily_motion": "dailymot",
 }  # fmt: skip
-"""Names of the portal."""
+"""The portal's names of orbital elements."""
 _PAGES: Final = 20
-"""Pages of a list that are read, at most."""
+"""Most pages of a list that are read."""
 
 
 class Lco(Facility):
@@ -87,7 +87,7 @@ class Lco(Facility):
         return found
 
     def document(self, order: Order) -> dict[str, Any]:
-        """The request as the portal has it."""
+        """The request in the form of the portal."""
         given = order.parameters
         kind, _, element = given["optical_element"].partition("=")
         instrument: dict[str, Any] = {
@@ -108,7 +108,7 @@ class Lco(Facility):
             },
         }
         if given["configuration_type"] == "SPECTRUM":
-            # A slit needs the target in it, and follows the parallactic angle.
+            # For a slit: acquire the target in it, and follow the parallactic angle.
             instrument["rotator_mode"] = "VFLOAT"
             configuration["acquisition_config"] = {"mode": "WCS"}
             configuration["guiding_config"] = {"mode": "ON", "optional": False}
@@ -134,7 +134,7 @@ class Lco(Facility):
         """See `Facility.find`."""
         query = urlencode({"name": order.name, "proposal": order.parameters["proposal"]})
         for one in self._listed(f"{self._portal}/api/requestgroups/?{query}"):
-            # The portal finds parts of names.
+            # The portal also finds parts of names.
             if one.get("name") == order.name:
                 return str(one["id"])
         return None
@@ -183,7 +183,7 @@ class Lco(Facility):
         """See `Facility.fetch`."""
         if urlsplit(file.url).scheme not in ("http", "https"):
             raise Unavailable(f"the archive gives no address of {file.name}")
-        # The address is signed, and of a store that our token is not meant for.
+        # The address is signed, and belongs to a store that must not get our token.
         with HttpClient(timeout=SECONDS, largest=most, attempts=2, other_hosts=True) as client:
             try:
                 answer = client.get(file.url)
@@ -201,13 +201,13 @@ class Lco(Facility):
         return [one for one in listed if isinstance(one, dict)]
 
     def _listed(self, url: str) -> list[dict[str, Any]]:
-        """All rows of a list that comes in pages."""
+        """All rows of a paged list."""
         rows: list[dict[str, Any]] = []
         following: str | None = url
         for _ in range(_PAGES):
             if following is None:
                 break
-            # A page names the next one: our token goes to no other host.
+            # A page contains the address of the next one: our token must not go to another host.
             if urlsplit(following)[:2] != urlsplit(url)[:2]:
                 raise Unavailable(f"the list continues at another host, {urlsplit(following).netloc}")
             document = self._get(following)
@@ -226,7 +226,7 @@ class Lco(Facility):
             headers = {"Authorization": f"Token {self.settings.revealed_token()}", "Accept": "application/json"}
         except ValueError as error:
             raise Unavailable(str(error)) from None
-        # A request that changes something is made once: whether it arrived is asked before the next attempt.
+        # A request that changes something is sent once: the next attempt first asks whether it arrived.
         with HttpClient(headers=headers, timeout=SECONDS, attempts=1 if method == "POST" else 2) as client:
             try:
                 return client.get(url) if method == "GET" else client.post(url, document=document)
@@ -284,7 +284,7 @@ def _time(text: Any) -> datetime.datetime | None:
 
 
 def _flat(errors: Any) -> str:
-    """Errors that are within one another, in a line."""
+    """Nested errors on one line."""
     if isinstance(errors, dict):
         return "; ".join(f"{name}: {_flat(value)}" for name, value in errors.items() if value)[:2000]
     if isinstance(errors, list):

@@ -1,4 +1,4 @@
-"""Requests of observations in the database: asked once, seen with the target, cancelled by their owner."""
+"""Requests for observations in the database: made once, visible with the target, cancelled by their owner."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from broker_assets.tom.targets.readers import TARGET_READABLE, Reader
 
 Connection = psycopg.Connection[Any]
 OPEN: Final = ("waiting", "asking", "placed", "cancelling")
-"""States of a request that something will still become of."""
+"""States of a request that is not finished."""
 SAID: Final = {"completed": "completed", "expired": "not observed"}
-"""What people may say about a request that they were asked by letter."""
+"""States that people may set for a request by e-mail."""
 _COLUMNS: Final = (
     "observationid, owner, targetid, facility, target, parameters, state, remote, remote_state, begins, ends, attempts,"
     " failure, created, placed, checked, finished"
 )
-# What its owner asked for, and what is asked of a target that one may see.
+# Requests of the reader, of targets that the reader may see, and of facilities that the reader is a member of.
 _READABLE: Final = sql.SQL(
     "(%(all)s OR request.owner = %(viewer)s OR EXISTS (SELECT FROM access.targets AS target"  # noqa: S608
     " WHERE target.targetid = request.targetid AND " + TARGET_READABLE + ")"
@@ -40,7 +40,7 @@ class UnknownObservation(LookupError):
 
 
 class NotAllowed(PermissionError):
-    """The account may not do this with the request, or ask this facility."""
+    """The account may not do this with the request, or not use this facility."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Observation:
 
     @property
     def is_open(self) -> bool:
-        """Whether something will still become of it."""
+        """Whether it is not finished."""
         return self.state in OPEN
 
 
@@ -87,7 +87,7 @@ class Product:
 
 
 def may_ask(connection: Connection, user: User, facility: Facility) -> bool:
-    """Whether an account may ask a facility: members of its groups and administrators."""
+    """Whether an account may use a facility: members of its groups and administrators may."""
     if user.administers:
         return True
     wanted = {name.lower() for name in facility.settings.groups}
@@ -97,14 +97,14 @@ def may_ask(connection: Connection, user: User, facility: Facility) -> bool:
 def ask(
     connection: Connection, user: User, facility: Facility, targetid: int, given: Mapping[str, Any], key: str
 ) -> int:
-    """Ask for an observation of a target that the account may see; asked again with the same key, it is the same one.
+    """Request an observation of a target that the account may see; repeating the key gives the same request.
 
     Parameters
     ----------
     connection : psycopg.Connection
         A transaction is opened in it.
     user : User
-        Who asks.
+        Account that makes the request.
     facility : Facility
         Whom.
     targetid : int
@@ -112,7 +112,7 @@ def ask(
     given : mapping
         Values of the fields of the facility.
     key : str
-        What the form or program made for this request.
+        Key that the form or program created for this request.
 
     Returns
     -------
@@ -122,9 +122,9 @@ def ask(
     Raises
     ------
     BadRequest
-        If the request cannot be, or the key was used for another one.
+        If the request is not valid, or the key was used for another one.
     NotAllowed
-        If the account may not ask this facility.
+        If the account may not use this facility.
     UnknownTarget
         If it may not see the target.
     """
@@ -154,9 +154,9 @@ def ask(
 
 
 def cancel(connection: Connection, user: User, number: int) -> str:
-    """Cancel a request of the account; returns its state then.
+    """Cancel a request of the account; return its new state.
 
-    What was not sent yet is cancelled at once; for the rest the facility is asked.
+    A request that was not sent yet is cancelled at once; otherwise the facility is asked to cancel it.
 
     Raises
     ------
@@ -181,14 +181,14 @@ def cancel(connection: Connection, user: User, number: int) -> str:
 
 
 def say(connection: Connection, user: User, facility: Facility, number: int, state: str, text: str = "") -> None:
-    """Say what became of a request that people were asked by letter: its owner, or a member of the facility.
+    """Record what became of a request by e-mail; its owner and members of the facility may.
 
     Raises
     ------
     BadRequest
-        If the state is none of `SAID`, or a program answers for the facility.
+        If the state is not in `SAID`, or a program answers for the facility.
     UnknownObservation, NotAllowed
-        If the account may not say.
+        If the account may not record it.
     """
     if state not in SAID or not facility.by_letter:
         raise BadRequest(f"state: say {' or '.join(SAID)}, of a request that was sent by letter")

@@ -1,7 +1,7 @@
-"""The run that works on requests: places them, each once, follows them, and stores their files.
+"""The run that processes requests: places each once, follows it, and stores its files.
 
-Before a request is sent, a committed state says so. If the answer is lost, the facility is asked for the request by its
-name before it is sent again. Letters are queued in the transaction that says that they are sent.
+Before a request is sent, this is committed as its state. If the answer is lost, the facility is asked for the request
+by name before it is sent again. E-mails are queued in the transaction that marks the request as sent.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ from broker_assets.tom.observations.facility import Facility, Letter, Order, Ref
 
 Connection = psycopg.Connection[Any]
 Post = Callable[[Connection, str, Letter, str], None]
-"""Queues a letter for an owner, in the transaction of the connection; the last is its cause: of each there is one."""
+"""Queues an e-mail for an owner in the transaction of the connection; the last argument is its cause, which can have
+one e-mail."""
 FOLDER: Final = "observations"
-"""Of the object store."""
+"""Folder in the object store."""
 _TURN: Final = "broker_assets observations"
 _AT_A_TIME: Final = 200
 _MOST_ATTEMPTS: Final = 20
-"""Attempts to fetch a file."""
+"""Most attempts to fetch a file."""
 _IS_DUE: Final = (
     "SELECT EXISTS (SELECT FROM access.observations WHERE due <= now())"
     " OR EXISTS (SELECT FROM access.observation_products WHERE due <= now())"
@@ -38,7 +39,7 @@ _IS_DUE: Final = (
 
 @dataclass
 class Report:
-    """What a run did."""
+    """Results of a run."""
 
     placed: int = 0
     finished: int = 0
@@ -46,7 +47,7 @@ class Report:
     stored: int = 0
     refused: int = 0
     failures: int = 0
-    """Attempts that failed and are made again."""
+    """Attempts that failed and will be repeated."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +57,13 @@ class Work:
     Parameters
     ----------
     facilities : mapping
-        By name.
+        Facilities by name.
     folder : Path or UPath
-        Of the files of observations, in the object store.
+        Folder of the files of observations, in the object store.
     post : callable
-        How letters are queued.
+        Function that queues e-mails.
     pages : str
-        Address of the web application as people reach it.
+        Public address of the web application.
     minutes, days, most_bytes
         See `settings.tom.TomSettings`: `observation_minutes`, `products_days`, `product_bytes`.
     """
@@ -90,7 +91,7 @@ def work(connection: Connection, plan: Work, stop: Callable[[], bool] = lambda: 
     connection : psycopg.Connection
         In autocommit mode.
     plan : Work
-        What is needed.
+        What the run needs.
     stop : callable
         Whether to end early.
     """
@@ -129,7 +130,7 @@ def _order(connection: Connection, number: int) -> Order:
     if row is None:
         raise Unavailable("it was removed")
     target, parameters, owner, remote, created = row
-    # Numbers begin again in another database, which may have the same account at the facility.
+    # Another database with the same account at the facility also counts its requests from 1.
     return Order(number, f"broker-{number}-{created:x}", target, parameters, owner, remote)
 
 
@@ -151,7 +152,7 @@ def _place(connection: Connection, plan: Work, facility: Facility, number: int, 
 
 
 def _place_again(connection: Connection, plan: Work, facility: Facility, number: int, report: Report) -> None:
-    """An attempt whose answer is not known: first see whether it arrived."""
+    """Repeat an attempt whose answer is unknown, unless it arrived."""
     order = _order(connection, number)
     remote = facility.find(order) or facility.place(order)
     report.placed += _placed(connection, number, remote, plan.minutes, "asking")
@@ -160,7 +161,7 @@ def _place_again(connection: Connection, plan: Work, facility: Facility, number:
 def _placed(
     connection: Connection, number: int, remote: str, minutes: float, before: str, *, following: bool = True
 ) -> int:
-    # A request that was cancelled meanwhile keeps that state, and gets the identifier to be cancelled by.
+    # A request that was cancelled meanwhile keeps that state, and gets the identifier needed to cancel it.
     return connection.execute(
         "UPDATE access.observations SET state = CASE state WHEN 'cancelling' THEN state ELSE 'placed' END,"
         " remote = %(remote)s, placed = now(), attempts = 0, failure = '',"
@@ -184,7 +185,7 @@ def _look(connection: Connection, plan: Work, facility: Facility, number: int, r
                 (number, file.remote, file.name[:500], file.url),
             )
         ended = progress.state != "placed"
-        # Files may come when the observation is over: they are looked for some days longer.
+        # Files may become available after the observation has ended, so they are looked for some days longer.
         row = connection.execute(
             "UPDATE access.observations SET remote_state = %(said)s, begins = coalesce(%(begins)s, begins),"
             " ends = coalesce(%(ends)s, ends), checked = now(), attempts = 0, failure = '',"
@@ -222,7 +223,7 @@ def _cancel(connection: Connection, plan: Work, facility: Facility, number: int,
         try:
             facility.cancel(given)
         except Refused as error:
-            # It was observed, or ended, before it could be cancelled: its state says which.
+            # It was observed, or ended, before it could be cancelled; its state shows which.
             connection.execute(
                 "UPDATE access.observations SET state = 'placed', remote = %s, failure = %s WHERE observationid = %s",
                 (remote, str(error)[:2000], number),
@@ -263,7 +264,7 @@ def _fetch(connection: Connection, plan: Work, report: Report, stop: Callable[[]
                 raise Unavailable(f"the settings name no facility {by!r}")
             content = facility.fetch(RemoteFile(remote, name, url), plan.most_bytes)
             digest = hashlib.sha256(content).hexdigest()
-            # The same content has the same name: an attempt that died after it was written is not a second file.
+            # The same content has the same name: an attempt that died after writing leaves no second file.
             path = f"{number}/{digest[:16]}-{safe_name(name)}"
             store(plan.folder / path, content)
         except (Unavailable, OSError) as error:
@@ -290,7 +291,7 @@ def _fetch(connection: Connection, plan: Work, report: Report, stop: Callable[[]
 
 
 def safe_name(name: str) -> str:
-    """A name of a file without what could lead elsewhere.
+    """A file name without characters that could lead to another folder.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Rows of users' SQL as JSON, each value as clients of DESC's TOM know it."""
+"""Rows of users' SQL as JSON, each value in the form that clients of DESC's TOM expect."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ _OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
 
 
 class TooManyRowsError(QueryError):
-    """There are more rows, or bytes, than an answer may have."""
+    """The result has more rows, or bytes, than an answer may have."""
 
 
 def rows_as_json(found: Iterable[Piece], *, most_rows: int, most_bytes: int) -> bytes:
-    """Encode rows as a list of objects; of columns of one name the last counts.
+    """Encode rows as a list of objects; of columns with the same name the last counts.
 
     Parameters
     ----------
     found : iterable of Piece
         The rows.
     most_rows, most_bytes : int
-        Of the answer.
+        Limits of the answer.
 
     Returns
     -------
@@ -62,7 +62,7 @@ def columns_as_json(found: Iterable[Piece], *, most_rows: int, most_bytes: int) 
     for piece in found:
         rows += len(piece.rows)
         _check_rows(rows, most_rows)
-        # Of columns of one name the last counts.
+        # Of columns with the same name the last counts.
         for name, place in {name: place for place, name in enumerate(_names(piece.columns))}.items():
             block = _elements([row[place] for row in piece.rows])
             size += len(block)
@@ -90,7 +90,7 @@ def _check_bytes(size: int, most_bytes: int) -> None:
 
 
 def _elements(values: list[Any]) -> bytes:
-    """Values as the inside of a JSON list."""
+    """Values as the elements of a JSON list, without brackets."""
     try:
         return orjson.dumps(values, _value, _OPTIONS)[1:-1]
     except TypeError as error:
@@ -102,7 +102,7 @@ def _names(columns: Sequence[Column]) -> list[str]:
 
 
 def _value(value: Any) -> Any:
-    """A value that JSON does not have."""
+    """The JSON form of a value of another type."""
     match value:
         case decimal.Decimal():
             return str(value)
@@ -135,7 +135,7 @@ def moment(value: datetime.datetime) -> str:
 
 
 def duration(value: datetime.timedelta) -> str:
-    """A length of time in ISO 8601.
+    """A duration in ISO 8601.
 
     Examples
     --------

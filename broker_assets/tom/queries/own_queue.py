@@ -1,4 +1,4 @@
-"""The queue as a table for users' SQL: `db_queryqueue` in a session has the queries of its own account.
+"""The queue as a table for users' SQL: in a session, `db_queryqueue` has the queries of the session's account.
 
 The table itself is out of reach of the roles of users' SQL, because it has everybody's queries. A session that names it
 gets a temporary table of that name, with the columns of the original, which PostgreSQL finds first.
@@ -28,7 +28,7 @@ _COLUMNS: Final = {
     "subdicts": "jsonb[]",
     "format": "text",
 }
-"""Columns of the original and their types."""
+"""Columns in the original, with their types."""
 
 
 def show_own_queue(
@@ -37,18 +37,18 @@ def show_own_queue(
     userid: int | None,
     statements: Iterable[Statement],
 ) -> bool:
-    """Make the table in a session if its statements name it; says whether they do.
+    """Create the table in a session if its statements name it; return whether they do.
 
     Parameters
     ----------
     owner : psycopg.Connection
         A connection that may read the queue.
     session : psycopg.Connection
-        Of `running.session`: the table goes with its transaction.
+        Connection from `running.session`; the table disappears with its transaction.
     userid : int or None
         Account whose queries are shown.
     statements : iterable of Statement
-        What will run.
+        Statements that will run.
     """
     if not any(_NAMED.search(statement.text) for statement in statements):
         return False

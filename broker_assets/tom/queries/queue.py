@@ -1,7 +1,7 @@
-"""SQL that users leave to be run later: kept with its owner, its progress, and where its result is.
+"""SQL that users submit to run later: stored with its owner, its progress, and the location of its result.
 
-A query is taken by one run at a time, fairly between accounts: first of those that have the fewest running, then of
-those whose last one began longest ago. One whose run has died is taken again.
+A query is taken by one run at a time, fairly between accounts: first from accounts with the fewest running queries,
+then from those whose last query began longest ago. A query whose run has died is taken again.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ Connection = psycopg.Connection[Any]
 State = Literal["queued", "started", "finished", "error"]
 
 MOST_UNFINISHED: Final = 20
-"""Queries of an account that wait or run."""
+"""Most queries of an account that wait or run."""
 SILENT_SECONDS: Final = 60
-"""A run that says nothing for so long has died."""
+"""A run that reports nothing for this long is considered dead."""
 MOST_ATTEMPTS: Final = 3
-"""A query whose run has died so often has failed."""
+"""A query whose runs have died this often has failed."""
 CANCELLED: Final = "cancelled"
 """Text of the error of a query that its account has cancelled."""
 _COLUMNS: Final = (
     "queryid, submitted, started, finished, error, errortext, queries, subdicts, format, userid, attempts, statement,"
     " resultrows, resultbytes, cancelled"
 )
-# Whose turn it is.
+# Whose turn it is next.
 _NEXT: Final = (
     "SELECT queryid FROM db_queryqueue AS waiting WHERE finished IS NULL AND (started IS NULL OR seen_at IS NULL OR"
     " seen_at < now() - make_interval(secs => %(silent)s)) AND userid IS NOT NULL ORDER BY"
@@ -50,7 +50,7 @@ class UnknownQueryError(LookupError):
 
 
 class TooManyQueriesError(ValueError):
-    """The account has several queries that wait or run."""
+    """The account has too many queries that wait or run."""
 
 
 class LostError(Exception):
@@ -73,14 +73,14 @@ class Queued:
     userid: int | None
     attempts: int
     statement: int
-    """Statement that runs, from 1."""
+    """Number of the statement that runs, from 1."""
     resultrows: int
     resultbytes: int | None
     cancelled: bool
 
     @property
     def state(self) -> State:
-        """Where it is."""
+        """State of the query."""
         if self.error:
             return "error"
         if self.finished is not None:
@@ -89,7 +89,7 @@ class Queued:
 
     @property
     def statements(self) -> list[Statement]:
-        """What runs."""
+        """Its statements."""
         return [Statement(text, values) for text, values in zip(self.queries, self.subdicts, strict=True)]
 
     @property
@@ -104,7 +104,7 @@ def submit(connection: Connection, userid: int, statements: Sequence[Statement],
     Raises
     ------
     TooManyQueriesError
-        If the account has several that wait or run.
+        If the account has `MOST_UNFINISHED` queries that wait or run.
     ValueError
         If there is no such format.
     """
@@ -112,7 +112,7 @@ def submit(connection: Connection, userid: int, statements: Sequence[Statement],
         raise ValueError(f"Unknown format {form}")
     identifier = uuid.uuid4()
     with connection.transaction():
-        # Two submissions at once count one after the other.
+        # Concurrent submissions are counted one after the other.
         connection.execute("SELECT FROM access.users WHERE userid = %s FOR NO KEY UPDATE", (userid,))
         row = connection.execute(
             "SELECT count(*) FROM db_queryqueue WHERE userid = %s AND finished IS NULL", (userid,)
@@ -139,7 +139,7 @@ def get(connection: Connection, userid: int, queryid: uuid.UUID) -> Queued:
     Raises
     ------
     UnknownQueryError
-        If the account has none of this identifier.
+        If the account has no query with this identifier.
     """
     with connection.cursor(row_factory=class_row(Queued)) as cursor:
         found = cursor.execute(
@@ -161,7 +161,7 @@ def listed(connection: Connection, userid: int, *, most: int = 100) -> list[Queu
 
 
 def cancel(connection: Connection, userid: int, queryid: uuid.UUID) -> bool:
-    """Cancel a query that waits or runs; whether it did."""
+    """Cancel a query; return whether it was waiting or running."""
     return bool(
         connection.execute(
             "UPDATE db_queryqueue SET cancelled = true, error = true, errortext = %s, finished = clock_timestamp()"
@@ -178,7 +178,7 @@ def is_waiting(connection: Connection) -> bool:
 
 
 def take(connection: Connection) -> Queued | None:
-    """Take the query whose turn it is, if one waits; it is then running.
+    """Take the next query in turn, if one waits, and mark it as running.
 
     Parameters
     ----------
@@ -203,34 +203,34 @@ def _silence() -> dict[str, int]:
 
 
 def say(connection: Connection, query: Queued, statement: int, rows: int) -> None:
-    """Say how far a query is.
+    """Report the progress of a query.
 
     Raises
     ------
     LostError
-        If it is no longer this run's.
+        If the query no longer belongs to this run.
     """
     if not _update(connection, query, "seen_at = clock_timestamp(), statement = %s, resultrows = %s", statement, rows):
         raise LostError(f"query {query.queryid} was cancelled, or another run has it")
 
 
 def finish(connection: Connection, query: Queued, rows: int, size: int) -> bool:
-    """End a query whose result is stored; whether it was still this run's."""
+    """Finish a query whose result is stored; return whether it still belonged to this run."""
     return _update(connection, query, "finished = clock_timestamp(), resultrows = %s, resultbytes = %s", rows, size)
 
 
 def fail(connection: Connection, query: Queued, reason: str) -> bool:
-    """End a query that failed; whether it was still this run's."""
+    """Finish a query that failed; return whether it still belonged to this run."""
     return _update(connection, query, "finished = clock_timestamp(), error = true, errortext = %s", reason)
 
 
 def give_back(connection: Connection, query: Queued) -> bool:
-    """Let another run take a query, without counting this one; whether it was still this run's."""
+    """Release a query for another run, without counting this attempt; return whether it still belonged to this run."""
     return _update(connection, query, "started = NULL, seen_at = NULL, attempts = attempts - 1")
 
 
 def _update(connection: Connection, query: Queued, changes: str, *values: Any) -> bool:
-    # Each taking has a number of its own: a run that was thought dead no longer changes anything.
+    # Each attempt has a number of its own, so that a run that was considered dead can no longer change anything.
     return bool(
         connection.execute(
             f"UPDATE db_queryqueue SET {changes} WHERE queryid = %s AND attempts = %s AND finished IS NULL",  # type: ignore[arg-type]  # noqa: S608
@@ -240,7 +240,7 @@ def _update(connection: Connection, query: Queued, changes: str, *values: Any) -
 
 
 def expired(connection: Connection, days: float) -> list[Queued]:
-    """Queries that ended some days ago, the oldest first."""
+    """Queries that ended more than some days ago, the oldest first."""
     with connection.cursor(row_factory=class_row(Queued)) as cursor:
         return cursor.execute(
             f"SELECT {_COLUMNS} FROM db_queryqueue WHERE finished < now() - make_interval(secs => %s)"  # noqa: S608

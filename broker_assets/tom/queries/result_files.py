@@ -1,6 +1,6 @@
 """Results of queued SQL as files: CSV, Parquet, Arrow, and pickled data frames.
 
-A pickle is only written, for clients of the original that ask for it, and never read here.
+Pickles are only written, for clients of the original that ask for them, and never read.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FORMATS: Final[dict[str, tuple[str, str]]] = {
     "parquet": ("application/vnd.apache.parquet", "parquet"),
     "arrow": ("application/vnd.apache.arrow.stream", "arrow"),
 }
-"""Media type and ending of each format."""
+"""Media type and file extension of each format."""
 
 _TYPES: Final[dict[int, pa.DataType]] = {
     16: pa.bool_(),
@@ -49,14 +49,14 @@ _TYPES: Final[dict[int, pa.DataType]] = {
     1022: pa.list_(pa.float64()),
     1009: pa.list_(pa.string()),
 }
-"""Types of PostgreSQL by their numbers; others become text. `numeric` becomes a 64-bit float."""
+"""Arrow types by the OID of the PostgreSQL type; others become text. `numeric` becomes a 64-bit float."""
 _NUMERIC: Final = 1700
 MOST_PICKLED: Final = 5_000_000
-"""Rows of a pickled data frame, which is in memory as a whole."""
+"""Most rows of a pickled data frame, which must fit in memory."""
 
 
 def schema_of(columns: Iterable[Column]) -> pa.Schema:
-    """Columns of a file; of several of one name each but the first gets a number."""
+    """Columns of a file; if several have the same name, all but the first get a number."""
     fields: dict[str, pa.DataType] = {}
     for column in columns:
         name, number = column.name, 1
@@ -68,7 +68,7 @@ def schema_of(columns: Iterable[Column]) -> pa.Schema:
 
 
 def batch_of(piece: Piece, schema: pa.Schema) -> pa.RecordBatch:
-    """Rows as Arrow has them."""
+    """Rows as an Arrow batch."""
     values = zip(*piece.rows, strict=True) if piece.rows else ([] for _ in schema)
     arrays = [
         pa.array(_typed(column, items, field.type), field.type)
@@ -101,9 +101,9 @@ def write(found: Iterable[Piece], target: Path, form: str, *, most_bytes: int, r
     form : str
         One of `FORMATS`.
     most_bytes : int
-        Of the file.
+        Largest size of the file, bytes.
     read : callable
-        Called with the number of rows that were read so far.
+        Called with the number of rows read so far.
 
     Returns
     -------
@@ -113,7 +113,7 @@ def write(found: Iterable[Piece], target: Path, form: str, *, most_bytes: int, r
     Raises
     ------
     QueryError
-        If it becomes larger than it may.
+        If the file becomes larger than `most_bytes`.
     """
     pieces = iter(found)
     first = next(pieces)
@@ -149,7 +149,8 @@ def _chain(first: Piece, others: Iterator[Piece]) -> Iterator[Piece]:
 
 
 def _frame(table: pa.RecordBatch | pa.Table) -> pd.DataFrame:
-    """Numbers and booleans as NumPy has them, everything else as objects: any version of pandas reads that."""
+    """A data frame with NumPy numbers and booleans, and everything else as objects, which all versions of pandas can
+    read."""
     columns = {}
     for field, column in zip(table.schema, table.columns, strict=True):
         plain = pa.types.is_floating(field.type) or pa.types.is_integer(field.type) or pa.types.is_boolean(field.type)
@@ -165,7 +166,7 @@ def _frame(table: pa.RecordBatch | pa.Table) -> pd.DataFrame:
 
 
 def _csv(batches: Iterable[pa.RecordBatch], schema: pa.Schema, file: Any) -> Iterator[None]:
-    """With a first column without name that counts the rows, as the original has it."""
+    """Write CSV whose first column has no name and numbers the rows, as in the original."""
     place = 0
     for batch in batches:
         frame = _frame(batch)
@@ -183,7 +184,7 @@ def _parquet(batches: Iterable[pa.RecordBatch], schema: pa.Schema, file: Any) ->
 
 
 def _larger(batches: Iterable[pa.RecordBatch], rows: int = 100_000) -> Iterator[pa.RecordBatch]:
-    """Row groups of some size."""
+    """Combine batches into larger row groups."""
     waiting: list[pa.RecordBatch] = []
     for batch in batches:
         waiting.append(batch)
@@ -202,7 +203,7 @@ def _arrow(batches: Iterable[pa.RecordBatch], schema: pa.Schema, file: Any) -> I
 
 
 def _records(batches: Iterable[pa.RecordBatch], schema: pa.Schema, file: Any) -> Iterator[None]:
-    """An array of records, which `numpy.load` reads; with columns of text only if it may unpickle."""
+    """Write a structured array for `numpy.load`, which must be allowed to unpickle if there are text columns."""
     table = _gathered(batches, schema)
     content = io.BytesIO()
     np.save(content, _frame(table).to_records(index=False), allow_pickle=True)

@@ -1,4 +1,4 @@
-"""Where results of queued SQL are: files in the object store."""
+"""Results of queued SQL as files in the object store."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def results_folder(settings: Settings) -> UPath:
 
 
 def remove_files(folder: UPath, queries: Iterable[Queued]) -> int:
-    """Remove files of results; how many there were."""
+    """Remove files of results; return how many there were."""
     removed = 0
     for query in queries:
         with contextlib.suppress(FileNotFoundError):

@@ -1,7 +1,7 @@
-"""Runs the statements of a request in one transaction, which is rolled back, within limits of time.
+"""Runs the statements of a request in one transaction, within a time limit, and rolls it back.
 
-Rows of the last statement are read as they come; nothing that a statement does outlives its request. A statement cannot
-lift the limit: it is kept here and not in the session.
+Rows of the last statement are read as they arrive; no effect of a statement outlives its request. Statements cannot
+lift the time limit, which is enforced here and not in the session.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from broker_assets.database.engine import connect
 from broker_assets.tom.queries.statements import BadStatementError, Statement, as_statement, complete
 
 PIECE: Final = 2000
-"""Rows that are read at once."""
+"""Rows per piece."""
 _AGAIN_SECONDS: Final = 1.0
-"""Between two attempts to end a statement; a block that ignores the first meets the next."""
+"""Seconds between two attempts to cancel a statement; a block that catches the first is met by the next."""
 _ATTEMPTS: Final = 10
 _VIEWS_SQLSTATE: Final = "42809"
 
 
 class QueryError(ValueError):
-    """The statements failed; the text is that of PostgreSQL, or what limit they met."""
+    """The statements failed; the message is that of PostgreSQL, or names the limit that was exceeded."""
 
 
 class QueryTimeoutError(QueryError):
@@ -36,7 +36,7 @@ class QueryTimeoutError(QueryError):
 
 
 class QueryStoppedError(Exception):
-    """Somebody has cancelled them."""
+    """They were cancelled."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Column:
 
     name: str
     oid: int
-    """Type in PostgreSQL."""
+    """OID of the PostgreSQL type."""
 
 
 @dataclass(frozen=True)
@@ -57,16 +57,16 @@ class Piece:
 
 
 class Watch:
-    """Ends the statement of a connection after some time, or when it is stopped; a context manager.
+    """A context manager that cancels the statement of a connection after some time, or when it is stopped.
 
     Parameters
     ----------
     connection : psycopg.Connection
         Connection that runs statements.
     seconds : float
-        Limit of all of them together.
+        Time limit for all statements together.
     unwanted : callable, optional
-        Asked every second whether nobody is waiting for the answer; then the statement is cancelled.
+        Asked every second; if it returns that nobody waits for the answer, the statement is cancelled.
     """
 
     def __init__(
@@ -118,14 +118,14 @@ class Watch:
 def session(
     url: str, seconds: float, *, who: str, unwanted: Callable[[], bool] | None = None
 ) -> Iterator[tuple[psycopg.Connection[Any], Watch]]:
-    """A connection of its own in a transaction that is rolled back.
+    """Open a connection with a transaction that is rolled back at the end.
 
     Parameters
     ----------
     url : str
         See `database.sql_roles.sql_url`.
     seconds : float
-        Limit of all statements together.
+        Time limit for all statements together.
     who : str
         Account that asks; operators see it in `pg_stat_activity`.
     unwanted : callable, optional
@@ -136,12 +136,12 @@ def session(
     DatabaseUnavailableError
         If the server does not answer.
     QueryError, QueryStoppedError
-        If a statement failed, was late, or was stopped.
+        If a statement failed, exceeded the time limit, or was stopped.
     """
     opened = contextlib.closing(connect(url, application=f"sql of {who}"[:63]))
     with opened as connection, Watch(connection, seconds, unwanted) as watch:
         try:
-            # The server ends it too, if this process dies; a statement can change that, but not what `Watch` does.
+            # The server's limit acts if this process dies; a statement can change it, but not what `Watch` does.
             limit = sql.Literal(round(seconds * 1000) + 1)
             connection.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(limit))
             yield connection, watch
@@ -155,8 +155,8 @@ def session(
                 ) from None
             raise QueryError(text_of(error)) from None
         finally:
-            # Its end rolls back. To ask for that would wait for ever where rows are left that nobody reads: the
-            # raiser of the error holds what reads them, and that the connection.
+            # Closing rolls back. An explicit rollback would wait for ever if rows are left that nobody reads: the frame
+            # that raised the error holds their reader, and the reader holds the connection.
             connection.close()
 
 
@@ -166,12 +166,12 @@ def pieces(
     *,
     begun: Callable[[int], None] = lambda number: None,
 ) -> Iterator[Piece]:
-    """Run statements; the rows of the last one in pieces.
+    """Run statements; yield the rows of the last one in pieces.
 
     Parameters
     ----------
     connection : psycopg.Connection
-        Of `session`.
+        Connection from `session`.
     statements : sequence of Statement
         Run one after the other.
     begun : callable
@@ -187,7 +187,7 @@ def pieces(
     QueryError
         If one cannot be run, or the last one returns no rows.
     psycopg.Error
-        If one fails; `session` says what clients see.
+        If one fails; `session` turns it into what clients see.
     """
     for number, statement in enumerate(statements, start=1):
         begun(number)
@@ -208,7 +208,7 @@ def pieces(
 
 
 class _NoRowsError(Exception):
-    """The statement is of a kind that returns no rows."""
+    """The statement returns no rows."""
 
 
 def _streamed(connection: psycopg.Connection[Any], text: str) -> Iterator[Piece]:
@@ -226,7 +226,7 @@ def _streamed(connection: psycopg.Connection[Any], text: str) -> Iterator[Piece]
         except psycopg.ProgrammingError as error:
             if error.sqlstate is not None:
                 raise
-            # The driver says it, not the server.
+            # The driver reports this, not the server.
             if "produce a result" in str(error):
                 raise _NoRowsError from None
             raise QueryError("COPY is not possible here: write a SELECT") from None
@@ -235,7 +235,7 @@ def _streamed(connection: psycopg.Connection[Any], text: str) -> Iterator[Piece]
 
 
 def _described(connection: psycopg.Connection[Any], text: str) -> tuple[Column, ...]:
-    """Columns of a statement that returned no row, with which the driver has forgotten them."""
+    """Columns of a statement that returned no rows, for which the driver does not keep them."""
     server = connection.pgconn
     server.prepare(b"", text.encode())
     found = server.describe_prepared(b"")
@@ -243,11 +243,11 @@ def _described(connection: psycopg.Connection[Any], text: str) -> tuple[Column, 
 
 
 def text_of(error: psycopg.Error) -> str:
-    """An error of PostgreSQL as clients of the original know it, with its line and place in the statement."""
+    """A PostgreSQL error as in the original, with the line and position in the statement."""
     if error.sqlstate is None:
         return str(error)
     name = str(error.diag.message_primary or "").split('"')
     if error.sqlstate == _VIEWS_SQLSTATE and len(name) == 3 and name[2] == " is not a table":
-        # Some tables of the original are views here, which the server finds before it looks at the owner.
+        # Some tables of the original are views here, which the server notices before it checks the owner.
         return f"must be owner of table {name[1]}\n"
     return f"{error}\n"

@@ -1,8 +1,8 @@
-"""Statements as users send them: checked, with their values in place, one by one.
+"""Statements from users: checks them, inserts their values, and separates them.
 
-Values are written as literals by the driver, as the original does: a list is a tuple (`IN %(names)s`), and one text may
-have several statements. PostgreSQL gets each of them alone and refuses a text in which it finds two, so that none can
-end the transaction that is rolled back in the end: those that would are recognised by their first word.
+The driver writes values as literals, as in the original: a list becomes a tuple (`IN %(names)s`), and one text may have
+several statements. PostgreSQL gets each statement alone, and refuses a text in which it finds two. Statements that
+would end the transaction, which must be rolled back, are recognised by their first word.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _WORD: Final = re.compile(r"[A-Za-z]+")
 
 
 class BadStatementError(ValueError):
-    """What was sent cannot be run; the message says why."""
+    """The statements cannot be run; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Statement:
 
 
 def statements_of(query: Any, values: Any) -> list[Statement]:
-    """Check what a client sent.
+    """Check the statements of a client.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def statements_of(query: Any, values: Any) -> list[Statement]:
     Raises
     ------
     BadStatementError
-        With the text that clients of the original expect.
+        If they are not valid; the message is that of the original.
     """
     queries = [query] if isinstance(query, str) else query
     if not isinstance(queries, list):
@@ -94,24 +94,24 @@ class _Listed(tuple[Any, ...]):
 
 
 class _ListedDumper(Dumper):
-    """Writes a tuple as `IN` takes it."""
+    """Writes a tuple for `IN`."""
 
     def dump(self, obj: _Listed) -> bytes:
         return self.quote(obj)
 
     def quote(self, obj: _Listed) -> bytes:  # type: ignore[override]
         writer = Transformer.from_context(self.connection)
-        # Nothing is in an empty list; `IN ()` would be an error.
+        # No value is in an empty list, but `IN ()` would be an error.
         return b"(" + b", ".join(writer.as_literal(item) for item in obj) + b")" if obj else b"(NULL)"
 
 
 def complete(connection: psycopg.Connection[Any], statement: Statement) -> list[str]:
-    """Put the values of a statement in place, and separate the statements that it has.
+    """Insert the values of a statement, and separate the statements that it contains.
 
     Parameters
     ----------
     connection : psycopg.Connection
-        Where it will run: how a value is written depends on it.
+        Connection on which it will run: the form of literals depends on it.
     statement : Statement
         A checked statement.
 
@@ -123,8 +123,8 @@ def complete(connection: psycopg.Connection[Any], statement: Statement) -> list[
     Raises
     ------
     BadStatementError
-        If a placeholder has no value, a percent sign is not doubled, a value has no form in SQL, or it would begin or
-        end a transaction.
+        If a placeholder has no value, a percent sign is not doubled, a value cannot be written in SQL, or the statement
+        would begin or end a transaction.
     """
     connection.adapters.register_dumper(_Listed, _ListedDumper)
     values = {name: _Listed(map(_flat, value)) if isinstance(value, list) else value
@@ -133,7 +133,7 @@ def complete(connection: psycopg.Connection[Any], statement: Statement) -> list[
         text = psycopg.ClientCursor(connection).mogrify(statement.text, values)  # type: ignore[arg-type]
     except psycopg.Error as error:
         if "incomplete placeholder" in str(error):
-            # What clients of the original know; its documentation says that percent signs are doubled.
+            # The message of the original, whose documentation says that percent signs must be doubled.
             raise BadStatementError("dict is not a sequence") from None
         raise BadStatementError(str(error)) from None
     pieces = separated(text)
@@ -154,7 +154,7 @@ def _flat(value: Any) -> Any:
 
 
 def separated(text: str) -> list[str]:
-    """Split SQL at the semicolons between statements, and take away the comments before each.
+    """Split SQL at the semicolons between statements, and remove the comments before each.
 
     Examples
     --------
@@ -172,7 +172,7 @@ def separated(text: str) -> list[str]:
             closing = text.find(token[0], place)
             place = len(text) if closing < 0 else closing + len(token[0])
         elif kind == "atomic":
-            place = len(text)  # the body of a function; PostgreSQL sees to the rest
+            place = len(text)  # the body of a function; PostgreSQL checks the rest
         elif kind == "end":
             pieces.append(text[begin : token.start()])
             begin = place
@@ -200,7 +200,7 @@ def _without_comments_before(text: str) -> str:
 
 
 def as_statement(piece: str) -> sql.SQL:
-    """A piece of `complete`, which has no placeholders left."""
+    """A statement from `complete`, which has no placeholders left."""
     return sql.SQL(piece)  # type: ignore[arg-type]
 
 

@@ -1,4 +1,4 @@
-"""How many statements of users run at once, so that one user does not take all places."""
+"""Limits the statements that run at once, so that one user cannot take all places."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Turns:
     Parameters
     ----------
     most : int
-        Places; an account has a quarter of them, and at least one.
+        Number of places; an account gets at most a quarter of them, but at least one.
     patience : float
         Seconds that a statement waits for a place.
     """
@@ -38,7 +38,7 @@ class Turns:
         Raises
         ------
         NoTurnError
-            If none becomes free in time.
+            If no place becomes free in time.
         """
         deadline = time.monotonic() + self._patience
         with self._changed:

@@ -1,4 +1,4 @@
-"""Works on queued SQL: one query after the other, its result into the object store."""
+"""Runs queued SQL, one query after the other, and writes the results to the object store."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from broker_assets.tom.queries.running import QueryError, QueryStoppedError, Wat
 log = logging.getLogger(__name__)
 
 SAY_SECONDS: Final = 2.0
-"""Between two words of a run that it works; then it also notices that its query was cancelled."""
+"""Seconds between two reports that a run is alive, with which it also notices that its query was cancelled."""
 OFF: Final = "users' SQL is off: set BROKER_DATABASE__SQL_PASSWORD"
 
 
@@ -41,7 +41,7 @@ class Done:
     size: int
     """Bytes of the result."""
     failure: str
-    """Why there is none; empty if there is one."""
+    """Why there is no result; empty if there is one."""
 
 
 class QueryWorker:
@@ -50,11 +50,11 @@ class QueryWorker:
     Parameters
     ----------
     url : str
-        Database, as the owner of the tables.
+        URL of the database for the owner of the tables.
     settings : Settings
-        Limits, and where results are.
+        Settings with the limits, and the location of results.
     stop : callable
-        Whether the run is to end: its query then waits for another one.
+        Asked whether the run must end; its query then waits for another run.
     """
 
     def __init__(self, url: str, settings: Settings, stop: Callable[[], bool] = lambda: False) -> None:
@@ -64,7 +64,7 @@ class QueryWorker:
         self._folder = results_folder(settings)
 
     def run_next(self) -> Done | None:
-        """Run the query whose turn it is; None if none waits.
+        """Run the next query in turn; None if none waits.
 
         Raises
         ------
@@ -117,7 +117,7 @@ class QueryWorker:
             return rows, target.stat().st_size
 
     def _session_of(self, connection: psycopg.Connection[Any], query: Queued) -> tuple[str, str]:
-        """Name of the account, and the address with the role that it has now."""
+        """Name of the account, and the URL of the role that it has now."""
         row = connection.execute(
             f"SELECT {accounts.USER_COLUMNS} FROM access.users WHERE userid = %s AND active AND date_removed IS NULL",  # noqa: S608
             (query.userid,),
@@ -134,7 +134,7 @@ class QueryWorker:
 
     @contextlib.contextmanager
     def _said(self, query: Queued, state: _State, watch: Watch) -> Iterator[None]:
-        """Say every few seconds that the query is worked on; stop it if it is to end."""
+        """Report every few seconds that the query is running, and stop it if necessary."""
         over = threading.Event()
         keeper = threading.Thread(target=self._keep, args=(query, state, watch, over), daemon=True, name="queue keeper")
         keeper.start()
@@ -161,7 +161,7 @@ class QueryWorker:
 
 
 class _State:
-    """How far a query is."""
+    """Progress of a query."""
 
     def __init__(self) -> None:
         self.statement = 0
@@ -176,7 +176,7 @@ class _State:
 
 
 def expire(url: str, settings: Settings, days: float | None = None) -> int:
-    """Remove queries that ended some days ago, and their results; how many."""
+    """Remove queries that ended more than some days ago, and their results; return how many."""
     folder, removed = results_folder(settings), 0
     with connect(url, application="broker-assets queue", autocommit=True) as connection:
         while old := queue.expired(connection, settings.tom.results_days if days is None else days):
@@ -187,14 +187,14 @@ def expire(url: str, settings: Settings, days: float | None = None) -> int:
 
 
 def end_overdue(connection: psycopg.Connection[Any], settings: Settings) -> int:
-    """End sessions of users' SQL that ignore being cancelled; how many.
+    """Terminate sessions of users' SQL that ignore being cancelled; return how many.
 
     Parameters
     ----------
     connection : psycopg.Connection
-        Of the owner of the tables.
+        Connection of the owner of the tables.
     settings : Settings
-        The longest time that SQL may take.
+        Settings with the longest time that SQL may take.
     """
     longest = max(settings.tom.query_seconds, settings.tom.queued_seconds) + 120
     row = connection.execute(

@@ -1,1 +1,1 @@
-"""Spectra of root objects and of their host galaxies: asked for, planned, reported, wanted by version."""
+"""Spectra of root objects and of their host galaxies: requested, planned, reported, and wanted by version."""

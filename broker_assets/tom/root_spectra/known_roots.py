@@ -1,4 +1,4 @@
-"""Whether root objects are known that spectra are asked for."""
+"""Checks that requested root objects exist."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def require_roots(connection: psycopg.Connection[Any], roots: Sequence[uuid.UUID
     Raises
     ------
     UnknownRootError
-        If there is one.
+        If one does not exist.
     """
     row = connection.execute(
         "SELECT given FROM unnest(%s::uuid[]) AS given WHERE given NOT IN (SELECT id FROM root_diaobject"

@@ -13,7 +13,7 @@ from broker_assets.tom.root_spectra.known_roots import require_roots
 from broker_assets.tom.spectra.facilities import require_member
 
 Connection = psycopg.Connection[Any]
-# Plans of one facility for one thing wait for each other, so that there is one at the end.
+# Concurrent plans of one facility for the same thing wait for each other, so that one is left at the end.
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%s || ' ' || %s, 0))"
 _THING = "root_diaobject_id = %s AND facility = %s"
 
@@ -35,7 +35,7 @@ def plan_root_spectrum(
     connection : psycopg.Connection
         A transaction is opened in it.
     user : User
-        Who plans; speaks for the facility.
+        Account that plans, and speaks for the facility.
     root : UUID
         Root object.
     facility : str
@@ -45,7 +45,7 @@ def plan_root_spectrum(
     comment : str, optional
         Remark.
     is_host : bool
-        Whether of the host galaxy.
+        Whether the spectrum is of the host galaxy.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def remove_root_plans(connection: Connection, user: User, root: uuid.UUID, facil
     Raises
     ------
     NotOfFacilityError
-        If there is one and the account does not speak for the facility.
+        If there is a plan, and the account does not speak for the facility.
     """
     with connection.transaction():
         connection.execute(_LOCK, (str(root), facility))

@@ -1,4 +1,4 @@
-"""Spectra of root objects or their hosts that were taken: what facilities report of them."""
+"""Spectra of root objects or their hosts that facilities have taken and reported."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class RootReport:
 
     facility: str
     mjd: float
-    """When, MJD."""
+    """When it was taken, MJD TAI."""
     root: uuid.UUID | None = None
     ra: float | None = None
-    """Degrees, ICRS: of what it is of; that of the root object if not given."""
+    """Degrees, ICRS: position of the source; default: that of the root object."""
     dec: float | None = None
     z: float | None = None
     """Redshift."""
@@ -45,9 +45,10 @@ class RootSelection(Taken):
 
 
 def report_root_spectrum(connection: Connection, user: User, report: RootReport) -> None:
-    """Report a spectrum; the plan of the facility for it is fulfilled, and removed.
+    """Report a spectrum; the fulfilled plan of the facility is removed.
 
-    Requests stay: who asked decides whether one spectrum is enough, and `wanted` leaves out what was taken lately.
+    Requests stay: the requester decides whether one spectrum is enough, and `wanted` leaves out what was taken
+    recently.
 
     Raises
     ------
@@ -80,7 +81,7 @@ def report_root_spectrum(connection: Connection, user: User, report: RootReport)
 
 
 def reported_root_spectra(connection: Connection, selection: RootSelection) -> list[dict[str, Any]]:
-    """Rows of `spectruminfo`, in the order in which the spectra were taken."""
+    """Rows of `spectruminfo`, by the time at which the spectra were taken."""
     condition, given = selection.condition(roots="root_diaobject_id = ANY(%(roots)s::uuid[])")
     query = sql.SQL(
         "SELECT specinfo_id, root_diaobject_id, facility, inserted_at, mjd, z, classid, ra, dec, is_host,"

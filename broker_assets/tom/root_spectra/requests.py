@@ -14,7 +14,7 @@ from broker_assets.tom.root_spectra.known_roots import require_roots
 
 LOWEST: Final = 0
 HIGHEST: Final = 5
-"""Priorities; what is asked beyond them counts as the nearest of them."""
+"""Range of priorities; others are clipped to it."""
 
 
 @dataclass(frozen=True)
@@ -24,16 +24,16 @@ class Request:
     root: uuid.UUID
     priority: int
     ra: float
-    """Degrees, ICRS: of what the spectrum is to be of."""
+    """Degrees, ICRS: position of the source."""
     dec: float
     is_host: bool = False
-    """Whether of the host galaxy."""
+    """Whether it is of the host galaxy."""
 
 
 def request_root_spectra(
     connection: psycopg.Connection[Any], user: uuid.UUID, requester: str, wanted: Sequence[Request]
 ) -> int:
-    """Ask for spectra; what the requester asked for the same things before is replaced.
+    """Request spectra; earlier requests of the requester for the same things are replaced.
 
     Parameters
     ----------
@@ -42,9 +42,9 @@ def request_root_spectra(
     user : UUID
         Account that asks, as FASTDB's tables name it.
     requester : str
-        For whom.
+        Name of the requester.
     wanted : sequence of Request
-        What, each thing once.
+        Requests, at most one for each thing.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def request_root_spectra(
         raise ValueError(f"root object {often[0][0][0]} is given twice: give each once")
     with connection.transaction():
         require_roots(connection, [one.root for one in wanted])
-        # In one order, so that two requests for the same objects wait for each other and not each for the other.
+        # In one order, so that two requests for the same objects cannot deadlock.
         return connection.execute(
             "INSERT INTO wantedspectra (wantspec_id, root_diaobject_id, wanttime, user_id, requester, priority,"
             " is_host, ra, dec) SELECT root || ' ; ' || %(requester)s || CASE WHEN host THEN ' ; host' ELSE '' END,"

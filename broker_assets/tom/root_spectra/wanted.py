@@ -1,4 +1,4 @@
-"""Which spectra of root objects or hosts are wanted that no facility plans and nobody has taken, by version."""
+"""Wanted spectra of root objects or hosts that no facility has planned or taken, by processing version."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ _WANTED: Final = (
 
 @dataclass(frozen=True)
 class RootChoice:
-    """Which wanted spectra are listed; None: whatever it is."""
+    """Which wanted spectra are listed; None: no condition."""
 
     now: datetime.datetime
-    """Requests until then."""
+    """Only requests up to this time."""
     now_mjd: float
     """The same, MJD."""
     until: float | None = None
     """Points up to this time, MJD TAI."""
     since: datetime.datetime | None = None
-    """Asked for then or later."""
+    """Requested then or later."""
     requester: str | None = None
     claimed: datetime.datetime | None = None
-    """No plan to take it after that."""
+    """No plan to take it later than this."""
     taken: float | None = None
     """No spectrum taken then or later, MJD."""
     detected: float | None = None
@@ -71,7 +71,7 @@ class Newest:
     band: str
     magnitude: float
     object: int
-    """Object that it is of."""
+    """Object that was measured."""
 
 
 @dataclass(frozen=True)
@@ -83,25 +83,25 @@ class RootWanted:
     priority: int
     is_host: bool
     ra: float
-    """Degrees, ICRS, as it was asked for."""
+    """Degrees, ICRS, as in the request."""
     dec: float
     detection: Newest
     forced: Newest | None
 
 
 def wanted_root_spectra(connection: psycopg.Connection[Any], version: Version, choice: RootChoice) -> list[RootWanted]:
-    """List what is wanted, one entry for each root object, requester and kind, the highest priority first.
+    """List wanted spectra, one entry for each root object, requester and kind, the highest priority first.
 
-    What has no detection in the version is left out.
+    Root objects without a detection in the version are left out.
 
     Parameters
     ----------
     connection : psycopg.Connection
         Connection to use.
     version : Version
-        Whose points.
+        Version whose points are used.
     choice : RootChoice
-        Which.
+        Conditions.
     """
     rows = connection.execute(_WANTED, {**vars(choice)}).fetchall()
     if not rows:
@@ -122,7 +122,7 @@ def wanted_root_spectra(connection: psycopg.Connection[Any], version: Version, c
             continue
         if choice.magnitude is not None:
             known = [limiting[kind][root] for kind in (FORCED, DETECTIONS) if root in limiting[kind]]
-            # Of two of one time the detection counts, as in the original.
+            # Of two points at the same time the detection counts, as in the original.
             if not known or max(known, key=lambda one: (one.mjd, one is known[-1])).magnitude > choice.magnitude:
                 continue
         found.append(RootWanted(root, requester, priority, is_host, ra, dec, detection, newest[FORCED].get(root)))
@@ -130,7 +130,7 @@ def wanted_root_spectra(connection: psycopg.Connection[Any], version: Version, c
 
 
 def _newest(curves: RootCurves, band: str | None) -> dict[uuid.UUID, Newest]:
-    """The newest point of each root object, of all bands or of one."""
+    """The newest point of each root object, in all bands or in one."""
     found: dict[uuid.UUID, Newest] = {}
     columns = curves.columns
     rows = np.arange(len(columns["mjd"]))

@@ -1,4 +1,4 @@
-"""Who has claimed objects: the plans of facilities."""
+"""Claims of objects: the plans of facilities."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Claim:
     facility: str
     made: datetime.datetime
     when: datetime.datetime | None
-    """When the spectrum is to be taken."""
+    """When the spectrum will be taken."""
     comment: str
 
 

@@ -1,7 +1,7 @@
 """Facilities that take spectra, and who may speak for them.
 
-The account that uses the name of a facility first speaks for it, and so do the members of the group of that name, which
-administrators make, and administrators.
+The account that first uses the name of a facility speaks for it, and so do members of the group of that name, which
+administrators create, and administrators.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ def require_member(connection: Connection, user: User, facility: str, *, registe
     Parameters
     ----------
     connection : psycopg.Connection
-        In the transaction of what is done for the facility.
+        In the transaction of the action for the facility.
     user : User
         The account.
     facility : str
         Name of the facility.
     register : bool
-        Whether a facility that nobody has named yet becomes the account's.
+        Whether a new facility name becomes the account's.
 
     Raises
     ------
     NotOfFacilityError
-        If it does not.
+        If the account does not speak for the facility.
     """
     if register:
-        # Of two accounts that name a new facility at once, the second waits here and then sees the first.
+        # If two accounts use a new facility name at once, the second waits here and then sees the first.
         connection.execute(
             "INSERT INTO spectrum_facilities (facility, userid) SELECT %(facility)s, %(userid)s WHERE NOT EXISTS"
             " (SELECT FROM access.groups WHERE lower(name) = lower(%(facility)s)) ON CONFLICT (facility) DO NOTHING",

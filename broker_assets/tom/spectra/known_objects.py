@@ -1,4 +1,4 @@
-"""Whether objects are known that spectra are asked for."""
+"""Checks that requested objects are known."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def require_known(connection: psycopg.Connection[Any], objects: Sequence[int]) -
     Raises
     ------
     UnknownObjectError
-        If there is one.
+        If one is not known.
     """
     row = connection.execute(
         "SELECT min(number) FROM unnest(%s::bigint[]) AS number"

@@ -1,7 +1,7 @@
-"""Plans of nights that are kept: wanted spectra by observatory, with a new version whenever the plan is another one.
+"""Stored plans of nights: wanted spectra by observatory, with a new version whenever the plan changes.
 
-What a night looks like is computed by `schedule`; here it becomes a document, and a row where it differs from the
-newest version. Nothing in it depends on when it is made but for what is wanted and claimed then.
+`schedule` computes a night; here it becomes a document, and a new row if it differs from the newest version. A plan
+depends on the time at which it is made only through the spectra that are then wanted and claimed.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ PLANS_VERSION: Final = "night plans 1"
 
 
 BEGIN_HOUR: Final = 16
-"""Hour UTC at which a night begins to be one of `partitions.nights`, and can be planned."""
+"""Hour UTC at which a night becomes one of `partitions.nights`, and can be planned."""
 _EVENING_HOUR: Final = 18
 
 
 def evening_of(observatory: Observatory, night: datetime.date) -> datetime.date:
-    """Local date of the first evening of an observatory after a night has begun to be one: in Australia the next.
+    """Local date of an observatory's first evening after a night has become a partition: in Australia the next date.
 
     Examples
     --------
@@ -52,20 +52,20 @@ class NightPlan:
 
     @property
     def sha256(self) -> str:
-        """Of the document."""
+        """SHA-256 of the document."""
         return hashlib.sha256(json.dumps(self.document, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class KeptPlans:
-    """Plans of a night, as they are in the table."""
+    """Plans of a night, as stored."""
 
     data_version: str
-    """Of all of them together."""
+    """Version of all of them together."""
     new: int
-    """Plans that differ from the version before."""
+    """Number of plans that differ from the previous version."""
     slots: dict[str, int]
-    """Planned spectra by observatory."""
+    """Number of planned spectra by observatory."""
 
 
 def plan_of(observatory: Observatory, evening: datetime.date, wanted: Sequence[Wanted], minutes: float) -> NightPlan:
@@ -74,13 +74,13 @@ def plan_of(observatory: Observatory, evening: datetime.date, wanted: Sequence[W
     Parameters
     ----------
     observatory : Observatory
-        Where.
+        The observatory.
     evening : datetime.date
         Local date of its evening.
     wanted : sequence of Wanted
-        What is wanted.
+        Wanted spectra.
     minutes : float
-        Time of a spectrum.
+        Time for a spectrum, minutes.
     """
     ra, dec = (np.array([getattr(one, name) for one in wanted], np.float64) for name in ("ra", "dec"))
     found = schedule_night(
@@ -119,7 +119,7 @@ def keep_plans(
     zero_point: float = ZERO_POINT,
     observatories: Sequence[Observatory] = OBSERVATORIES,
 ) -> KeptPlans:
-    """Plan a night at every observatory, and keep the plans that are new.
+    """Plan a night at every observatory, and store the plans that changed.
 
     Spectra that a facility has claimed in the week before the night are left out.
 
@@ -130,15 +130,15 @@ def keep_plans(
     night : datetime.date
         The night; see `evening_of`.
     run_id : str, optional
-        Dagster run that makes them.
+        Dagster run that makes the plans.
     minutes : float
-        Time of a spectrum.
+        Time for a spectrum, minutes.
     zero_point : float
         Zero point of magnitudes.
     observatories : sequence of Observatory
-        Where.
+        Observatories.
     """
-    # Of two runs at once the second compares with what the first has kept.
+    # Of two concurrent runs, the second compares with what the first has stored.
     in_turn(connection, f"night plans {night}")
     claimed = datetime.datetime.combine(night, datetime.time(), datetime.UTC) - datetime.timedelta(days=CLAIM_DAYS)
     wanted = wanted_spectra(connection, Choice(None, claimed, None, None), zero_point=zero_point)

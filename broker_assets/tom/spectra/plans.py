@@ -30,13 +30,13 @@ def plan_spectrum(
     connection : psycopg.Connection
         A transaction is opened in it.
     user : User
-        Who plans; speaks for the facility.
+        Account that plans, and speaks for the facility.
     number : int
         Object.
     facility : str
         Facility.
     when : datetime.datetime, optional
-        When it will be taken; without a time zone UTC.
+        When it will be taken; UTC without a time zone.
     comment : str
         Remark.
 
@@ -81,7 +81,7 @@ def remove_plan(connection: Connection, user: User, number: int, facility: str) 
     Raises
     ------
     NotOfFacilityError
-        If there is one and the account does not speak for the facility.
+        If there is a plan, and the account does not speak for the facility.
     """
     with connection.transaction():
         removed = connection.execute(

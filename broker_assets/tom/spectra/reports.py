@@ -1,4 +1,4 @@
-"""Spectra that were taken: what facilities report of them."""
+"""Spectra that facilities have taken and reported."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Report:
     """Object."""
     facility: str
     mjd: float
-    """When it was taken, MJD."""
+    """When it was taken, MJD TAI."""
     z: float | None
     """Redshift."""
     classid: int | None
@@ -35,7 +35,7 @@ class Report:
 
 @dataclass(frozen=True, kw_only=True)
 class Taken:
-    """Which spectra are listed, by what facilities report of them; None: whatever it is."""
+    """Which reported spectra are listed; None: no condition."""
 
     facility: str | None = None
     mjd_min: float | None = None
@@ -46,7 +46,7 @@ class Taken:
     since: datetime.datetime | None = None
 
     def condition(self, **further: LiteralString) -> tuple[sql.Composable, dict[str, Any]]:
-        """What follows WHERE, and its parameters; `further` has the conditions of fields of a subclass."""
+        """The condition after WHERE, and its parameters; `further` has the conditions for fields of a subclass."""
         known = _CONDITIONS | further
         given = {name: value for name, value in vars(self).items() if value is not None}
         clauses = [sql.SQL(known[name]) for name in given]
@@ -63,14 +63,14 @@ class Selection(Taken):
 def report_spectrum(
     connection: Connection, user: User, number: int, facility: str, mjd: float, z: float | None, classid: int | None
 ) -> datetime.datetime:
-    """Report a spectrum; the plan of the facility and all requests for the object are fulfilled, and removed.
+    """Report a spectrum; the facility's plan and all requests for the object are fulfilled and removed.
 
     Parameters
     ----------
     connection : psycopg.Connection
         A transaction is opened in it.
     user : User
-        Who reports; speaks for the facility.
+        Account that reports, and speaks for the facility.
     number : int
         Object.
     facility : str
@@ -105,7 +105,7 @@ def report_spectrum(
         connection.execute(
             "DELETE FROM elasticc2_plannedspectra WHERE diaobject_id = %s AND facility = %s", (number, facility)
         )
-        # In the order in which requests are made.
+        # In the same order as requests are stored.
         connection.execute(
             "DELETE FROM elasticc2_wantedspectra WHERE wantspec_id IN (SELECT wantspec_id FROM elasticc2_wantedspectra"
             " WHERE diaobject_id = %s ORDER BY wantspec_id FOR UPDATE)",
@@ -129,7 +129,7 @@ _CONDITIONS: Final[dict[str, LiteralString]] = {
 
 
 def reported_spectra(connection: Connection, selection: Selection) -> list[Report]:
-    """List spectra that were reported, in the order in which they were taken."""
+    """List reported spectra by the time at which they were taken."""
     condition, given = selection.condition(objects="diaobject_id = ANY(%(objects)s::bigint[])")
     query = sql.SQL(
         "SELECT diaobject_id AS number, facility, mjd, z, classid, inserted_at AS reported"

@@ -1,4 +1,4 @@
-"""Requests for spectra: which objects somebody wants spectra of, and how much."""
+"""Requests for spectra of objects, with priorities."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from broker_assets.tom.spectra.known_objects import require_known
 
 LOWEST: Final = 1
 HIGHEST: Final = 5
-"""Priorities; what is asked beyond them counts as the nearest of them."""
+"""Range of priorities; others are clipped to it."""
 
 
 def request_spectra(
     connection: psycopg.Connection[Any], userid: int, requester: str, objects: Sequence[int], priorities: Sequence[int]
 ) -> int:
-    """Ask for spectra; what the requester asked for an object before is replaced.
+    """Request spectra; an earlier request of the requester for an object is replaced.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def request_spectra(
     userid : int
         Account that asks.
     requester : str
-        For whom.
+        Name of the requester.
     objects, priorities : sequence of int
         Objects, each once, and the priority of each, 1 to 5.
 
@@ -50,7 +50,7 @@ def request_spectra(
         raise ValueError(f"object {twice} is given twice: give each object once")
     with connection.transaction():
         require_known(connection, objects)
-        # In one order, so that two requests for the same objects wait for each other and not each for the other.
+        # In one order, so that two requests for the same objects cannot deadlock.
         return connection.execute(
             "INSERT INTO elasticc2_wantedspectra (wantspec_id, wanttime, requester, priority, diaobject_id, user_id)"
             " SELECT number || ' ; ' || %(requester)s, now(), %(requester)s,"

@@ -1,7 +1,7 @@
 """A night of spectra at an observatory: which object is observed when.
 
-Objects are taken by priority, and of equal ones those first that the night leaves least time for; each gets the free
-time at which it is highest. So an object of high priority never loses its time to one of a lower.
+Objects are scheduled by priority and, among equal ones, those with the least available time first; each gets the free
+time at which it is highest. An object of high priority therefore never loses its time to one of lower priority.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from broker_assets.tom.spectra.visibility import STEP, Observatory, airmasses, s
 Floats = NDArray[np.float64]
 
 MINUTES: Final = 30.0
-"""Time of a spectrum with its acquisition, unless asked otherwise."""
+"""Default time for a spectrum with its acquisition, minutes."""
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,13 @@ class Slot:
     """When an object is observed."""
 
     place: int
-    """Of the object among those that were given."""
+    """Index of the object among those given."""
     begin: datetime.datetime
     end: datetime.datetime
     airmass: float
-    """Largest within the slot."""
+    """Largest airmass within the slot."""
     separation: float
-    """From the Moon in the middle of the night, degrees."""
+    """Distance from the Moon in the middle of the night, degrees."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,11 @@ class Schedule:
     """End of evening twilight, UTC; None if the night is never dark."""
     end: datetime.datetime | None
     moon: float
-    """Illuminated part of the Moon, 0 to 1."""
+    """Illuminated fraction of the Moon, 0 to 1."""
     slots: list[Slot]
-    """By time; none overlap."""
+    """Slots by time; they do not overlap."""
     left: dict[int, str]
-    """Objects that are not observed, and why."""
+    """Indices of objects that are not observed, and why."""
 
 
 def schedule_night(
@@ -67,15 +67,15 @@ def schedule_night(
     Parameters
     ----------
     observatory : Observatory
-        Where.
+        The observatory.
     when : datetime.datetime
         A time in the night, with a time zone; see `visibility.visibility`.
     ra, dec : (n,) float64 array
         Positions, degrees, ICRS.
     priority : (n,) sequence of int
-        The highest first.
+        Priorities; the highest number comes first.
     minutes : float
-        Time of a spectrum; slots are whole steps of 10 minutes.
+        Time for a spectrum, minutes; slots are multiples of 10 minutes.
     worst_airmass : float
         Largest airmass within a slot.
     from_moon : float
@@ -127,7 +127,7 @@ def _why(mass: Floats, dark: NDArray[np.bool_]) -> str:
 
 
 def _best(good: NDArray[np.bool_], free: NDArray[np.bool_], mass: Floats, need: int) -> int | None:
-    """Where the free slot begins whose largest airmass is least; none if there is none."""
+    """Step at which the free slot with the smallest maximum airmass begins; None if there is none."""
     usable = np.where(good & free, mass, np.inf)
     if usable.size < need:
         return None

@@ -1,8 +1,7 @@
 """Reads one-dimensional spectra from files: FITS tables, FITS images and text.
 
-What a file does not say is not guessed, but for wavelengths without a unit, which are taken for Å if all lie between
-1,000 and 60,000, as those of optical spectra do; then the reader says so. Of a table the columns are found by their
-names.
+What a file does not say is not guessed, with one exception: wavelengths without a unit are taken to be in Å if all are
+between 1,000 and 60,000, as in optical spectra, and the reader says so. Columns of a table are found by name.
 """
 
 from __future__ import annotations
@@ -22,22 +21,22 @@ from broker_assets.storage.fits_headers import refuse_impossible
 Floats = NDArray[np.float64]
 
 LARGEST: Final = 8 * 1024**2
-"""Bytes of a file, at most."""
+"""Largest file, bytes."""
 FEWEST: Final = 2
 MOST: Final = 200_000
-"""Points of a spectrum, at least and at most."""
+"""Smallest and largest number of points of a spectrum."""
 WAVELENGTHS: Final = ("wavelength", "wave", "lambda", "lam", "wl", "angstrom", "awav", "loglam", "spectral_axis")
 FLUXES: Final = ("flux", "flam", "fnu", "flux_density", "f_lambda", "flux_reduced", "spec", "counts", "intensity")
 ERRORS: Final = (
     "error", "err", "flux_err", "fluxerr", "flux_error", "sigma", "uncertainty", "stddev", "err_reduced", "flux_unc",
 )  # fmt: skip
-"""Names of columns, of which the first that a file has counts."""
+"""Names of columns; the first one that a file has counts."""
 _PLAUSIBLE: Final = (1_000.0, 60_000.0)
 _ANGSTROM: Final[dict[str, float]] = {
     "angstrom": 1.0, "angstroms": 1.0, "a": 1.0, "å": 1.0, "aa": 1.0, "ang": 1.0, "nm": 10.0, "nanometer": 10.0,
     "nanometers": 10.0, "um": 1e4, "µm": 1e4, "μm": 1e4, "micron": 1e4, "microns": 1e4, "micrometer": 1e4, "m": 1e10,
 }  # fmt: skip
-"""Å of a unit of length."""
+"""Units of length in Å."""
 _HEADER: Final = re.compile(r"[A-Za-z_µμÅ][^,\s]*")
 _UNIT: Final = re.compile(r"[\[(]([^\])]*)[\])]")
 _SPLIT: Final = re.compile(r"\s*[,;|\t]\s*|\s+")
@@ -55,17 +54,17 @@ class Spectrum:
     format: str
     """FITS table, FITS image or text."""
     wavelength: Floats
-    """Å, rising; in air or vacuum as the file has it."""
+    """Å, ascending; in air or vacuum, as in the file."""
     flux: Floats
-    """In `flux_unit`; NaN: none."""
+    """In `flux_unit`; NaN: no value."""
     uncertainty: Floats | None
     """1σ."""
     flux_unit: str
-    """As the file writes it; empty: unknown."""
+    """As written in the file; empty: unknown."""
     about: dict[str, str]
-    """What the header says: `object`, `mjd`, `date`, `time`, `scale`, `instrument`, `telescope`, if it does."""
+    """Content of the header: `object`, `mjd`, `date`, `time`, `scale`, `instrument`, `telescope`, as far as present."""
     notes: tuple[str, ...] = ()
-    """What was assumed."""
+    """Assumptions that were made."""
 
 
 def read_spectrum(content: bytes, name: str = "") -> Spectrum:
@@ -76,7 +75,7 @@ def read_spectrum(content: bytes, name: str = "") -> Spectrum:
     content : bytes
         The file.
     name : str
-        Its name, for messages.
+        File name, for messages.
 
     Returns
     -------
@@ -138,7 +137,7 @@ def _from_fits(content: bytes) -> Spectrum:
                         return found
         except BadSpectrum:
             raise
-        # Whatever the library raises for a file that a stranger sent.
+        # The library may raise anything for a file from a user.
         except Exception as error:  # noqa: BLE001
             raise BadSpectrum(f"the FITS file is damaged: {type(error).__name__}: {str(error)[:200]}") from None
     raise BadSpectrum("the FITS file has neither a table with wavelengths and fluxes nor an image with a spectral axis")
@@ -152,7 +151,7 @@ def _from_table(unit: Any, about: dict[str, str]) -> Spectrum | None:
     values = {name: np.asarray(unit.data[columns[name].name]) for name in (wave, flux, error) if name is not None}
     if any(one.dtype.kind not in "fiu" for one in values.values()):
         raise BadSpectrum(f"the columns {', '.join(values)} are not numbers")
-    # One row with arrays, as the archive of ESO has it, or a row for each point.
+    # One row with arrays, as in ESO's archive, or one row for each point.
     arrays = {name: np.asarray(one, np.float64).ravel() for name, one in values.items()}
     wavelength, notes = _in_angstrom(arrays[wave], str(columns[wave].unit or ""), logarithm=wave == "loglam")
     uncertainty = arrays[error] if error is not None else None
@@ -241,7 +240,7 @@ def _numbers(cells: Sequence[str]) -> list[float] | None:
 
 
 def _number(cell: str) -> float:
-    """A number, also with the D of Fortran; forms that only Python takes, such as 1_0, are none."""
+    """A number, also with Fortran's exponent D; forms that only Python accepts, such as 1_0, are not numbers."""
     if "_" in cell or not cell.isascii():
         raise ValueError(f"{cell[:40]!r} is not a number")
     return float(cell.replace("D", "e").replace("d", "e"))
@@ -310,7 +309,7 @@ def _about(headers: Sequence[Any]) -> dict[str, str]:
 
 
 def _plain(about: dict[str, str]) -> dict[str, str]:
-    """The same names for what comments of text files say."""
+    """The same names for entries in comments of text files."""
     known = {card.lower(): name for name, cards in _CARDS.items() for card in (name, *cards)}
     # As cards of FITS are written: text in quotes, and a comment behind a slash.
     return {known[name]: value.split(" /")[0].strip("' ")[:200] for name, value in about.items() if name in known}

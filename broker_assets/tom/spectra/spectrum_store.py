@@ -1,4 +1,4 @@
-"""Spectra in the database: their files and arrays, by version; seen by those who see their target."""
+"""Spectra in the database: their files and arrays, by version; visible to those who may see their target."""
 
 from __future__ import annotations
 
@@ -71,12 +71,12 @@ class Version:
 
 @dataclass(frozen=True)
 class Added:
-    """What became of a file."""
+    """The result of storing a file."""
 
     spectrumid: int
     version: int
     notes: tuple[str, ...]
-    """What the reader assumed."""
+    """Assumptions of the reader."""
 
 
 def add(
@@ -89,20 +89,20 @@ def add(
     diaobjectid: int | None = None,
     about: Mapping[str, Any] | None = None,
 ) -> Added:
-    """Store a spectrum of a file.
+    """Store a spectrum from a file.
 
     Parameters
     ----------
     connection : psycopg.Connection
         A transaction is opened in it.
     user : User
-        Who owns it.
+        Account that owns it.
     content, file_name : bytes, str
-        The file.
+        Content and name of the file.
     targetid, diaobjectid : int, optional
-        Target that the account may see, or object of the broker; a target's object is taken over.
+        Target that the account may see, or object of the broker; default for the object: that of the target.
     about : mapping, optional
-        `title`, `facility`, `mjd`, `z`, `public`; what is left out is taken from the header of the file.
+        `title`, `facility`, `mjd`, `z`, `public`; missing values are taken from the header of the file.
 
     Returns
     -------
@@ -146,18 +146,18 @@ def add_version(
 ) -> Added:
     """Store another file of a spectrum of the account, as its newest version; the earlier ones stay.
 
-    A file that is stored already is the version that it was.
+    A file that is already stored keeps its version.
 
     Raises
     ------
     BadSpectrum
         If it cannot be read; nothing is stored then.
     UnknownSpectrum, NotTheOwner
-        If it is not the account's.
+        If the spectrum does not belong to the account.
     """
     spectrum = read_spectrum(content, file_name)
     with connection.transaction():
-        # Of two files at once the second waits, and takes the next number.
+        # If two files arrive at once, the second waits, and takes the next number.
         connection.execute("SELECT FROM access.spectra WHERE spectrumid = %s FOR UPDATE", (number,))
         own(connection, user, number)
         digest = hashlib.sha256(content).hexdigest()
@@ -175,7 +175,7 @@ def add_version(
 
 
 def remove(connection: Connection, user: User, number: int) -> Stored:
-    """Remove a spectrum of the account with all versions; returns what it was."""
+    """Remove a spectrum of the account with all versions; return its description."""
     with connection.transaction():
         found = own(connection, user, number)
         connection.execute("DELETE FROM access.spectra WHERE spectrumid = %s", (number,))
@@ -246,7 +246,7 @@ def history(connection: Connection, number: int) -> list[dict[str, Any]]:
 
 
 def file_of(connection: Connection, number: int, version: int | None = None) -> tuple[str, bytes]:
-    """Name and content of the file of a version, as it was sent; raises `UnknownSpectrum` if there is none."""
+    """Name and content of the file of a version, as uploaded; raises `UnknownSpectrum` if there is none."""
     row = connection.execute(
         "SELECT file_name, content FROM access.spectrum_versions WHERE spectrumid = %s"
         " AND (%s::integer IS NULL OR version = %s) ORDER BY version DESC LIMIT 1",
@@ -274,7 +274,7 @@ def _insert(
 
 
 def _mjd(given: Any, spectrum: Spectrum) -> float | None:
-    """When it was taken, MJD UTC: as given, or by the header."""
+    """When it was taken, MJD UTC: as given, or from the header."""
     return _number("mjd", given, 0, 200_000) if given not in (None, "") else time_of(spectrum.about)
 
 

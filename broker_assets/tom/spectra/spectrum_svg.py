@@ -1,6 +1,6 @@
 """A spectrum as SVG, with the lines of elements at a redshift.
 
-Colours come from classes of the style sheet of the pages; a file of its own brings its style along.
+Colours come from classes in the style sheet of the pages; a file of its own includes its style.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ LINES: Final[dict[str, tuple[float, ...]]] = {
     "Ca II": (3933.7, 3968.5, 8498.0, 8542.1, 8662.1),
     "Fe II": (4924.0, 5018.4, 5169.0),
 }
-"""Wavelengths at rest, Å in air (NIST Atomic Spectra Database, rounded)."""
+"""Rest wavelengths, Å in air (NIST Atomic Spectra Database, rounded)."""
 _MOST: Final = 1500
-"""Steps that are drawn: what is finer is drawn as its range."""
+"""Most steps that are drawn; finer structure is drawn as its range."""
 _MARGINS: Final = (64.0, 12.0, 30.0, 40.0)
 
 
@@ -51,17 +51,17 @@ def spectrum_svg(
     Parameters
     ----------
     wavelength : (n,) float64 array
-        Å, rising.
+        Å, ascending.
     flux : (n,) float64 array
         In `unit`; NaN: a gap.
     unit : str
-        For the axis.
+        Unit of the flux, for the axis.
     z : float
         Redshift of the lines.
     elements : collection of str
         Keys of `LINES` that are marked.
     title : str
-        The spectrum in a sentence.
+        Text alternative of the drawing.
     size : (int, int)
         Width and height, pixels.
     standalone : bool
@@ -133,7 +133,7 @@ def _marks(
 
 
 def _path(wavelength: Floats, flux: Floats, x: object, y: object) -> str:
-    """The spectrum as steps between gaps; of many points in a step, the least and the largest."""
+    """The spectrum as steps between gaps; the smallest and largest flux where a step has many points."""
     per = max(1, math.ceil(wavelength.size / _MOST))
     parts: list[str] = []
     drawing = False
@@ -152,7 +152,7 @@ def _path(wavelength: Floats, flux: Floats, x: object, y: object) -> str:
 
 
 def _range(flux: Floats) -> tuple[float, float]:
-    """Ends of the vertical axis: single wild points do not hide the rest."""
+    """Limits of the vertical axis, so that single outliers do not hide the rest."""
     known = flux[np.isfinite(flux)]
     low, high = (float(value) for value in np.percentile(known, (0.5, 99.5)))
     inner = high - low

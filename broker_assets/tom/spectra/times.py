@@ -12,7 +12,7 @@ _STRICT: Final = re.compile(r"\s*\d{4}-\d{2}-\d{2}(?:[ T]\d{2}:\d{2}:\d{2})?\s*"
 
 
 class BadTimeError(ValueError):
-    """A time cannot be read; the message says which and how it would be."""
+    """A time cannot be read; the message says which one, and the expected form."""
 
 
 def read_time(text: object) -> datetime.datetime:
@@ -31,7 +31,7 @@ def read_time(text: object) -> datetime.datetime:
     Raises
     ------
     BadTimeError
-        If it is none.
+        If the text is not a time.
 
     Examples
     --------
@@ -39,7 +39,7 @@ def read_time(text: object) -> datetime.datetime:
     ('2024-01-02T12:00:00+02:00', '2024-01-02T00:00:00')
     """
     try:
-        # What is left out is midnight, and not the time of the day of the request.
+        # A missing time of day is midnight, and not that of the request.
         midnight = datetime.datetime.now(datetime.UTC).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
         found: datetime.datetime = parser.parse(text, default=midnight)
     except (ValueError, OverflowError, TypeError):
@@ -53,7 +53,7 @@ def read_date(text: object, name: str) -> datetime.datetime:
     Raises
     ------
     BadTimeError
-        If it is written otherwise, or there is no such day; `name` is in the message.
+        If it has another form, or the date does not exist; `name` is in the message.
 
     Examples
     --------

@@ -1,7 +1,7 @@
 """How well an observatory sees objects in a night: airmass, hours, distance from the Moon.
 
-Refraction, the motion of the pole since 2000 (below 0.2° until 2030), and UT1 − UTC are left out: the last would need a
-table from the network.
+Refraction, the precession of the pole since 2000 (below 0.2° until 2030), and UT1 − UTC are neglected: the last would
+need a table from the network.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 TWILIGHT: Final = -18.0
 """Altitude of the Sun below which a night is dark, degrees."""
 WORST_AIRMASS: Final = 2.0
-"""Airmass up to which hours are counted."""
+"""Largest airmass at which hours are counted."""
 STEP: Final = datetime.timedelta(minutes=10)
 _STEPS: Final = 145
 _DEGREES_PER_HOUR: Final = 15.0
@@ -27,7 +27,7 @@ _DEGREES_PER_HOUR: Final = 15.0
 
 @dataclass(frozen=True)
 class Observatory:
-    """Where somebody observes."""
+    """An observatory."""
 
     name: str
     longitude: float
@@ -62,16 +62,16 @@ OBSERVATORIES: Final = (
 
 @dataclass(frozen=True)
 class Visibility:
-    """What an observatory sees in a night; arrays have a value for each object."""
+    """Visibility of objects from an observatory in a night; arrays have a value for each object."""
 
     begin: datetime.datetime | None
     """End of evening twilight, UTC; None if the night is never dark."""
     end: datetime.datetime | None
-    """Begin of morning twilight, UTC."""
+    """Beginning of morning twilight, UTC."""
     moon: float
-    """Illuminated part of the Moon in the middle of the night, 0 to 1."""
+    """Illuminated fraction of the Moon in the middle of the night, 0 to 1."""
     airmass: Floats
-    """Least airmass while it is dark; NaN if the object is not up."""
+    """Smallest airmass while it is dark; NaN if the object is not up."""
     hours: Floats
     """Dark hours in which the airmass is at most `WORST_AIRMASS`."""
     separation: Floats
@@ -79,12 +79,12 @@ class Visibility:
 
 
 def visibility(observatory: Observatory, ra: Floats, dec: Floats, when: datetime.datetime) -> Visibility:
-    """Compute what an observatory sees between the local noon before a time and the next.
+    """Compute the visibility between the local noon before a time and the next.
 
     Parameters
     ----------
     observatory : Observatory
-        Where.
+        The observatory.
     ra, dec : (n,) float64 array
         Positions, degrees, ICRS.
     when : datetime.datetime
@@ -122,20 +122,20 @@ class NightSky:
     """The Sun and the Moon over an observatory, at the times of a night; arrays have a value for each time."""
 
     times: list[datetime.datetime]
-    """Every `STEP` from noon to noon, UTC."""
+    """Times from noon to noon, every `STEP`, UTC."""
     rotation: Floats
-    """Angle of the Earth at the observatory, degrees, from the equinox of 2000."""
+    """Rotation angle of the Earth at the observatory, degrees, from the equinox of 2000."""
     dark: NDArray[np.bool_]
     """Whether the Sun is below `TWILIGHT`."""
     middle: int
-    """Place of the middle of the dark times."""
+    """Index of the middle of the dark times."""
     moon_ra: Floats
     """Degrees, ICRS."""
     moon_dec: Floats
     moon_altitude: Floats
     """Degrees."""
     illuminated: float
-    """Part of the Moon, 0 to 1, in the middle."""
+    """Illuminated fraction of the Moon in the middle of the night, 0 to 1."""
 
 
 def sky_of_night(observatory: Observatory, when: datetime.datetime) -> NightSky:
@@ -144,7 +144,7 @@ def sky_of_night(observatory: Observatory, when: datetime.datetime) -> NightSky:
     Parameters
     ----------
     observatory : Observatory
-        Where.
+        The observatory.
     when : datetime.datetime
         With a time zone.
     """
@@ -160,15 +160,15 @@ def _sky(observatory: Observatory, noon: datetime.datetime) -> NightSky:
     times = [noon + number * STEP for number in range(_STEPS)]
     clock = Time([time.replace(tzinfo=None) for time in times], scale="utc")
     clock.delta_ut1_utc = 0.0
-    # A request does not wait for a download.
+    # A request must not wait for a download.
     with iers.conf.set_temp("auto_download", False), iers.conf.set_temp("iers_degraded_accuracy", "ignore"):
-        # Right ascensions count from the equinox of 2000, so that precession is not in this angle.
+        # Right ascensions count from the equinox of 2000, so precession is not part of this angle.
         rotation = np.asarray(clock.earth_rotation_angle(observatory.longitude).deg)
         sun, moon = get_sun(clock), get_body("moon", clock)
     sun_ra, sun_dec, moon_ra, moon_dec = (np.asarray(one.deg) for one in (sun.ra, sun.dec, moon.ra, moon.dec))
     dark = _altitude(observatory, rotation, sun_ra, sun_dec) < TWILIGHT
     middle = int(np.flatnonzero(dark).mean()) if dark.any() else _STEPS // 2
-    # The Moon is so near that its phase is its distance from the Sun.
+    # The Moon is so near that its phase follows from its angular distance from the Sun.
     elongation = np.radians(_separation(sun_ra[middle], sun_dec[middle], moon_ra[middle], moon_dec[middle]))
     above = _altitude(observatory, rotation, moon_ra, moon_dec)
     return NightSky(times, rotation, dark, middle, moon_ra, moon_dec, above, float((1 - np.cos(elongation)) / 2))

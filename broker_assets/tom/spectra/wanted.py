@@ -1,4 +1,4 @@
-"""Which spectra are wanted that no facility plans and nobody has taken yet."""
+"""Wanted spectra that no facility has planned or taken."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from broker_assets.database.tables import diaforcedsources, diasources
 from broker_assets.database.tables.tom import POINT_VIEWS
 
 DAYS: Final = 14.0
-"""Days within which a spectrum was asked for and its object detected, unless asked otherwise."""
+"""Default number of days within which a spectrum was requested and its object detected."""
 CLAIM_DAYS: Final = 7.0
-"""Days within which a plan or a spectrum counts, unless asked otherwise."""
+"""Default number of days within which a plan or a spectrum counts."""
 SIGNIFICANT: Final = 3.0
 """Signal-to-noise ratio above which a forced measurement has a magnitude."""
 ZERO_POINT: Final = 31.4
 """AB zero point of fluxes in nJy."""
 
-# The object with the highest priority of several requesters, the earliest of equal ones.
+# For several requesters of an object, the one with the highest priority, and the earliest of equal ones.
 _WANTED: Final = sql.SQL(
     "WITH asked AS (SELECT DISTINCT ON (diaobject_id) diaobject_id, requester, priority FROM elasticc2_wantedspectra"
     " WHERE wanttime >= %(since)s ORDER BY diaobject_id, priority DESC, wanttime, wantspec_id)"
@@ -51,16 +51,16 @@ _NOT_TAKEN: Final = (
 
 @dataclass(frozen=True)
 class Choice:
-    """Which wanted spectra are listed; None: whatever it is."""
+    """Which wanted spectra are listed; None: no condition."""
 
     since: datetime.datetime | None
-    """Asked for then or later."""
+    """Requested then or later."""
     claimed: datetime.datetime | None
     """No facility has made a plan after it."""
     taken: float | None
     """No spectrum was taken then or later, MJD."""
     detected: float | None
-    """Detected after it, MJD TAI."""
+    """Detected after this time, MJD TAI."""
     magnitude: float | None = None
     """Newest magnitude this bright or brighter."""
     band: str | None = None
@@ -79,7 +79,7 @@ class Newest:
 
 @dataclass(frozen=True)
 class Wanted:
-    """An object that a spectrum is wanted of."""
+    """An object of which a spectrum is wanted."""
 
     number: int
     ra: float
@@ -88,29 +88,29 @@ class Wanted:
     requester: str
     priority: int
     latest: dict[str, Newest]
-    """By band."""
+    """Newest measurements by band."""
 
 
 def wanted_spectra(
     connection: psycopg.Connection[Any], choice: Choice, *, zero_point: float = ZERO_POINT
 ) -> list[Wanted]:
-    """List objects that spectra are wanted of, those of the highest priority first.
+    """List objects of which spectra are wanted, the highest priority first.
 
-    An object without any forced measurement above `SIGNIFICANT` is not listed: nobody would see it.
+    An object without any forced measurement above `SIGNIFICANT` is not listed: it would be too faint.
 
     Parameters
     ----------
     connection : psycopg.Connection
         Connection to use.
     choice : Choice
-        Which.
+        Conditions.
     zero_point : float
         Zero point of magnitudes; fluxes are nJy.
 
     Returns
     -------
     list of Wanted
-        Each object once, with the requester of the highest priority.
+        Each object once, with the requester who gave it the highest priority.
     """
     conditions = {
         _DETECTED: choice.detected is not None,

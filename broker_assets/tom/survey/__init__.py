@@ -1,1 +1,1 @@
-"""The simulated survey: loaded from SNANA, sent as alerts, answered by brokers; without Dagster and without Kafka."""
+"""The simulated survey: loaded from SNANA, sent as alerts, answered by brokers."""

@@ -43,7 +43,7 @@ class AlertWriter:
         self._sources = encode(self._fields.source, curves.sources)
         self._forced = encode(self._fields.forced, curves.forced)
         self._objects = encode(self._fields.object, curves.objects)
-        # A list of limits in the first campaign, empty; then its two cutouts, which it never had.
+        # In the first campaign, an empty list of limits, and then the two cutouts, which are always null.
         self._before_object = _SOME + _EMPTY_LIST if self._fields.first else b""
         self._end = _NONE + _NONE if self._fields.first else b""
 
@@ -55,7 +55,7 @@ class AlertWriter:
         days: float = DAYS,
         most_forced: int | None = None,
     ) -> list[bytes]:
-        """The datums of some alerts, in their order.
+        """The datums of some alerts, in the given order.
 
         Parameters
         ----------
@@ -64,7 +64,7 @@ class AlertWriter:
         days : float
             Length of the history, days.
         most_forced : int, optional
-            Forced points, at most; the latest are kept.
+            Most forced points; the latest are kept.
 
         Raises
         ------

@@ -23,7 +23,7 @@ Connection = psycopg.Connection[Any]
 
 
 class ArchiveExists(FileExistsError):
-    """There is an archive of this name; the message says how to overwrite it."""
+    """There is already an archive with this name; the message says how to overwrite it."""
 
 
 def write_archives(
@@ -64,11 +64,11 @@ def write_archives(
     Raises
     ------
     ArchiveExists
-        If there is an archive of a day already; those of days before it are written.
+        If the archive of a day exists; those of earlier days have been written.
     """
     written: dict[int, int] = {}
     for day in range(math.floor(start_day), math.floor(through_day) + 1):
-        # Until the next midnight, which belongs to the next day.
+        # Up to the next midnight, which belongs to the next day.
         chosen = Window(float(day), math.nextafter(day + 1.0, -math.inf))
         alerts = write_archive(
             connection, chosen, folder / f"{day}.tar" if write else None, version=version, clobber=clobber
@@ -82,7 +82,7 @@ def write_archives(
 def write_archive(
     connection: Connection, chosen: Window, path: Path | None, *, version: str = "0.9.1", clobber: bool = False
 ) -> int:
-    """Write the alerts of some times, sent or not, as one tar file; without alerts there is none.
+    """Write the alerts of an interval, sent or not, as one tar file; without alerts, no file is written.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ _WIDTHS: Final = {_LONG: 10, _DOUBLE: 8, _FLOAT: 4, _CONSTANT: 1}
 
 
 class Encoded:
-    """Encoded rows: their bytes one after the other.
+    """Encoded rows: their concatenated bytes.
 
     Parameters
     ----------
@@ -99,7 +99,8 @@ def encode(fields: Sequence[Field], rows: pa.Table) -> Encoded:
 
 
 def _bits(column: pa.ChunkedArray, kind: int, texts: list[bytes]) -> NDArray[np.uint64]:
-    """The values of a column as 64-bit patterns; texts as numbers of encoded texts, which are appended."""
+    """The values of a column as 64-bit patterns; texts as indices into the list of encoded texts, to which they are
+    appended."""
     if kind == _STRING:
         coded = pc.fill_null(column, "").dictionary_encode().combine_chunks()
         if isinstance(coded, pa.ChunkedArray):
@@ -146,7 +147,7 @@ def _write(
     out: NDArray[np.uint8],
     offsets: NDArray[np.int64],
 ) -> int:
-    """Write all rows; `out` is large enough for the longest. Returns the bytes used."""
+    """Write all rows; `out` must be large enough for the longest possible rows. Return the number of bytes used."""
     place = 0
     for row in range(bits.shape[1]):
         for field in range(kinds.size):

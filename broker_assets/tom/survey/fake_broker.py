@@ -26,7 +26,7 @@ SURE: Final = ("NugentClassifier", "100%")
 """The classifier that takes every alert for a supernova of type Ia."""
 SURE_CLASS: Final = 2222
 RANDOM: Final = ("RandomSNType", "Perfect")
-"""The classifier that gives each class a random part of the probability that is left."""
+"""The classifier that gives each class in turn a random fraction of the remaining probability."""
 RANDOM_CLASSES: Final = (
     2222, 2223, 2224, 2225, 2226, 2232, 2233, 2234, 2235, 2243, 2244, 2245, 2246, 2322, 2323, 2324, 2325, 2326, 2332,
 )  # fmt: skip
@@ -45,7 +45,7 @@ class ReceivedAlert(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """What a run has done."""
+    """Results of a run."""
 
     alerts: int
     messages: int
@@ -122,13 +122,13 @@ def run_fake_broker(
     configuration : mapping
         Properties of librdkafka: servers and credentials.
     sources : sequence of str
-        Topics of alerts; those that do not exist yet are looked for again and again.
+        Topics of alerts; missing ones are looked for repeatedly.
     target : str
         Topic of the answers.
     group : str
         Consumer group, which keeps the positions.
     seed : int, optional
-        Of the random classifier.
+        Seed of the random classifier.
     idle_seconds : float, optional
         End when nothing has arrived for this long; otherwise only `stop` ends it.
     stop : callable
@@ -162,7 +162,7 @@ def run_fake_broker(
                 error = message.error()
                 if error is None:
                     value = message.value() or b""
-                    # The number of an alert is that of its detection.
+                    # An alert has the number of its detection.
                     number = alert_number(value)
                     received.append(ReceivedAlert(number, number, message.timestamp()[1]))
                 elif error.code() not in (KafkaError._PARTITION_EOF, KafkaError.UNKNOWN_TOPIC_OR_PART):

@@ -1,6 +1,6 @@
-"""Fields of the simulated survey: columns of its tables, and where SNANA's files and the alerts have them.
+"""Fields of the simulated survey: columns of its tables, and their names in SNANA's files and in alerts.
 
-Only names, types and orders belong here. The order of the fields of an alert is that of its bytes.
+Only names, types and orders belong here. The fields of an alert are in the order of its bytes.
 """
 
 from __future__ import annotations
@@ -92,11 +92,11 @@ class Field(NamedTuple):
     """A field of a record of an alert."""
 
     name: str
-    """In the alert."""
+    """Name in the alert."""
     kind: str
     """Avro type; with `?` it may be null."""
     column: str | None
-    """Column of the tables that it has the values of; None where the simulation has none: null, or zero."""
+    """Column of the tables with its values; None where the simulation has no values: null, or zero."""
 
 
 def _source_fields(*, first: bool) -> tuple[Field, ...]:
@@ -127,7 +127,7 @@ def _forced_fields(*, first: bool) -> tuple[Field, ...]:
         Field("filterName", "string", "filtername"),
         Field("psFlux", "float", "psflux"),
         Field("psFluxErr", "float", "psfluxerr"),
-        # A difference of simulated images without a template: both fluxes are the same.
+        # Simulated differences have no template: both fluxes are the same.
         *old(Field("totFlux", "float", "psflux"), Field("totFluxErr", "float", "psfluxerr")),
     )
 
@@ -148,7 +148,7 @@ def _object_fields(*, first: bool) -> tuple[Field, ...]:
 
 
 class AlertFields(NamedTuple):
-    """The records of an alert of a version of the schema."""
+    """The records of an alert in a version of the schema."""
 
     version: str
     source: tuple[Field, ...]

@@ -1,7 +1,7 @@
 """The binary table of a FITS file as numpy columns, compressed with gzip or not.
 
-SNANA writes files of a few objects with 171 columns: most of the time of a general reader goes into describing columns
-that nobody asks for. Here astropy reads the headers, and numpy the asked columns from the rows.
+SNANA writes files of a few objects with 171 columns: a general reader spends most of its time on columns that nobody
+asks for. Here astropy reads the headers, and numpy the requested columns.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 LARGEST: Final = 4 * 1024**3
-"""Bytes of a file once unpacked."""
+"""Largest unpacked file, bytes."""
 _FORM: Final = re.compile(r"(\d*)([LBIJKEDA])")
 _TYPES: Final = {"L": "S1", "B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
 
@@ -101,12 +101,12 @@ class FitsTable:
         return name in (self._rows.dtype.names or ())
 
     def columns(self, names: Sequence[str]) -> dict[str, NDArray[Any]]:
-        """Columns in the byte order of the machine; texts as bytes without the blanks at their end.
+        """Columns in native byte order; texts as bytes without trailing blanks.
 
         Raises
         ------
         DamagedFile
-            If the table does not have all of them; the message names those that are missing.
+            If columns are missing; the message names them.
         """
         missing = [name for name in names if name not in self]
         if missing:

@@ -1,9 +1,9 @@
-"""Alerts in folders named by night, as the first campaign had them, and how they are sent.
+"""Alerts in folders named by night, as in the first campaign, and sending them.
 
 A place has a folder or a tar file for each night: `NITE60282`, `60282`, `2023-12-04` or `20231204`, with `.tar` or
 `.tar.gz`. Its files are datums, `.avro` or `.avro.gz`; they are sent by the time in their names
-(`alert_mjd60282.1234_obj5_src9.avro.gz`), or, if they have none, by that of their detection. Several places are one:
-the files of a night are sent together. Alerts that are also in the tables are marked there.
+(`alert_mjd60282.1234_obj5_src9.avro.gz`), or, if they have none, by that of their detection. Several places count as
+one: the files of a night are sent together. Alerts that are also in the tables are marked there.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from broker_assets.tom.survey.sending import BatchSender, Pace, Prepared, SendRe
 
 Connection = psycopg.Connection[Any]
 LARGEST: Final = 16 * 1024**2
-"""Bytes of an alert, at most."""
+"""Largest alert, bytes."""
 _ARCHIVES: Final = (".tar", ".tar.gz", ".tgz")
 _MJD: Final = re.compile(r"mjd(\d+(?:\.\d+)?)")
 
@@ -41,7 +41,7 @@ class AlertFile:
     """A file with an alert."""
 
     path: Path
-    """The file, or the archive that it is in."""
+    """The file, or the archive that contains it."""
     member: str | None
     """Its name in the archive."""
 
@@ -52,7 +52,7 @@ class AlertFile:
 
 
 def folder_nights(places: Sequence[Path]) -> dict[int, list[Path]]:
-    """Folders and archives of nights, by integer MJD, in their order.
+    """Folders and archives of nights, by integer MJD, ascending.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def folder_nights(places: Sequence[Path]) -> dict[int, list[Path]]:
 def campaign_nights(
     first: int, begin: datetime.datetime, nights_a_day: int, now: datetime.datetime, *, last: int | None = None
 ) -> range:
-    """Nights of the simulation that are due on a day of a campaign.
+    """Nights of the simulation that are due at a time in a campaign.
 
     Parameters
     ----------
@@ -218,7 +218,7 @@ def send_folders(
     progress: Callable[[int, SendReport], None] = lambda night, report: None,
     step: Step = lambda _: None,
 ) -> SendReport:
-    """Send the alerts of nights that were not sent, to their end.
+    """Send the alerts of unfinished nights, each to its end.
 
     Parameters
     ----------
@@ -227,7 +227,7 @@ def send_folders(
     topics : Topics
         Kafka.
     places : sequence of Path
-        See the module.
+        See the docstring of the module.
     topic : str
         Kafka topic.
     nights : range, optional
@@ -290,7 +290,7 @@ def _send_night(
         begin, _ = journal.sent_files(connection, place, str(day))
 
         def remake(alerts: Sequence[int], messages: int) -> list[Prepared]:
-            # What was under way are the files after those that were sent.
+            # The files under way are those after the ones that were sent.
             wanted = set(alerts)
             return [one for one in files.prepared(begin, begin + messages, topic) if one.alert in wanted]
 

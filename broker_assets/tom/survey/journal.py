@@ -1,8 +1,9 @@
-"""What is being sent, in the database: so that a sender that dies leaves no alert out and sends none twice.
+"""A journal of sending in the database, so that a sender that dies omits no alert and sends none twice.
 
-Before a batch is sent, its alerts and the ends of its topics are written down and committed. When Kafka has confirmed
-all, what was sent is marked and the entry removed, in one transaction. The next sender of the same place finds the
-entry of a sender that died, looks which of its alerts are in the topics, and sends the others.
+Before a batch is sent, its alerts and the end offsets of its topics are recorded and committed. When Kafka has
+confirmed all messages, the alerts are marked as sent and the entry is removed, in one transaction. The next sender for
+the same place finds the entry of a sender that died, checks which of its alerts are in the topics, and sends the
+others.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ TABLES: Final = "elasticc2_ppdbalert"
 
 
 class SenderBusy(RuntimeError):
-    """Another sender sends from the same place."""
+    """Another sender is sending from the same place."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Sending:
     topics: list[str]
     """Topic of each message."""
     positions: Positions
-    """Ends of the topics before."""
+    """End offsets of the topics before it."""
     age: float
     """Seconds since it was begun."""
 
@@ -50,7 +51,7 @@ def sole_sender(connection: Connection, place: str) -> Iterator[None]:
     Raises
     ------
     SenderBusy
-        If there is one already.
+        If there already is one.
     """
     name = f"survey sender {place}"
     with session_turn(connection, name) as free:
@@ -62,7 +63,7 @@ def sole_sender(connection: Connection, place: str) -> Iterator[None]:
 def begin(
     connection: Connection, place: str, alerts: Sequence[int], topics: Sequence[str], positions: Positions
 ) -> int:
-    """Write down what is going to be sent; gives the number of the entry. Outside a transaction."""
+    """Record what is going to be sent, outside a transaction; return the number of the entry."""
     row = connection.execute(
         "INSERT INTO alert_sendings (place, alerts, topics, positions) VALUES (%s, %s, %s, %s) RETURNING sendingid",
         (place, list(alerts), list(topics), Jsonb(positions, dumps=json.dumps)),
@@ -72,7 +73,7 @@ def begin(
 
 
 def begun(connection: Connection, place: str) -> list[Sending]:
-    """Batches that senders of a place have begun and not finished, in order of time."""
+    """Batches that senders of a place have begun and not finished, in chronological order."""
     return [
         Sending(
             sendingid, alerts, topics,
@@ -102,7 +103,7 @@ def mark_alerts(connection: Connection, alerts: Sequence[int]) -> None:
 
 
 def mark_files(connection: Connection, place: str, night: str, files: int, *, over: bool = False) -> None:
-    """Add files of a night of a folder to those that were sent, in the caller's transaction."""
+    """Count further files of a night of a folder as sent, in the caller's transaction."""
     connection.execute(
         "INSERT INTO sent_nights (place, night, files, over) VALUES (%s, %s, %s, %s) ON CONFLICT (place, night)"
         " DO UPDATE SET files = sent_nights.files + excluded.files, over = sent_nights.over OR excluded.over,"

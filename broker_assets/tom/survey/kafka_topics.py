@@ -1,7 +1,7 @@
-"""Topics of the survey's alerts on Kafka: written in order, and looked through for what a sender that died wrote.
+"""Kafka topics of the survey's alerts: written in order, and searched for the messages of a sender that died.
 
-Messages have no key and no headers: brokers of the campaigns know alerts in this form. An alert in a topic is
-recognised by its number, with which its bytes begin.
+Messages have no key and no headers, the form that brokers of the campaigns expect. An alert in a topic is recognised by
+its number, with which its bytes begin.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Positions = dict[str, dict[int, int]]
 LARGEST_MESSAGE: Final = 16 * 1024**2
 """Bytes; an alert of a deep field has a few hundred kilobytes."""
 LOOK_SECONDS: Final = 60.0
-"""Time for looking through topics."""
+"""Time limit for searching topics, seconds."""
 _AT_ONCE: Final = 10_000
 
 
@@ -37,13 +37,13 @@ class Outgoing(NamedTuple):
 
 
 class Topics(Protocol):
-    """What a sender needs of Kafka."""
+    """The operations on Kafka that a sender needs."""
 
     def positions(self, topics: Sequence[str]) -> Positions:
-        """Where topics end, at most; those that do not exist have no partitions."""
+        """Upper limits of the end offsets of topics; missing topics have no partitions."""
 
     def send(self, messages: Sequence[Outgoing]) -> None:
-        """Send messages, and wait until Kafka has all."""
+        """Send messages, and wait until Kafka has confirmed all of them."""
 
     def seen(self, positions: Mapping[str, Mapping[int, int]]) -> dict[str, set[int]]:
         """Numbers of the alerts in topics after some positions."""
@@ -91,7 +91,7 @@ class KafkaTopics:
         self._known: Positions = {}
 
     def positions(self, topics: Sequence[str]) -> Positions:
-        """Where topics end, at most: asked once, then followed by what was confirmed.
+        """Upper limits of the end offsets of topics: requested once, then updated with confirmations.
 
         Raises
         ------
@@ -104,12 +104,12 @@ class KafkaTopics:
         return {topic: dict(self._known[topic]) for topic in topics}
 
     def send(self, messages: Sequence[Outgoing]) -> None:
-        """Send messages, and wait until Kafka has all.
+        """Send messages, and wait until Kafka has confirmed all of them.
 
         Raises
         ------
         SendFailed
-            If it has not confirmed all in time; some may be there nevertheless, see `seen`.
+            If Kafka has not confirmed all in time; some may have arrived nevertheless, see `seen`.
         """
         for topic in dict.fromkeys(message.topic for message in messages):
             self._ensure(topic)
@@ -135,10 +135,10 @@ class KafkaTopics:
                         producer.poll(0.1)
                 producer.poll(0)
             left = producer.flush(self._seconds + 5.0)
-        except (KafkaException, SystemError) as error:  # the latter where a fatal error meets a callback
+        except (KafkaException, SystemError) as error:  # the latter if a fatal error occurs in a callback
             failures.append(str(error))
         if failures or left:
-            self.close()  # nothing that it still holds may be sent behind what is sent again
+            self.close()  # what it still holds must not be sent after the repetition
             reason = failures[0] if failures else f"no confirmation within {self._seconds + 5.0:g} s"
             raise SendFailed(
                 f"{max(len(failures), left)} of {len(messages)} alerts were not confirmed by Kafka: {reason}"
@@ -228,7 +228,7 @@ class KafkaTopics:
     def _asked(self, topics: Sequence[str]) -> Positions:
         client = Consumer({**self._configuration, "group.id": "broker-assets-survey"}, logger=log)
         try:
-            # Asking for a topic by its name would create it.
+            # A request for a topic by name would create it.
             present = client.list_topics(timeout=self._seconds).topics
             return {
                 topic: {

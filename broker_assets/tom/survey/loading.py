@@ -1,7 +1,7 @@
-"""Simulations into the tables of the survey: each pair of files in one transaction, whatever the others do.
+"""Loads simulations into the tables of the survey: each pair of files in a transaction of its own.
 
-A file that was loaded is known by its content and skipped, so that a load that was stopped, or had damaged files, is
-simply run again. Rows that exist already, from whatever file, are left as they are and counted.
+A loaded file is recognised by its content and skipped, so a load that was stopped, or met damaged files, is simply run
+again. Rows that already exist, from any file, are left as they are and counted.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ TargetName = Literal["ppdb", "training"]
 
 
 class Target(NamedTuple):
-    """Tables that a simulation goes into."""
+    """Tables into which a simulation is loaded."""
 
     objects: sa.Table
     sources: sa.Table
@@ -52,13 +52,13 @@ TARGETS: Final[dict[str, Target]] = {
 
 @dataclass(frozen=True)
 class FileLoaded:
-    """What became of a file."""
+    """Result for a file."""
 
     path: Path
     outcome: Literal["loaded", "known", "read", "failed"]
     """`known`: the same content was loaded before; `read`: a dry run."""
     rows: dict[str, int] = field(default_factory=dict)
-    """New rows by table; of a dry run, rows of the file."""
+    """New rows by table; in a dry run, rows of the file."""
     present: int = 0
     """Rows that existed already."""
     failure: str | None = None
@@ -67,7 +67,7 @@ class FileLoaded:
 
 @dataclass
 class LoadReport:
-    """What became of the files of a load."""
+    """Results of a load."""
 
     files: list[FileLoaded] = field(default_factory=list)
 
@@ -120,8 +120,8 @@ def load_simulations(
     Returns
     -------
     LoadReport
-        Of each pair of files, by its header file, and each file with truth. A failed one has changed nothing; its
-        failure is also in the table `simulation_files`.
+        Results for each pair of files, by its header file, and each file with truth. A failed file has changed nothing;
+        its failure is also in the table `simulation_files`.
 
     Raises
     ------
@@ -144,7 +144,7 @@ def load_simulations(
             note(loader.failed(folder, error))
             continue
         steps += [(head, loader.pair) for head in heads]
-        # After the objects, which its rows refer to.
+        # After the objects, to which its rows refer.
         steps.append((truth, loader.truth))
     for together in _by_kind(steps):
         with ThreadPoolExecutor(max_workers=max(1, at_once)) as pool:
@@ -154,7 +154,8 @@ def load_simulations(
 
 
 def simulation_files(folders: Sequence[Path]) -> list[tuple[str, int, int]]:
-    """Path, size in bytes and time in nanoseconds of each file in some folders; of folders that exist."""
+    """Path, size in bytes and modification time in nanoseconds of each file in some folders; missing folders are
+    skipped."""
     return [
         (str(path), status.st_size, status.st_mtime_ns)
         for folder in folders
@@ -199,7 +200,7 @@ class _Loader:
         return self._load(head, lambda: [head, photometry_file(head)], rows)
 
     def truth(self, path: Path) -> FileLoaded:
-        """Load a file with truth; only of objects that were loaded, since it refers to them."""
+        """Load a file with truth; rows whose object was not loaded are left out, since they refer to it."""
         return self._load(path, lambda: [path], lambda: [("truth", self._target.truth, read_truth(path))])
 
     def failed(self, path: Path, error: Exception) -> FileLoaded:
@@ -231,7 +232,7 @@ class _Loader:
                     failure = None
                     if absent and not self._partial:
                         failure = f"{path}: {absent} of {read[0][2].num_rows} objects of the truth were not loaded"
-                    # A truth that was not loaded to its end is looked at again.
+                    # A truth file that was only partly loaded is read again.
                     self._record(connection, path, "" if absent else content, new, failure)
             present = sum(values.num_rows for _, _, values in read) - sum(new.values()) - absent
             return FileLoaded(path, "loaded" if failure is None else "failed", new, present, failure)
@@ -241,7 +242,7 @@ class _Loader:
             return self.failed(path, error)
 
     def _insert(self, connection: Connection, name: str, table: sa.Table, rows: pa.Table) -> tuple[int, int]:
-        """Insert rows that do not exist; gives how many were new, and how many have no object."""
+        """Insert rows that do not exist; return how many were new, and how many have no object."""
         if rows.num_rows == 0:
             return 0, 0
         columns = sql.SQL(", ").join(map(sql.Identifier, rows.column_names))

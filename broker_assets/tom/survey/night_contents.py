@@ -1,6 +1,6 @@
-"""What there is of a night of the simulation at each step of a cycle, as a number of rows and a version of the content.
+"""Content of a night of the simulation at each step of a cycle: the number of rows, and a version of the content.
 
-Versions are sums of hashes: they do not depend on the order of the rows, nor on how often a step was run.
+Versions are sums of hashes: they depend neither on the order of the rows nor on how often a step was run.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ _STEPS: Final[dict[str, LiteralString]] = {
 
 
 def content(connection: Connection, step: str, evening: datetime.date) -> Content:
-    """What there is of a night.
+    """Content of a night.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def simulated_nights(connection: Connection) -> list[datetime.date]:
 
 
 def nights_to_send(connection: Connection, most: int) -> list[datetime.date]:
-    """The first nights that have alerts which were not sent."""
+    """The first nights with alerts that were not sent."""
     return [
         MJD_EPOCH + datetime.timedelta(days=int(day))
         for (day,) in connection.execute(
@@ -107,7 +107,7 @@ def nights_to_send(connection: Connection, most: int) -> list[datetime.date]:
 
 
 def survey_content(connection: Connection) -> Content:
-    """What was loaded of the survey: its detections."""
+    """Content of the loaded survey: its detections."""
     row = connection.execute(
         "SELECT count(*), coalesce(sum(hashint8extended(diasource_id, 0)::numeric), 0) FROM elasticc2_ppdbdiasource"
     ).fetchone()
@@ -130,5 +130,5 @@ def objects_of_night(connection: Connection, evening: datetime.date) -> np.ndarr
 
 
 def _within(chosen: Window) -> dict[sa.Table, Conditions]:
-    """Detections of a night, wherever they are."""
+    """Conditions for the detections of a night, in every table."""
     return {diasources: [[(TIME, ">=", chosen.start)], [(TIME, "<=", chosen.through)]]}

@@ -1,4 +1,4 @@
-"""Nights of the simulation: as dates of their evenings, as integer MJD, and as times at which they begin and end.
+"""Nights of the simulation: as dates of their evenings, as integer MJD, and as intervals of time.
 
 A night ends at 12 UT, when it is morning in Chile. The night of a date begins at 12 UT of that date.
 """
@@ -18,7 +18,7 @@ _NAME: Final = re.compile(r"(?:NITE)?(\d{5})|(\d{4})-(\d\d)-(\d\d)|(\d{4})(\d\d)
 
 
 def night_of(mjd: float) -> datetime.date:
-    """Evening of the night that a time belongs to, MJD.
+    """Evening of the night to which a time (MJD) belongs.
 
     Examples
     --------
@@ -41,7 +41,7 @@ def night_window(evening: datetime.date) -> Window:
 
 
 def named_night(name: str) -> int | None:
-    """Integer MJD that the name of a folder or an archive of a night stands for; None if it is not one.
+    """Integer MJD in the name of the folder or archive of a night; None if it is not such a name.
 
     Examples
     --------

@@ -83,7 +83,7 @@ def alert_document(
     days : float
         Length of the history, days.
     most_forced : int, optional
-        Forced points, at most; the latest are kept.
+        Most forced points; the latest are kept.
 
     Raises
     ------

@@ -2,7 +2,7 @@
 
 An alert has the earlier detections of its object within some days, and the forced points within the same days from 30
 days before the first detection on, these only if the first detection is more than half a day old. Points of the same
-night count, since the simulation has them. Points at equal times are in the order of their numbers.
+night are included, since the simulation has them. Points at equal times are ordered by number.
 
 Everything works on `LightCurves`: the points of some objects, each sorted by object, time and number, so that a history
 is a range of rows.
@@ -24,9 +24,9 @@ DAYS: Final = 365.0
 LIMITED_DAYS: Final = 30.0
 """Days of history in an alert of the deep fields' limited stream."""
 BEFORE_FIRST_DAYS: Final = 30.0
-"""Days before the first detection from which forced photometry is given."""
+"""Forced photometry in an alert begins this many days before the first detection."""
 FORCED_AFTER_DAYS: Final = 0.5
-"""Age of the first detection from which there is forced photometry."""
+"""Age of the first detection, days, from which alerts have forced photometry."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class LightCurves:
 
 
 class Histories(NamedTuple):
-    """Rows that some alerts consist of; each an (n,) int64 array."""
+    """Rows that make up some alerts; each field is an (n,) int64 array."""
 
     source: NDArray[np.int64]
     """Row of the detection in `LightCurves.sources`."""
@@ -75,13 +75,13 @@ def histories(
     Parameters
     ----------
     curves : LightCurves
-        All detections up to the latest of them, and the forced points, of their objects.
+        All detections of their objects up to the latest of these, and the forced points.
     source_ids : (n,) int64 array
         Detections, in any order.
     days : float
         Length of the history, days.
     most_forced : int, optional
-        Forced points, at most; the latest are kept.
+        Most forced points; the latest are kept.
 
     Raises
     ------
@@ -113,7 +113,7 @@ def histories(
 
 
 def _column(table: pa.Table, name: str, kind: type[np.generic]) -> NDArray[Any]:
-    # Writable whatever Arrow gives, so that the compiled function has one kind of array.
+    # Writable copies, so that the compiled function gets one kind of array, whatever Arrow returns.
     return np.require(pc.fill_null(table.column(name), 0).to_numpy(), dtype=kind, requirements=("C", "W"))
 
 

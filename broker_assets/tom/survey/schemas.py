@@ -1,4 +1,4 @@
-"""Avro schemas of the simulated survey's alerts and of brokers' classifications, made from lists of fields.
+"""Avro schemas of the simulated survey's alerts and of brokers' classifications, generated from lists of fields.
 
 Wire compatibility depends on the order and the types of fields alone. The namespace of version 0.9.1 is
 `elasticc.v0_9_1`; the record of a classification has the name that it has in the campaigns, `brokerClassfication`.
@@ -24,7 +24,7 @@ LIMIT_FIELDS: Final = (
 
 
 class UnknownSchema(ValueError):
-    """There is no such schema; the message says what there is."""
+    """There is no such schema; the message lists the available ones."""
 
 
 def namespace(version: str) -> str:
@@ -39,14 +39,14 @@ def namespace(version: str) -> str:
 
 
 def schema_version(name: str | Path) -> str:
-    """The version that a name or a file of a schema stands for: `0.9.1`, or `…/elasticc.v0_9_1.alert.avsc`.
+    """The version in the name of a schema or its file: `0.9.1`, or `…/elasticc.v0_9_1.alert.avsc`.
 
     Only the name of a file is looked at: the schemas themselves are part of this package.
 
     Raises
     ------
     UnknownSchema
-        If there is none of this version.
+        If there is no such version.
 
     Examples
     --------
@@ -75,7 +75,7 @@ def alert_schema(version: str = "0.9.1") -> dict[str, Any]:
     Raises
     ------
     UnknownSchema
-        If there is none of this version.
+        If there is no such version.
 
     Examples
     --------
@@ -117,12 +117,12 @@ def classification_schema(version: str = "0.9.1", *, times: bool = True) -> dict
     version : str
         One of `fields.VERSIONS`.
     times : bool
-        Whether times have the logical type of instants; otherwise they are plain numbers, with the same bytes.
+        Whether times have the logical type of timestamps; otherwise they are plain numbers, with the same bytes.
 
     Raises
     ------
     UnknownSchema
-        If there is none of this version.
+        If there is no such version.
     """
     version = schema_version(version)
     instant: Any = {"type": "long", "logicalType": "timestamp-millis"} if times else "long"
@@ -160,7 +160,7 @@ def write_schemas(folder: Path, version: str = "0.9.1") -> list[Path]:
     Parameters
     ----------
     folder : Path
-        Must exist.
+        Existing folder.
     version : str
         One of `fields.VERSIONS`.
 

@@ -38,11 +38,11 @@ class AlertPage(NamedTuple):
 
 
 class NoWindow(ValueError):
-    """The times do not say what is to be sent; the message says why."""
+    """The arguments do not define an interval; the message says why."""
 
 
 def simulation_clock(connection: Connection) -> float | None:
-    """Time of the simulation: of the latest detection whose alert was sent, MJD; None if none was."""
+    """Time of the simulation, MJD TAI: that of the latest detection whose alert was sent; None if none was."""
     found = connection.execute(
         "SELECT max(source.midpointtai) FROM elasticc2_ppdbalert AS alert JOIN elasticc2_ppdbdiasource AS source"
         " ON source.diasource_id = alert.diasource_id AND source.diaobject_id = alert.diaobject_id"
@@ -58,7 +58,7 @@ def window(
     added_days: float | None = None,
     start_day: float | None = None,
 ) -> Window | None:
-    """The times that are sent.
+    """The interval of times to send.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def window(
     through_day : float, optional
         Last time, MJD.
     added_days : float, optional
-        Nights after the clock of the simulation; the last one ends at 12 UT. Before the first alert was sent they
+        Number of nights after the clock of the simulation; the last one ends at 12 UT. Before any alert was sent, they
         count from `start_day`, or from the day before the first alert.
     start_day : float, optional
         First time, MJD.
@@ -104,7 +104,7 @@ def window(
 
 
 def count(connection: Connection, chosen: Window) -> int:
-    """Alerts of some times that were not sent."""
+    """Number of alerts in an interval that were not sent."""
     found = connection.execute(f"SELECT count(*) {_CHOSEN}{_STATES[False]}", _parameters(chosen)).fetchone()
     return 0 if found is None else int(found[0])
 
@@ -112,9 +112,9 @@ def count(connection: Connection, chosen: Window) -> int:
 def pages(
     connection: Connection, chosen: Window, *, size: int = PAGE, sent: bool | None = False
 ) -> Iterator[AlertPage]:
-    """Alerts of some times, by time and number; those that were not sent unless it is said otherwise.
+    """Alerts in an interval, by time and number; by default those that were not sent.
 
-    The next page begins after the last one, whether that was sent since or not.
+    Each page begins after the last alert of the previous one, whether or not that was sent meanwhile.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def pages(
     size : int
         Alerts at a time.
     sent : bool or None
-        Whether alerts that were sent are chosen, or the others; None: all.
+        True: only alerts that were sent; False: only the others; None: all.
     """
     after: tuple[float, int] = (-math.inf, -1)
     while True:

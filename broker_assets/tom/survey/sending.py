@@ -1,7 +1,8 @@
-"""Sends the alerts of the survey to Kafka: by time, each to its topics, none left out and none twice.
+"""Sends the alerts of the survey to Kafka in chronological order, each to its topics, exactly once.
 
-An alert goes to the topic of the wide survey, or, if its object is in a deep field, to the two topics of those: with$
-the whole history and with 30 days of it. The next alerts are reconstructed while the last ones are being sent.
+An alert goes to the topic of the wide survey or, if its object is in a deep field, to the two topics of deep fields:
+one with the whole history, and one with 30 days of it. The next alerts are reconstructed while the previous ones are
+being sent.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ from broker_assets.tom.survey.selection import AlertPage, Window, pages
 
 Connection = psycopg.Connection[Any]
 SETTLE_SECONDS: Final = 2.0
-"""Time after the limit for confirmations in which messages of a sender that died may still arrive."""
+"""Seconds after the time limit for confirmations during which messages of a sender that died may still arrive."""
 
 
 class AlertTopics(NamedTuple):
-    """Where alerts go."""
+    """Topics of alerts."""
 
     wide: str = "alerts-wfd"
     deep_full: str = "alerts-ddf-full"
@@ -46,13 +47,13 @@ class Prepared(NamedTuple):
 
 @dataclass
 class SendReport:
-    """What was sent."""
+    """Counts of what was sent."""
 
     alerts: int = 0
     messages: dict[str, int] = field(default_factory=dict)
-    """By topic."""
+    """Number of messages by topic."""
     recovered: int = 0
-    """Alerts that a sender that died had begun to send; they count in `alerts` too."""
+    """Alerts that a sender had begun to send before it died; they are included in `alerts`."""
     seconds: float = 0.0
 
     @property
@@ -64,7 +65,7 @@ class SendReport:
 Mark = Callable[[Connection, Sequence[int]], None]
 """Marks alerts as sent in the caller's transaction."""
 Remake = Callable[[Sequence[int], int], list[Prepared]]
-"""Prepares alerts by their numbers once more, of a batch of some messages."""
+"""Prepares alerts again, by their numbers, for a batch with a number of messages."""
 Step = Callable[[str], None]
 """Called at the steps of a batch: `begun`, `confirmed`, `marked`."""
 
@@ -80,11 +81,11 @@ class Pace:
     """How alerts are sent."""
 
     flush_every: int = 1000
-    """Alerts of a batch, at most."""
+    """Most alerts in a batch."""
     rate: float | None = None
     """Alerts per second; None: as fast as possible."""
     confirm_seconds: float = 15.0
-    """Time limit for confirmations, as the topics have it."""
+    """Time limit for confirmations, the same as that of the topics."""
 
     def __post_init__(self) -> None:
         if self.flush_every < 1:
@@ -94,7 +95,7 @@ class Pace:
 
     @property
     def batch(self) -> int:
-        """Alerts of a batch: at a low rate, those of a second, so that a batch is not under way for long."""
+        """Number of alerts in a batch: at a low rate, those of one second, so that a batch does not take long."""
         return self.flush_every if self.rate is None else max(1, min(self.flush_every, round(self.rate)))
 
 
@@ -110,7 +111,7 @@ def send_alerts(
     progress: Callable[[SendReport], None] = lambda _: None,
     step: Step = lambda _: None,
 ) -> SendReport:
-    """Send the alerts of some times that were not sent.
+    """Send the alerts in an interval that were not sent.
 
     Parameters
     ----------
@@ -138,7 +139,7 @@ def send_alerts(
     SenderBusy
         If another sender sends alerts of the tables.
     SendFailed
-        If Kafka fails; the next sender finds out what was sent.
+        If Kafka fails; the next sender determines what was sent.
     psycopg.OperationalError
         If the database fails; the same holds.
     """
@@ -154,7 +155,7 @@ def send_alerts(
     ):
         marking = stack.enter_context(connect(database_url, application="broker-assets survey", autocommit=True))
         sender = BatchSender(connection, topics, journal.TABLES, journal.mark_alerts, pace, marking=marking, step=step)
-        # Whatever happens: what Kafka has confirmed is marked.
+        # Whatever happens, mark what Kafka has confirmed.
         stack.callback(sender.finish)
         sender.recover(remake)
         for prepared in _prefetched(database_url, chosen, streams, version):
@@ -174,7 +175,7 @@ class BatchSender:
     Parameters
     ----------
     connection : psycopg.Connection
-        In autocommit, with the lock of the place.
+        In autocommit mode, holding the lock of the place.
     topics : Topics
         Kafka.
     place : str
@@ -184,7 +185,7 @@ class BatchSender:
     pace : Pace
         Batches and rate.
     marking : psycopg.Connection, optional
-        In autocommit: a batch is marked with it while the next one is being sent; otherwise before that.
+        In autocommit mode: it marks a batch while the next one is being sent; without it, a batch is marked first.
     step : callable
         See `Step`.
     """
@@ -238,7 +239,7 @@ class BatchSender:
         self._wait()
 
     def finish(self) -> None:
-        """Wait until what was sent is marked."""
+        """Wait until everything that was sent is marked."""
         self._await_mark()
         self._pool.shutdown()
 
@@ -249,11 +250,11 @@ class BatchSender:
             self._step("marked")
 
     def recover(self, remake: Remake) -> None:
-        """Finish what senders that died have begun."""
+        """Finish batches of senders that died."""
         for left in journal.begun(self._connection, self._place):
             rest = self._pace.confirm_seconds + SETTLE_SECONDS - left.age
             if rest > 0:
-                time.sleep(rest)  # what it sent last may still be on its way
+                time.sleep(rest)  # its last messages may still be on their way
             seen = self._topics.seen(left.positions)
             wanted = list(zip(left.alerts, left.topics, strict=True))
             missing = {(alert, topic) for alert, topic in wanted if alert not in seen.get(topic, ())}
@@ -292,7 +293,7 @@ class BatchSender:
 
 
 def _prefetched(database_url: str, chosen: Window, streams: AlertTopics, version: str) -> Iterator[list[Prepared]]:
-    """Alerts ready to be sent, a page at a time; the next page is prepared by another thread."""
+    """Alerts ready to be sent, a page at a time; another thread prepares the next page."""
     with (
         connect(database_url, application="broker-assets survey", read_only=True) as connection,
         ThreadPoolExecutor(max_workers=1) as pool,
@@ -301,7 +302,7 @@ def _prefetched(database_url: str, chosen: Window, streams: AlertTopics, version
 
         def following() -> list[Prepared] | None:
             page = next(selected, None)
-            # What is read belongs to one page: a transaction must not last for the whole campaign.
+            # One transaction for each page: it must not last for the whole campaign.
             made = None if page is None else _prepare(connection, page, streams, version)
             connection.rollback()
             return made
@@ -327,7 +328,7 @@ def _page_of(connection: Connection, alerts: Sequence[int]) -> AlertPage:
 
 
 def _prepare(connection: Connection, page: AlertPage, streams: AlertTopics, version: str) -> list[Prepared]:
-    """The messages of the alerts of a page, in their order."""
+    """The messages for the alerts of a page, in order."""
     if not len(page.alert):
         return []
     since = float(page.mjd.min()) - max(DAYS, BEFORE_FIRST_DAYS)

@@ -27,7 +27,7 @@ from broker_assets.tom.survey.fields import (
 from broker_assets.tom.survey.fits_tables import DamagedFile, FitsTable
 
 POINTS_OF_OBJECT: Final = 100_000
-"""The number of a point is that of its object times this, plus the row of the point in its object."""
+"""The number of a point is that of its object times this, plus the index of the point within its object."""
 DEEP_POINTS: Final = 1000
 """An object with more points than this is in a deep drilling field."""
 SEPARATOR_MJD: Final = -777.0
@@ -39,14 +39,14 @@ _SMALL: Final = frozenset({"libid", "sim_searcheff_mask", "gentype", "sim_templa
 
 @dataclass(frozen=True)
 class Reading:
-    """How files are read."""
+    """Options for reading files."""
 
     simversion: str = "2023-04-01"
     """Version of the simulation, stored with each object."""
     most_points: int = POINTS_OF_OBJECT
-    """Points of an object, at most."""
+    """Most points of an object."""
     detected: int = 4096
-    """Bits of `PHOTFLAG` of a detection."""
+    """Bits of `PHOTFLAG` that mark a detection."""
     snana_zeropoint: float = 27.5
     """AB magnitude of a `FLUXCAL` of 1."""
     alert_zeropoint: float = 31.4
@@ -58,7 +58,7 @@ class Reading:
 
     @property
     def factor(self) -> float:
-        """From `FLUXCAL` to stored fluxes."""
+        """Factor from `FLUXCAL` to stored fluxes."""
         return float(10 ** ((self.alert_zeropoint - self.snana_zeropoint) / 2.5))
 
 
@@ -92,7 +92,7 @@ def head_files(folder: Path, names: list[str] | None = None) -> list[Path]:
     FileNotFoundError
         If there is no such folder or file.
     DamagedFile
-        If the folder has no header file, or a name is not that of one.
+        If the folder has no header file, or a name is not that of a header file.
     """
     if not folder.is_dir():
         raise FileNotFoundError(2, "No such folder", str(folder))
@@ -145,7 +145,7 @@ def read_pair(head: Path, reading: Reading = Reading()) -> SurveyRows:
         If a file cannot be read.
     """
     table = FitsTable(head)
-    # Models of galactic objects have no quantiles of redshifts.
+    # Models of Galactic objects have no redshift quantiles.
     stored = [name for name in HEADER_COLUMNS if "_ZPHOT_Q" not in name or name in table]
     header = table.columns([*stored, "PTROBS_MIN", "PTROBS_MAX"])
     try:

@@ -1,1 +1,1 @@
-"""Targets of accounts: made by hand, of objects, or from files; lists of them, comments, and who sees them."""
+"""Targets of accounts: created by hand, from objects, or from files; lists of targets, comments, and permissions."""

@@ -1,4 +1,4 @@
-"""Comments on targets: those who may see a target read them and may write one."""
+"""Comments on targets: everybody who may see a target can read and write them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from broker_assets.tom.targets.store import NotTheOwner, get, held
 
 Connection = psycopg.Connection[Any]
 LONGEST: Final = 10_000
-"""Characters of a comment."""
+"""Longest comment, characters."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,12 @@ def write(connection: Connection, author: Reader, number: int, body: str) -> int
 
 
 def remove(connection: Connection, user: Reader, number: int, commentid: int) -> None:
-    """Remove a comment: its author and the owner of the target may; does nothing if it is gone already.
+    """Remove a comment: its author and the owner of the target may; nothing happens if it does not exist.
 
     Raises
     ------
     UnknownTarget, NotTheOwner
-        If the account may not.
+        If the account may not remove it.
     """
     with connection.transaction():
         target = get(connection, user, number)

@@ -26,7 +26,7 @@ from broker_assets.tom.targets.fields import (
 from broker_assets.tom.targets.store import Target
 
 MOST_ROWS: Final = 100_000
-"""Rows of a file, at most."""
+"""Most rows of a file."""
 _FIRST: Final = ("name", "type", "created", "modified", *POSITION, "galactic_lng", "galactic_lat", "scheme", *ELEMENTS)
 
 
@@ -36,18 +36,18 @@ class BadFile(ValueError):
 
 @dataclass(frozen=True)
 class Row:
-    """A row that can be a target."""
+    """A row that describes a valid target."""
 
     line: int
-    """Of the file, where the row begins."""
+    """Line of the file at which the row begins."""
     draft: Draft
     groups: tuple[str, ...] = ()
-    """Groups that it is shared with."""
+    """Groups with which it is shared."""
 
 
 @dataclass(frozen=True)
 class Refused:
-    """A row that cannot."""
+    """A row that does not describe a valid target."""
 
     line: int
     text: str
@@ -57,12 +57,12 @@ class Refused:
 
 @dataclass
 class Reading:
-    """What a file has."""
+    """Content of a file."""
 
     rows: list[Row] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     header: str = ""
-    """The first line, as CSV: with it the rows that were refused are a file again."""
+    """The first line, as CSV: with it, the refused rows form a file again."""
 
 
 def read_targets(content: bytes | str) -> Reading:
@@ -76,7 +76,7 @@ def read_targets(content: bytes | str) -> Reading:
     Returns
     -------
     Reading
-        Rows that can be targets, and those that cannot, with line and reason; each row is in one of the two.
+        Valid rows, and refused rows with line and reason; each row is one or the other.
 
     Raises
     ------
@@ -130,7 +130,7 @@ def _text(content: bytes | str) -> str:
 
 
 def _rows(reader: Any) -> Iterator[tuple[int, list[str], str]]:
-    """Line, cells, and what is wrong with each row; a row that is not CSV does not end the file."""
+    """Line, cells and problem of each row; reading continues after a row that is not CSV."""
     while True:
         line = reader.line_num + 1
         try:
@@ -158,7 +158,7 @@ def write_targets(targets: Sequence[Target]) -> Iterator[str]:
     Parameters
     ----------
     targets : sequence of Target
-        What is written; columns of further fields and aliases are those that some target has.
+        Targets to write; there are columns for the further fields and aliases of any of them.
     """
     aliases = max((len(target.aliases) for target in targets), default=0)
     extras = sorted({name for target in targets for name in target.extras})
@@ -191,6 +191,6 @@ def _galactic(targets: Sequence[Target]) -> list[tuple[float | None, float | Non
 
 def _line(cells: Iterable[Any]) -> str:
     out = io.StringIO()
-    # Characters of the line end are what is quoted.
+    # Cells with characters of the line end are quoted.
     csv.writer(out, lineterminator="\r\n").writerow(list(cells))
     return out.getvalue().removesuffix("\r\n")

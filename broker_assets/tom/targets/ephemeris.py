@@ -1,7 +1,7 @@
-"""Where a target that moves is: from its orbital elements, as two bodies, without the pull of planets.
+"""Position of a moving target from its orbital elements: two-body motion, without perturbations by planets.
 
-Good to arcseconds for months around the epoch of the elements, which is enough to say how high a target is; not for
-pointing a telescope, which asks a service of ephemerides.
+Accurate to arcseconds for months around the epoch of the elements: enough for altitudes, but not for pointing a
+telescope, which needs an ephemeris service.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 _GM_SUN: Final = 1.32712440041e11
-"""Of the Sun, km³/s² (IAU 2015 B3, nominal value to the digits of DE440)."""
+"""GM of the Sun, km³/s² (DE440, rounded; IAU 2015 Resolution B3 has its first eight digits)."""
 _AU: Final = 149597870.7
-"""Kilometres (IAU 2012 B2)."""
+"""Astronomical unit, km (IAU 2012 Resolution B2)."""
 _LIGHT: Final = 299792.458
-"""Kilometres per second."""
+"""Speed of light, km/s (exact)."""
 _OBLIQUITY: Final = np.radians(84381.448 / 3600)
-"""Of the ecliptic of J2000 that orbital elements are given in (IAU 1976)."""
+"""Obliquity of the J2000 ecliptic to which orbital elements refer, radians (IAU 1976)."""
 _DAY: Final = 86400.0
 _SPICE: Final = threading.Lock()
-"""CSPICE is not for several threads."""
+"""CSPICE is not thread-safe."""
 
 
 class NoOrbit(ValueError):
-    """There are no elements from which a position follows; the message says what is missing."""
+    """The elements do not determine a position; the message says what is missing."""
 
 
 def position_at(scheme: str, elements: Mapping[str, float | None], when: datetime.datetime) -> tuple[float, float]:
-    """Astrometric position from the centre of the Earth: with the time that light takes, without aberration.
+    """Astrometric geocentric position: corrected for light time, without aberration.
 
     Parameters
     ----------
     scheme : str
-        One of `fields.SCHEMES`: which elements it has.
+        One of `fields.SCHEMES`, which determines the elements.
     elements : mapping
         Values of `fields.ELEMENTS`: degrees, au, MJD TT; ecliptic and equinox of J2000.
     when : datetime.datetime
@@ -53,7 +53,7 @@ def position_at(scheme: str, elements: Mapping[str, float | None], when: datetim
     Raises
     ------
     NoOrbit
-        If elements are missing, or are those of no orbit.
+        If elements are missing, or do not describe an orbit.
     """
     from astropy.coordinates import get_body_barycentric
     from astropy.time import Time
@@ -92,7 +92,7 @@ def _orbit(scheme: str, elements: Mapping[str, float | None]) -> Floats:
 
 
 def _heliocentric(orbit: Floats, mjd: float) -> Floats:
-    """Position from the Sun, kilometres, ICRS."""
+    """Heliocentric position, km, ICRS."""
     import spiceypy
     from spiceypy.utils.exceptions import SpiceyError
 

@@ -1,4 +1,4 @@
-"""What a target is: its fields under the names that TOM Toolkit's tables have, and which values they can have.
+"""The fields of a target, with the names in TOM Toolkit's tables, and their valid values.
 
 Belongs here: what one target must satisfy by itself. How targets are stored is in `store`, files in `csv_files`.
 """
@@ -24,7 +24,7 @@ POSITION: Final[dict[str, tuple[float, float, str]]] = {
     "distance": (0.0, 1e6, "distance, Mpc"),
     "distance_err": (0.0, 1e6, "uncertainty of the distance, Mpc"),
 }
-"""Least value, largest value and meaning of what is known of a position."""
+"""Smallest value, largest value and meaning of fields about the position."""
 ELEMENTS: Final[dict[str, tuple[float, float, str]]] = {
     "epoch_of_elements": (-1e6, 1e7, "epoch of the elements, MJD"),
     "mean_anomaly": (-360.0, 360.0, "mean anomaly, degrees"),
@@ -41,7 +41,7 @@ ELEMENTS: Final[dict[str, tuple[float, float, str]]] = {
     "ephemeris_epoch": (-1e7, 1e8, "epoch of the ephemeris, days"),
     "ephemeris_epoch_err": (0.0, 1e8, "uncertainty of that epoch, days"),
 }
-"""The same of orbital elements and ephemerides."""
+"""The same for orbital elements and ephemerides."""
 _ORBIT: Final = ("epoch_of_elements", "inclination", "lng_asc_node", "arg_of_perihelion", "eccentricity")
 SCHEMES: Final[dict[str, tuple[str, ...]]] = {
     "MPC_MINOR_PLANET": (*_ORBIT, "semimajor_axis", "mean_anomaly"),
@@ -56,17 +56,17 @@ COMPUTED: Final = frozenset({"id", "created", "modified", "galactic_lng", "galac
 LONGEST_NAME: Final = 256
 LONGEST_TEXT: Final = 10_000
 MOST_TEXTS: Final = 200
-"""Aliases, tags or further fields of a target, at most."""
+"""Most aliases, tags or further fields of a target."""
 _DECIMAL: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 class BadTarget(ValueError):
-    """A target cannot be as it is given; the message says which field is wrong and why."""
+    """A target is not valid; the message says which field is wrong and why."""
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A target that is checked, and not stored yet."""
+    """A target that has been checked, but not stored."""
 
     name: str
     type: str = SIDEREAL
@@ -98,7 +98,7 @@ def checked(given: Mapping[str, Any]) -> Draft:
     Raises
     ------
     BadTarget
-        If it cannot be; the first field that is wrong is named.
+        If it is not valid; the message names the first wrong field.
 
     Examples
     --------
@@ -147,7 +147,7 @@ def checked(given: Mapping[str, Any]) -> Draft:
 
 
 def is_reserved(name: str) -> bool:
-    """Whether a further field cannot have this name, since a column of files means something else by it.
+    """Whether this name is not allowed for a further field, since a column of files with it has another meaning.
 
     Examples
     --------
@@ -159,7 +159,7 @@ def is_reserved(name: str) -> bool:
 
 
 def texts(what: str, given: Any) -> tuple[str, ...]:
-    """Texts without blanks around them, each once whatever its case, empty ones left out.
+    """Texts without surrounding blanks, each once regardless of case; empty ones are left out.
 
     Raises
     ------
@@ -177,12 +177,12 @@ def texts(what: str, given: Any) -> tuple[str, ...]:
 
 
 def number(name: str, value: Any, least: float, most: float) -> float:
-    """A number between two limits, from a number or a text.
+    """Read a number between two limits from a number or a text.
 
     Raises
     ------
     BadTarget
-        If it is none.
+        If it is not such a number.
     """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise BadTarget(f"{name}: {str(value)[:40]!r} is not a number")

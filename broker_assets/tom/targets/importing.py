@@ -1,4 +1,4 @@
-"""Targets of a file become targets of an account, row by row: a row that cannot is refused with the reason."""
+"""Imports the targets of a file into an account, row by row; a row that is not valid is refused with the reason."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ Connection = psycopg.Connection[Any]
 
 @dataclass
 class Imported:
-    """What became of a file."""
+    """Result of an import."""
 
     made: list[int] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
-    """By line."""
+    """Refused rows, by line."""
     header: str = ""
 
     @property
     def rest(self) -> str:
-        """A file of the rows that were refused, to be corrected and imported."""
+        """The refused rows as a file, to be corrected and imported."""
         return "".join(f"{line}\n" for line in (self.header, *(one.text for one in self.refused)))
 
 
@@ -41,22 +41,22 @@ def import_targets(
     most: int | None = None,
     listid: int | None = None,
 ) -> Imported:
-    """Make the targets of a file.
+    """Create the targets in a file.
 
-    A target is shared with the groups that its row names, of which the account must be a member.
+    A target is shared with the groups in its row, of which the account must be a member.
 
     Parameters
     ----------
     connection : psycopg.Connection
         A transaction is opened in it for the file, and a savepoint for each row.
     user : User
-        Who becomes the owner.
+        The new owner.
     content : bytes or str
         See `csv_files.read_targets`.
     most : int, optional
-        Targets that may be made; rows beyond are refused.
+        Most targets to create; further rows are refused.
     listid : int, optional
-        List of the account that they are added to.
+        List of the account to which they are added.
 
     Returns
     -------
@@ -65,9 +65,9 @@ def import_targets(
     Raises
     ------
     BadFile
-        If the file cannot be read; nothing is made then.
+        If the file cannot be read; nothing is created then.
     UnknownList, NotTheOwner
-        If the list is not the account's; nothing is made then.
+        If the list does not belong to the account; nothing is created then.
     """
     reading = read_targets(content)
     found = Imported(refused=list(reading.refused), header=reading.header)

@@ -1,4 +1,4 @@
-"""Lists of targets: made, filled, shared and removed by their owners."""
+"""Lists of targets: created, filled, shared and removed by their owners."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ class TargetList:
     public: bool
     created: datetime.datetime
     targets: int
-    """How many of its targets the reader may see."""
+    """Number of its targets that the reader may see."""
 
 
 def make(connection: Connection, owner: str, name: str, description: str = "") -> int:
-    """Make a list; returns its number.
+    """Create a list; return its number.
 
     Raises
     ------
     BadTarget
         If the name is empty or too long.
     NameTaken
-        If the owner has one of this name.
+        If the owner has a list with this name.
     """
     name, description = _checked(name, description)
     try:
@@ -84,16 +84,16 @@ def change(
 
 
 def add(connection: Connection, user: Reader, listid: int, numbers: Sequence[int]) -> int:
-    """Add targets that the account may see to its list; those that are in it stay. Returns how many are new."""
+    """Add targets that the account may see to its list; return how many were not in it before."""
     with connection.transaction():
-        # None of them can be removed while it is added.
+        # None of them can be removed meanwhile.
         connection.execute("SELECT FROM access.target_lists WHERE listid = %s FOR KEY SHARE", (listid,))
         connection.execute(
             "SELECT FROM access.targets WHERE targetid = ANY(%s::bigint[]) ORDER BY targetid FOR KEY SHARE",
             (list(numbers),),
         )
         own(connection, user, listid)
-        # In one order, so that two who add the same targets wait for each other and not each for the other.
+        # In one order, so that two requests that add the same targets cannot deadlock.
         query = sql.SQL(
             "INSERT INTO access.target_members (listid, targetid) SELECT %(listid)s, targetid"
             " FROM access.targets AS target WHERE targetid = ANY(%(numbers)s::bigint[]) AND {}"
@@ -104,7 +104,7 @@ def add(connection: Connection, user: Reader, listid: int, numbers: Sequence[int
 
 
 def drop(connection: Connection, user: Reader, listid: int, numbers: Sequence[int]) -> int:
-    """Take targets out of a list of the account; returns how many were in it."""
+    """Remove targets from a list of the account; return how many were in it."""
     with connection.transaction():
         own(connection, user, listid)
         return connection.execute(
@@ -114,7 +114,7 @@ def drop(connection: Connection, user: Reader, listid: int, numbers: Sequence[in
 
 
 def remove(connection: Connection, user: Reader, listid: int) -> TargetList:
-    """Remove a list; its targets stay. Returns what it was."""
+    """Remove a list, without its targets; return its description."""
     with connection.transaction():
         found = own(connection, user, listid)
         visibility.forget(connection, "target_list", listid)
@@ -125,7 +125,7 @@ def remove(connection: Connection, user: Reader, listid: int) -> TargetList:
 def search(
     connection: Connection, reader: Reader, *, listid: int | None = None, targetid: int | None = None
 ) -> list[TargetList]:
-    """Lists that a reader may see, by owner and name: all, one, or those that a target is in."""
+    """Lists that a reader may see, by owner and name: all, one, or those that contain a target."""
     query = sql.SQL(
         "SELECT listid, owner, name, description, public, created,"
         " (SELECT count(*) FROM access.target_members AS inside"
@@ -161,7 +161,7 @@ def own(connection: Connection, user: Reader, listid: int) -> TargetList:
     Raises
     ------
     UnknownList, NotTheOwner
-        If it is not the account's.
+        If it does not belong to the account.
     """
     found = get(connection, user, listid)
     if found.owner != user.name and not (user.everything and not user.name):

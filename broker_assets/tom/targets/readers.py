@@ -1,6 +1,6 @@
-"""Who may see which targets and lists: their owner, members of groups that they are shared with, or everybody.
+"""Who may see which targets and lists: their owner, members of groups with which they are shared, or everybody.
 
-A list shows those of its members that its owner owns: sharing a list shares no target of another account.
+Sharing a list shares those of its targets that the owner of the list owns, and no target of another account.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ LIST_READABLE: Final = (
     + _SHARED.format(kind="target_list", number="list.listid")
     + ")"
 )
-"""Condition that a row `list` of `access.target_lists` may be seen by the reader of the parameters."""
+"""Condition that the reader in the parameters may see a row `list` of `access.target_lists`."""
 TARGET_READABLE: Final = (
     "(%(all)s OR target.public OR target.owner = %(viewer)s OR "
     + _SHARED.format(kind="target", number="target.targetid")
     + " OR EXISTS (SELECT FROM access.target_members AS inside JOIN access.target_lists AS list USING (listid)"
     f" WHERE inside.targetid = target.targetid AND list.owner = target.owner AND {LIST_READABLE}))"
 )
-"""The same of a row `target` of `access.targets`."""
+"""The same for a row `target` of `access.targets`."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Reader:
     """Name of the account; empty for a guest."""
     userid: int = 0
     everything: bool = False
-    """Whether all may be seen: administrators, and the command line."""
+    """Whether the reader may see everything: administrators, and the command line."""
 
     @classmethod
     def of(cls, user: User | None) -> Self:
@@ -51,4 +51,4 @@ class Reader:
 
 
 OPERATOR: Final = Reader("", 0, everything=True)
-"""Who works on the command line."""
+"""The reader on the command line."""

@@ -1,4 +1,4 @@
-"""Targets in the database: made, found, changed and removed."""
+"""Targets in the database: created, found, changed and removed."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class UnknownTarget(LookupError):
 
 
 class NameTaken(ValueError):
-    """The owner has a target of this name."""
+    """The owner already has a target with this name."""
 
 
 class NotTheOwner(PermissionError):
-    """The account may see the target, and not change it."""
+    """The account may see the target, but not change it."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Target:
 
     @property
     def given(self) -> dict[str, Any]:
-        """Its fields as `fields.checked` takes them."""
+        """Its fields in the form of `fields.checked`."""
         found: dict[str, Any] = {name: getattr(self, name) for name in POSITION}
         found |= {name: self.elements.get(name) for name in ELEMENTS}
         for name in ("name", "type", "scheme", "aliases", "tags", "extras", "diaobjectid", "public"):
@@ -79,17 +79,17 @@ class Target:
 
 @dataclass(frozen=True)
 class Choice:
-    """Which targets are listed; what is left out does not matter."""
+    """Which targets are listed; omitted fields do not restrict it."""
 
     text: str = ""
-    """Part of the name or of an alias, whatever its case."""
+    """Part of the name or of an alias, ignoring case."""
     tag: str = ""
     type: str = ""
     owner: str = ""
     listid: int | None = None
     diaobjectid: int | None = None
     near: tuple[float, float, float] | None = None
-    """Right ascension, declination and radius, degrees."""
+    """Right ascension, declination (ICRS) and radius, degrees."""
     numbers: Sequence[int] = field(default_factory=tuple)
 
 
@@ -113,7 +113,7 @@ def make(connection: Connection, owner: str, draft: Draft) -> int:
     Raises
     ------
     NameTaken
-        If the owner has one of this name, whatever the case.
+        If the owner has a target with this name, ignoring case.
     """
     values = _values(owner, draft)
     query = sql.SQL("INSERT INTO access.targets ({}) VALUES ({}) RETURNING targetid").format(
@@ -130,18 +130,18 @@ def make(connection: Connection, owner: str, draft: Draft) -> int:
 
 
 def of_object(connection: Connection, owner: str, diaobjectid: int, *, name: str = "", public: bool = False) -> int:
-    """The owner's target of an object of the broker; made if there is none, and found again if two ask at once.
+    """The owner's target for an object of the broker; created if there is none, once even for concurrent requests.
 
     Parameters
     ----------
     connection : psycopg.Connection
-        A transaction is opened in it; its role reads `objects`.
+        A transaction is opened in it; its role must be able to read `objects`.
     owner : str
         Name of the account.
     diaobjectid : int
         Object.
     name : str
-        Name of a new target; by default that of TNS, else the number of the object.
+        Name of a new target; default: the TNS name, else the number of the object.
     public : bool
         Whether everybody may see a new target.
 
@@ -158,7 +158,7 @@ def of_object(connection: Connection, owner: str, diaobjectid: int, *, name: str
         If another target of the owner has this name.
     """
     with connection.transaction():
-        # Of two clicks the second waits here, and finds the target of the first.
+        # Of two concurrent requests the second waits here, and finds the target of the first.
         in_turn(connection, f"target of object {owner} {diaobjectid}")
         row = connection.execute(
             "SELECT targetid FROM access.targets WHERE owner = %s AND diaobjectid = %s ORDER BY targetid LIMIT 1",
@@ -178,12 +178,12 @@ def of_object(connection: Connection, owner: str, diaobjectid: int, *, name: str
 
 
 def of_root(connection: Connection, owner: str, root: UUID, *, name: str = "", public: bool = False) -> int:
-    """The owner's target of a root object, which it has as an alias; made if there is none.
+    """The owner's target for a root object, whose identifier is an alias; created if there is none.
 
     Parameters
     ----------
     connection : psycopg.Connection
-        A transaction is opened in it; its role reads `root_diaobject`.
+        A transaction is opened in it; its role must be able to read `root_diaobject`.
     owner : str
         Name of the account.
     root : UUID
@@ -225,23 +225,22 @@ def of_root(connection: Connection, owner: str, root: UUID, *, name: str = "", p
 
 
 def change(connection: Connection, user: Reader, number: int, changes: Mapping[str, Any]) -> Target:
-    """Change fields of a target; those that are not named stay.
+    """Change fields of a target; fields that are not named stay as they are.
 
     Parameters
     ----------
     connection : psycopg.Connection
         A transaction is opened in it.
     user : Reader
-        Who changes it: its owner.
+        The owner.
     number : int
         Target.
     changes : mapping
-        Fields as of `fields.checked`; None or an empty text removes a value.
+        Fields in the form of `fields.checked`; None or an empty text removes a value.
 
     Returns
     -------
-    Target
-        As it is then.
+    Target The changed target.
 
     Raises
     ------
@@ -269,12 +268,12 @@ def change(connection: Connection, user: Reader, number: int, changes: Mapping[s
 
 
 def remove(connection: Connection, user: Reader, number: int) -> Target:
-    """Remove a target with its comments; returns what it was.
+    """Remove a target with its comments; return it.
 
     Raises
     ------
     UnknownTarget, NotTheOwner
-        If it is not the account's.
+        If it does not belong to the account.
     """
     with connection.transaction():
         found = own(connection, user, number)
@@ -298,7 +297,7 @@ def get(connection: Connection, reader: Reader, number: int) -> Target:
 
 
 def held(connection: Connection, reader: Reader, number: int) -> Target:
-    """A target that cannot be removed before the transaction ends, so that something of it can be stored.
+    """A target that cannot be removed before the transaction ends, so that rows that refer to it can be stored.
 
     Raises
     ------
@@ -315,7 +314,7 @@ def own(connection: Connection, user: Reader, number: int) -> Target:
     Raises
     ------
     UnknownTarget, NotTheOwner
-        If it is not the account's; administrators change only their own, the command line all.
+        If it does not belong to the account; administrators can change only their own targets, the command line all.
     """
     found = get(connection, user, number)
     if found.owner != user.name and not (user.everything and not user.name):
@@ -326,18 +325,18 @@ def own(connection: Connection, user: Reader, number: int) -> Target:
 def search(
     connection: Connection, reader: Reader, choice: Choice, *, limit: int = 1000, after: int = 0
 ) -> list[Target]:
-    """List targets that a reader may see, in the order in which they were made.
+    """List targets that a reader may see, by number, which is the order of creation.
 
     Parameters
     ----------
     connection : psycopg.Connection
         Connection to use.
     reader : Reader
-        Who asks.
+        The reader.
     choice : Choice
-        Which.
+        Conditions.
     limit, after : int
-        At most this many, with larger numbers than this.
+        Most targets, and the number after which they begin.
     """
     parts = {
         "(strpos(lower(name), lower(%(text)s)) > 0 OR EXISTS (SELECT FROM unnest(aliases) AS alias"
@@ -345,7 +344,7 @@ def search(
         "EXISTS (SELECT FROM unnest(tags) AS tag WHERE lower(tag) = lower(%(tag)s))": choice.tag,
         "type = %(type)s": choice.type,
         "owner = %(owner)s": choice.owner,
-        # Of a list that may not be seen nothing is shown, nor who is in it.
+        # A list that the reader may not see reveals nothing, not even its members.
         "EXISTS (SELECT FROM access.target_members AS inside JOIN access.target_lists AS list USING (listid)"
         " WHERE inside.targetid = target.targetid AND list.listid = %(listid)s AND {list})": choice.listid is not None,
         "diaobjectid = %(diaobjectid)s": choice.diaobjectid is not None,
@@ -372,7 +371,7 @@ def search(
 
 
 def tags_of(connection: Connection, reader: Reader) -> list[tuple[str, int]]:
-    """Tags of the targets that a reader may see, with how many have each, by name."""
+    """Tags of the targets that a reader may see, with the number of targets that have each, by name."""
     query = sql.SQL(
         "SELECT min(tag), count(*) FROM access.targets AS target CROSS JOIN unnest(tags) AS tag WHERE {}"
         " GROUP BY lower(tag) ORDER BY lower(tag)"

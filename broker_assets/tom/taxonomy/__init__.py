@@ -1,1 +1,1 @@
-"""Taxonomies of ELAsTiCC: the hierarchy of classes, models of the simulation, and which class is right for which."""
+"""Taxonomies of ELAsTiCC: the hierarchy of classes, the models of the simulation, and which class is right for each."""

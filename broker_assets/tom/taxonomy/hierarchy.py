@@ -1,8 +1,8 @@
 """A hierarchy of classes as arrays, and whether a reported class is right for a model of the simulation.
 
-The four levels are broad (variable or not), general (recurring or not), category (SN-like, periodic) and exact. A
-class is right for a model if the model's own class is that class or below it; how much that says depends on the level
-of the class.
+The four levels are broad (variable or not), general (recurring or not), category (SN-like, periodic) and exact. A class
+is right for a model if it is the model's own class or one above it; how informative that is depends on the level of the
+class.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 LEVELS: Final = ("broad", "general", "category", "exact")
-"""From the least to the most specific one."""
+"""Levels, from the least to the most specific."""
 TAXONOMIES: Final = ("elasticc2", "elasticc")
-"""Those that come with the package, as files next to this module: what a new database begins with."""
+"""Taxonomies in the package, as files next to this module; a new database begins with them."""
 
 
 class TaxonomyError(ValueError):
-    """A taxonomy contradicts itself."""
+    """A taxonomy is inconsistent or unknown."""
 
 
 @dataclass(frozen=True)
@@ -37,29 +37,29 @@ class Taxonomy:
     classid: NDArray[np.int64]
     """(n,) number of the class, ascending."""
     parent: NDArray[np.int64]
-    """(n,) place of the class above in these arrays; -1: there is none."""
+    """(n,) index of the parent class in these arrays; -1: there is none."""
     description: tuple[str, ...]
     """(n,) name of the class."""
     gentype: NDArray[np.int64]
     """(m,) models, ascending."""
     gentype_class: NDArray[np.int64]
-    """(m,) place of the one class that is exactly right for the model."""
+    """(m,) index of the one class that is exactly right for the model."""
 
     @classmethod
     def of(cls, name: str, rows: Iterable[Mapping[str, Any]]) -> Self:
-        """From rows with `classid`, `parent`, `description` and `gentypes`.
+        """Create a taxonomy from rows with `classid`, `parent`, `description` and `gentypes`.
 
         Parameters
         ----------
         name : str
             Name of the taxonomy.
         rows : iterable of mapping
-            `parent` is None or empty at the top; `gentypes` are numbers, or a text of numbers between blanks.
+            `parent` is None or empty at the top; `gentypes` are numbers, or a text with numbers separated by blanks.
 
         Raises
         ------
         TaxonomyError
-            If a class is there twice, its parent is not there or below it, or a model has two classes.
+            If a class occurs twice, its parent is missing or below it, or a model has two classes.
         """
         found = sorted(rows, key=lambda row: int(row["classid"]))
         classid = np.array([int(row["classid"]) for row in found], np.int64)
@@ -90,7 +90,7 @@ class Taxonomy:
 
     @cached_property
     def _lineage(self) -> NDArray[np.int64]:
-        """(n, depth) the class itself and those above it, from the bottom; -1 after the top."""
+        """(n, depth) indices of each class and of those above it, from the bottom; -1 after the top."""
         columns = [np.arange(len(self.classid))]
         while (columns[-1] >= 0).any() and len(columns) <= len(self.classid):
             last = columns[-1]
@@ -99,14 +99,14 @@ class Taxonomy:
 
     @cached_property
     def level(self) -> NDArray[np.int64]:
-        """(n,) classes above each class; -1 if it is below itself."""
+        """(n,) number of classes above each class; -1 if it is below itself."""
         lineage = self._lineage
         circular = lineage[:, -1] >= 0
         return np.where(circular, -1, (lineage >= 0).sum(axis=1) - 1)
 
     @cached_property
     def rank(self) -> NDArray[np.int64]:
-        """(n,) place in `LEVELS` of each class; the deepest classes are exact ones."""
+        """(n,) index in `LEVELS` of each class; the deepest classes are exact."""
         return self.level - (int(self.level.max(initial=0)) - (len(LEVELS) - 1))
 
     @cached_property
@@ -131,7 +131,7 @@ class Taxonomy:
         return self.right.any(axis=1) & (self.rank >= LEVELS.index(level))
 
     def matches(self, classid: ArrayLike, gentype: ArrayLike, level: str = "broad") -> NDArray[np.bool_]:
-        """Whether reported classes are right for models, by classes at least as specific as a level.
+        """Whether reported classes are right for models, and at least as specific as a level.
 
         Parameters
         ----------
@@ -161,7 +161,7 @@ class Taxonomy:
         return known_class & known_model & self.right[row, column] & says[row]
 
     def true_class(self, gentype: ArrayLike) -> NDArray[np.int64]:
-        """The one right class of models; -1 of those that have none.
+        """The exact class of models; -1 for models without one.
 
         Examples
         --------
@@ -188,26 +188,26 @@ class Taxonomy:
         ]
 
     def exact(self) -> list[tuple[int, int | None]]:
-        """Class and model, for each model; class and None, for each class without a model of its own."""
+        """Exact class and model, for each model; class and None, for each class without a model of its own."""
         own = [(int(self.classid[at]), int(model)) for model, at in zip(self.gentype, self.gentype_class, strict=True)]
         without = set(self.classid.tolist()) - {number for number, _ in own}
         rows: list[tuple[int, int | None]] = [*own, *((number, None) for number in without)]
         return sorted(rows, key=lambda row: (row[0], row[1] or 0))
 
     def partial(self) -> list[tuple[int, int]]:
-        """Class and model, wherever the class is right for the model, at least partly."""
+        """Pairs of class and model for which the class is right, at least partly."""
         rows, columns = np.nonzero(self.right)
         return list(zip(self.classid[rows].tolist(), self.gentype[columns].tolist(), strict=True))
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the classes and models: two taxonomies with the same one say the same."""
+        """SHA-256 of the classes and models: taxonomies with equal digests are equal."""
         content = json.dumps([self.classes(), self.exact()], sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(content.encode()).hexdigest()
 
 
 def read_taxonomy(name: str) -> Taxonomy:
-    """Read a taxonomy that comes with the package.
+    """Read a taxonomy of the package.
 
     Raises
     ------
@@ -225,7 +225,7 @@ def _gentypes(given: Any) -> list[int]:
 
 
 def _find(known: NDArray[np.int64], wanted: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Place of numbers among ascending ones, and whether they are there."""
+    """Index of numbers in ascending ones, and whether they are present."""
     if not known.size:
         return np.zeros(wanted.shape, np.int64), np.zeros(wanted.shape, bool)
     at = np.minimum(np.searchsorted(known, wanted), known.size - 1)

@@ -1,4 +1,4 @@
-"""Taxonomies as they are stored: every version is kept, one of each is in force."""
+"""Stored taxonomies: all versions are kept, and one of each taxonomy is in force."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ Connection = psycopg.Connection[Any]
 
 
 def in_force(connection: Connection, name: str) -> tuple[int, Taxonomy]:
-    """The version that is in force, and what it says.
+    """The version in force: its number and its content.
 
     Raises
     ------
     TaxonomyError
-        If there is no taxonomy of this name.
+        If there is no taxonomy with this name.
     """
     row = connection.execute(
         "SELECT version FROM taxonomy_versions WHERE taxonomy = %s AND in_force", (name,)
@@ -28,7 +28,7 @@ def in_force(connection: Connection, name: str) -> tuple[int, Taxonomy]:
 
 
 def read_version(connection: Connection, name: str, version: int) -> Taxonomy:
-    """What a version says.
+    """The content of a version.
 
     Raises
     ------
@@ -48,19 +48,19 @@ def read_version(connection: Connection, name: str, version: int) -> Taxonomy:
 
 
 def store_version(connection: Connection, taxonomy: Taxonomy, *, comment: str = "", adopt: bool = True) -> int:
-    """Store a version, unless the newest one says the same, and let it be in force.
+    """Store a version, unless the newest one is equal, and put it in force.
 
     Parameters
     ----------
     connection : psycopg.Connection
         A transaction is opened in it.
     taxonomy : Taxonomy
-        What it says.
+        Content of the version.
     comment : str
-        What changes.
+        Reason for the change.
     adopt : bool
-        Whether it is in force from now on. What is made from the earlier one is stale then: its digest is the version
-        of an input of roll-ups and metrics.
+        Whether it is in force from now on. Everything computed from the earlier one becomes stale: the digest is the
+        version of an input of roll-ups and metrics.
 
     Returns
     -------
@@ -68,7 +68,7 @@ def store_version(connection: Connection, taxonomy: Taxonomy, *, comment: str = 
         Its number.
     """
     with connection.transaction():
-        # One writer at a time; readers are not kept waiting.
+        # One writer at a time; readers do not wait.
         connection.execute("SELECT pg_advisory_xact_lock(hashtext('taxonomy'), hashtext(%s))", (taxonomy.name,))
         row = connection.execute(
             "SELECT version, digest FROM taxonomy_versions WHERE taxonomy = %s ORDER BY version DESC LIMIT 1",

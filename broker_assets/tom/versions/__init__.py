@@ -1,1 +1,1 @@
-"""Versions of the processing: several reductions of the same measurement side by side, and the objects above them."""
+"""Processing versions: several reductions of the same measurements side by side, and root objects above them."""

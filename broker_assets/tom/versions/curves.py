@@ -1,8 +1,8 @@
-"""Light curves of root objects in a version of the processing.
+"""Light curves of root objects in a processing version.
 
-A light curve has the points of every object of its root. Of the rows of one visit, those of the base version of the
-highest priority count: one detection and one forced measurement. A visit that a survey does not number is known by its
-time, to a tenth of a second.
+A light curve has the points of all objects of its root object. Of the rows of a visit, those of the base version with
+the highest priority count: one detection and one forced measurement. If a survey does not number visits, they are
+identified by their time, to a tenth of a second.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ POSITION: Final = ("ra", "dec", "raerr", "decerr", "ra_dec_cov")
 _COLUMNS: Final = ("diaobjectid", "visit", border.TIME, "band", "psfflux", "psffluxerr")
 _PLACES: Final = ("ra", "decl", "raerr", "decerr", "ra_dec_cov")
 _NAMES: Final = {border.TIME: "mjd", "psfflux": "flux", "psffluxerr": "fluxerr", "decl": "dec"}
-"""What columns are called here."""
+"""Names of columns in light curves."""
 _FEW_MOVED: Final = 1000
-"""Detections that belong to another object by now up to which all of a range are read, instead of asking for each."""
+"""Largest number of reassigned detections in a range for which all of them are read, instead of looking up each."""
 
 
 @dataclass(frozen=True)
@@ -45,24 +45,24 @@ class Roots:
 
     identifiers: tuple[uuid.UUID, ...]
     objects: NDArray[np.int64]
-    """(n,) objects of them."""
+    """(n,) their objects."""
     places: NDArray[np.int64]
-    """(n,) which of `identifiers` each belongs to."""
+    """(n,) index in `identifiers` of the root object to which each belongs."""
 
 
 @dataclass(frozen=True)
 class RootCurves:
-    """Light curves, in the order of `Roots.identifiers`; those without points are left out."""
+    """Light curves, in the order of `Roots.identifiers`; root objects without points are left out."""
 
     identifiers: tuple[uuid.UUID, ...]
     columns: dict[str, NDArray[Any]]
-    """Points in the order of root objects and times; masked where there is none of that kind."""
+    """Points, ordered by root object and time; masked where there is no point of that kind."""
     begins: NDArray[np.int64]
     """(n + 1,) first point of each root object, and the number of points."""
 
 
 def find_roots(connection: Connection, given: Sequence[int] | Sequence[uuid.UUID]) -> Roots:
-    """Root objects by their identifiers, or those of their objects; unknown ones are left out.
+    """Root objects by their identifiers, or by those of their objects; unknown ones are left out.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def find_roots(connection: Connection, given: Sequence[int] | Sequence[uuid.UUID
     Returns
     -------
     Roots
-        In the order of their identifiers.
+        Ordered by identifier.
     """
     by_object = bool(given) and not isinstance(given[0], uuid.UUID)
     chosen = (
@@ -112,9 +112,9 @@ def root_curves(
     connection : psycopg.Connection
         Connection to use.
     version : Version
-        Whose points.
+        Version whose points are used.
     roots : Roots
-        Whose light curves.
+        Root objects.
     which : str
         `detections`, `forced`, or `patch`: forced photometry, and detections of visits that have none.
     bands : sequence of str, optional
@@ -122,7 +122,7 @@ def root_curves(
     until : float, optional
         Points up to this time, inclusive; MJD TAI.
     positions : bool
-        Whether with the positions of detections, `det_ra` and so on (deg, ICRS).
+        Whether to include positions of detections: `det_ra` and so on (deg, ICRS).
 
     Returns
     -------
@@ -158,7 +158,7 @@ class _Wanted:
 def _points(
     connection: Connection, version: Version, kind: str, wanted: _Wanted, *, positions: bool
 ) -> dict[str, NDArray[Any]]:
-    """The points that count, one of each root object and visit, in their order."""
+    """The points that count, one for each root object and visit, in this order."""
     table, identifier = _TABLES[kind]
     priorities = version.reductions(kind)
     several = ("reduction",) if len(priorities) > 1 else ()
@@ -198,7 +198,7 @@ def _points(
 
 
 def _moved(connection: Connection, columns: dict[str, NDArray[Any]]) -> NDArray[np.bool_]:
-    """Which detections belong to another object by now."""
+    """Which detections now belong to another object."""
     moved = np.zeros(len(columns["id"]), bool)
     if not len(moved):
         return moved
@@ -209,7 +209,7 @@ def _moved(connection: Connection, columns: dict[str, NDArray[Any]]) -> NDArray[
         (first, last, _FEW_MOVED + 1),
     ).fetchall()
     if len(rows) > _FEW_MOVED:
-        # As one text: thousands of numbers are written and read faster so than value by value.
+        # As one text: thousands of numbers are transferred faster than value by value.
         rows = connection.execute(
             query + "= ANY(%s::bigint[])",  # type: ignore[arg-type]
             ("{" + ",".join(map(str, columns["id"].tolist())) + "}",),
@@ -227,9 +227,9 @@ def _moved(connection: Connection, columns: dict[str, NDArray[Any]]) -> NDArray[
 
 
 def _array(column: pa.ChunkedArray) -> NDArray[Any]:
-    """Values, with the band y as Y; masked where there are none, of whole numbers."""
+    """Values, with the band y as Y; integers are masked where there are none."""
     if pa.types.is_string(column.type):
-        # Bands: a few different texts.
+        # Bands: a few distinct texts.
         coded = column.combine_chunks().dictionary_encode()
         texts = np.array([*coded.dictionary.to_pylist(), None], object)
         texts[texts == "y"] = "Y"
@@ -241,7 +241,8 @@ def _array(column: pa.ChunkedArray) -> NDArray[Any]:
 
 
 def _codes(detected: dict[str, NDArray[Any]], measured: dict[str, NDArray[Any]]) -> NDArray[np.int64]:
-    """The same number for rows of one root object and visit, of both one after the other."""
+    """Numbers that are equal for rows of the same root object and visit; first for detections, then for
+    measurements."""
     place, exposure = (np.concatenate([detected[name], measured[name]]) for name in ("place", "exposure"))
     order = np.lexsort((exposure, place))
     new = np.ones(len(order), bool)
@@ -254,7 +255,7 @@ def _codes(detected: dict[str, NDArray[Any]], measured: dict[str, NDArray[Any]])
 def _joined(
     detected: dict[str, NDArray[Any]], measured: dict[str, NDArray[Any]], *, patch: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows of detections and forced measurements that are of one visit; −1 where there is none."""
+    """Rows of detections and forced measurements of each visit; −1 where there is none."""
     codes = _codes(detected, measured)
     theirs, mine = codes[: len(detected["place"])], codes[len(detected["place"]) :]
     of_code = np.full(len(codes), -1)
@@ -322,7 +323,7 @@ def _where(values: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
 def _taken(
     first: NDArray[Any], rows: NDArray[np.int64], second: NDArray[Any], others: NDArray[np.int64]
 ) -> NDArray[Any]:
-    """Values of rows of the first, and where there is none of the second."""
+    """Values from rows of the first, or of the second where there is none."""
     one, other = _where(first, rows), _where(second, others)
     data = np.where(rows >= 0, one.data, other.data)
     mask = np.where(

@@ -1,4 +1,4 @@
-"""Which versions of the processing there are, and of which reductions they consist.
+"""Definitions of processing versions, and the reductions of which they consist.
 
 A base version is one reduction, with a number in the tables of points; a processing version is a list of base versions
 with priorities. Every version has a name, further names (aliases), and an identifier.
@@ -19,11 +19,11 @@ OBJECTS, POSITIONS, DETECTIONS, FORCED, HOSTS = (
     "diaobject", "diaobject_position", "diasource", "diaforcedsource", "host_galaxy",
 )  # fmt: skip
 KINDS: Final = (OBJECTS, POSITIONS, DETECTIONS, FORCED, HOSTS)
-"""Kinds of rows that a base version is of, by the names of FASTDB's tables."""
+"""Kinds of rows of a base version, by the names of FASTDB's tables."""
 REALTIME: Final = "realtime"
-"""Base version, and version, of what alerts say; its number is 0."""
+"""Base version, and version, of the content of alerts; its number is 0."""
 DEFAULT: Final = "default"
-"""Version that counts where none is named."""
+"""Version that is used if none is named."""
 _LOCK: Final = 0x70726F63
 _LONGEST: Final = 200
 
@@ -33,7 +33,7 @@ class UnknownVersionError(LookupError):
 
 
 class VersionError(ValueError):
-    """A version cannot be as it was asked for; the message says why."""
+    """A version cannot be created or changed as requested; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -56,19 +56,19 @@ class Version:
     description: str
     aliases: tuple[str, ...]
     bases: tuple[Base, ...]
-    """By kind, the highest priority first."""
+    """Base versions by kind, the highest priority first."""
 
     def of(self, kind: str) -> tuple[Base, ...]:
         """Its base versions for a kind of rows, the highest priority first."""
         return tuple(base for base in self.bases if base.kind == kind)
 
     def reductions(self, kind: str) -> dict[int, int]:
-        """Number of each reduction: its priority."""
+        """Priority of each reduction, by its number."""
         return {base.reduction: base.priority for base in self.of(kind)}
 
 
 def names(connection: Connection) -> list[str]:
-    """Names of all versions, and their further names, in order."""
+    """Names and aliases of all versions, sorted."""
     rows = connection.execute(
         "SELECT description FROM processing_version UNION ALL SELECT description FROM processing_version_alias"
     )
@@ -76,7 +76,7 @@ def names(connection: Connection) -> list[str]:
 
 
 def find(connection: Connection, name: str) -> Version:
-    """The version of a name, of another name of it, or of an identifier.
+    """The version with a name, an alias, or an identifier.
 
     Raises
     ------
@@ -103,12 +103,12 @@ def find(connection: Connection, name: str) -> Version:
 
 
 def find_base(connection: Connection, name: str, kind: str | None) -> tuple[uuid.UUID, str, str, list[str]]:
-    """A base version, by its identifier, or by its name and kind.
+    """A base version, by its identifier or by its name and kind.
 
     Returns
     -------
     identifier, description, kind, versions
-        The last are the names of the versions that it is part of.
+        `versions` are the names of the versions that contain it.
 
     Raises
     ------
@@ -133,7 +133,7 @@ def find_base(connection: Connection, name: str, kind: str | None) -> tuple[uuid
 
 
 def add_base(connection: Connection, description: str, notes: str = "") -> int:
-    """Make a base version for every kind of rows, and give it the next number; two at once get different ones.
+    """Create a base version for every kind of rows, with the next number; concurrent calls get different numbers.
 
     Returns
     -------
@@ -143,7 +143,7 @@ def add_base(connection: Connection, description: str, notes: str = "") -> int:
     Raises
     ------
     VersionError
-        If there is one of that name, or the name is that of an identifier.
+        If there is one with this name, or the name has the form of an identifier.
     """
     _check_name(description)
     with connection.transaction():
@@ -165,7 +165,7 @@ def add_base(connection: Connection, description: str, notes: str = "") -> int:
 def add_version(
     connection: Connection, description: str, bases: Mapping[str, int], *, notes: str = "", kinds: Sequence[str] = KINDS
 ) -> uuid.UUID:
-    """Make a processing version, or add base versions for further kinds of rows to one.
+    """Create a processing version, or add base versions for further kinds of rows to one.
 
     Parameters
     ----------
@@ -174,17 +174,17 @@ def add_version(
     description : str
         Its name.
     bases : mapping of str to int
-        Names of base versions, and the priority of each; the highest counts.
+        Priorities of base versions, by name; the highest counts.
     notes : str
         Remarks.
     kinds : sequence of str
-        Kinds of rows that these are for; default: all.
+        Kinds of rows for which they are; default: all.
 
     Raises
     ------
     VersionError
-        If the name is taken by another name of a version, if the version has rows of such a kind, or if a priority is
-        given twice.
+        If the name is the alias of a version, if the version already has base versions for such a kind, or if a
+        priority is given twice.
     UnknownVersionError
         If there is no such base version.
     """
@@ -223,7 +223,7 @@ def add_version(
 
 
 def set_alias(connection: Connection, alias: str, name: str) -> None:
-    """Let another name mean a version, from now on.
+    """Make a name an alias of a version, from now on.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Galaxies that may be hosts of objects, by version: loaded with a reduction, and the likeliest of each object."""
+"""Possible host galaxies of objects, by version: loading them with a reduction, and the likeliest of each object."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Connection = psycopg.Connection[Any]
 
 _NEEDED: Final = ("diaobjectid", "host_catalog", "host_id", "ra", "dec")
 COLUMNS: Final = ("diaobjectid", "host_catalog", "host_id", "host_base_procver", "host_ra", "host_dec")
-"""What is said about a host, before what its catalogue says."""
+"""Columns about a host that precede those of its catalogue."""
 
 
 def checked_hosts(table: pa.Table) -> pa.Table:
@@ -27,7 +27,7 @@ def checked_hosts(table: pa.Table) -> pa.Table:
     Raises
     ------
     VersionError
-        If a column is missing, or a value of it.
+        If a column, or a value in it, is missing.
     """
     renamed = table.rename_columns([name.lower() for name in table.column_names])
     missing = sorted(set(_NEEDED) - set(renamed.column_names))
@@ -43,7 +43,7 @@ def checked_hosts(table: pa.Table) -> pa.Table:
 
 
 def add_hosts(connection: Connection, table: pa.Table, base: uuid.UUID) -> tuple[int, int]:
-    """Store galaxies and of which objects they may be the hosts; what is there already stays.
+    """Store galaxies, and the objects whose hosts they may be; existing rows stay as they are.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def likeliest_hosts(connection: Connection, version: Version, objects: Sequence[
     Returns
     -------
     list of dict
-        By object: `COLUMNS`, and what the catalogue says, each with `hostgal_` before its name.
+        By object: `COLUMNS`, and the columns of the catalogue, prefixed with `hostgal_`.
     """
     rows = connection.execute(
         "SELECT DISTINCT ON (match.diaobjectid) match.diaobjectid, galaxy.host_catalog, galaxy.host_id,"

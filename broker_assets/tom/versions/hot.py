@@ -1,4 +1,4 @@
-"""Root objects that were detected lately in a version of the processing."""
+"""Recently detected root objects in a processing version."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from broker_assets.tom.versions import definitions
 from broker_assets.tom.versions.curves import Roots, find_roots
 from broker_assets.tom.versions.definitions import Version
 
-# The newest detection of the alerts is known of each object, of imported ones and of those of the stream.
+# The newest detection in alerts is stored for each object, for imported ones and for those of the stream.
 _RECENT: Final = (
     "SELECT diaobject_id AS diaobjectid FROM elasticc2_diaobjectdetails WHERE latestsourcemjd >= {since}"
     " UNION SELECT diaobjectid FROM objects WHERE lastdiasourcemjdtai >= {since}"
 )
-# The reduction is hidden from the index, as `reductions.COMPARED` is: comparing it afterwards takes a fifth less.
+# The reduction is hidden from the index, as in `reductions.COMPARED`: comparing it afterwards saves a fifth of the
+# time.
 _POINTS: Final = (
     "FROM diasources AS point WHERE point.midpointmjdtai >= {since}"
     " AND point.midpointmjdtai <= {until} AND (point.reduction + 0::smallint) = ANY({reductions}::smallint[])"
@@ -30,21 +31,21 @@ _POINTS: Final = (
 
 
 def hot_roots(connection: psycopg.Connection[Any], version: Version, since: float, until: float | None = None) -> Roots:
-    """Find the root objects that were detected within some time.
+    """Find the root objects that were detected in an interval of time.
 
     Parameters
     ----------
     connection : psycopg.Connection
         Connection to use.
     version : Version
-        Whose detections.
+        Version whose detections count.
     since, until : float
-        Begin and end, MJD TAI, both inclusive; default: no end.
+        Beginning and end, MJD TAI, both inclusive; default: no end.
 
     Returns
     -------
     Roots
-        By their identifiers.
+        Sorted by identifier.
     """
     reductions = version.reductions(definitions.DETECTIONS)
     end = sql.Literal(float("inf") if until is None else until)
@@ -65,7 +66,7 @@ def hot_roots(connection: psycopg.Connection[Any], version: Version, since: floa
         )
     others = sorted(set(reductions) - {0})
     if others:
-        # Of other reductions no newest detection is kept: all their points of the time are looked at.
+        # The newest detection is not stored for other reductions: all their points in the interval are read.
         parts.append(
             sql.SQL(
                 "SELECT known.rootid FROM diaobject AS known JOIN (SELECT DISTINCT point.diaobjectid {}) AS recent"

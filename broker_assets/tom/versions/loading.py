@@ -1,6 +1,6 @@
 """Loads a further reduction: its photometry next to that of the alerts, its objects with their roots and positions.
 
-What is there already stays as it is: loading the same files again, or a part of them after a failure, adds only what is
+Existing rows stay as they are: loading the same files again, or a part of them after a failure, adds only what is
 missing. Each call is one transaction.
 """
 
@@ -36,17 +36,17 @@ _OURS_OF_ARCHIVE: Final = frozenset({"archivefileid", "archiveposition", "archiv
 
 @dataclass(frozen=True)
 class Loaded:
-    """What was new."""
+    """Numbers of new rows."""
 
     objects: int = 0
     roots: int = 0
-    """Root objects that were made for them."""
+    """Root objects that were created for them."""
     sources: int = 0
     forced: int = 0
     hosts: int = 0
     """Galaxies."""
     matches: int = 0
-    """Objects that a galaxy may be the host of, each counted for each galaxy."""
+    """Pairs of an object and its possible host."""
 
 
 def load_reduction(
@@ -59,7 +59,7 @@ def load_reduction(
     hosts: pa.Table | None = None,
     survey: str = "rubin",
 ) -> Loaded:
-    """Store what a reduction has.
+    """Store the rows of a reduction.
 
     Parameters
     ----------
@@ -68,19 +68,19 @@ def load_reduction(
     base : str
         Name of the base version, see `definitions.add_base`; not that of the alerts.
     objects : pyarrow.Table, optional
-        `diaobjectid`, `ra`, `dec` (deg, ICRS), and further columns of `reduced_positions`. Points of objects that
-        alerts have too need none.
+        `diaobjectid`, `ra`, `dec` (deg, ICRS), and further columns of `reduced_positions`. Objects that also occur in
+        alerts need no row.
     sources, forced : pyarrow.Table, optional
         Columns of `diasources` and `diaforcedsources` (documented names in any case, `dec` or `decl`): nJy, MJD TAI.
     hosts : pyarrow.Table, optional
         See `hosts.add_hosts`.
     survey : str
-        Whose objects.
+        Survey of the objects.
 
     Raises
     ------
     VersionError
-        If a column is missing or unknown, or a value that is needed, or if the base version is that of the alerts.
+        If a column is missing or unknown, a required value is missing, or the base version is that of the alerts.
     UnknownVersionError
         If there is no such base version.
     """
@@ -168,7 +168,7 @@ def _add_points(connection: Connection, kind: str, table: pa.Table, reduction: i
         sql.SQL("CASE band WHEN 'Y' THEN 'y' ELSE band END") if name == "band" else sql.Identifier(name)
         for name in table.column_names
     )
-    # Two loads of one reduction at once: the second waits, and then finds the rows of the first.
+    # Of two concurrent loads of one reduction, the second waits, and then finds the rows of the first.
     connection.execute("SELECT pg_advisory_xact_lock(hashtext('reduction'), %s)", (reduction,))
     return connection.execute(
         sql.SQL(

@@ -1,4 +1,4 @@
-"""What is known of objects in a version of the processing: root object, base versions, position."""
+"""What is known of objects in a processing version: root object, base versions, position."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from broker_assets.tom.versions.curves import RootCurves
 from broker_assets.tom.versions.definitions import OBJECTS, POSITIONS, Version
 
 POSITION: Final = ("ra", "dec", "raerr", "decerr", "ra_dec_cov")
-"""Columns of a position: deg, ICRS; their uncertainties and covariance."""
+"""Columns of a position: deg, ICRS; with uncertainties and covariance."""
 COLUMNS: Final = ("diaobjectid", "rootid", "obj_base_procver", "pos_base_procver", *POSITION)
-"""What is known."""
+"""Columns about an object."""
 SIGNIFICANT: Final = 3.0
 """Signal-to-noise ratio above which the position of a detection counts."""
 
@@ -38,23 +38,23 @@ def known_objects(
     *,
     positions: Version | None = None,
 ) -> dict[str, list[Any]]:
-    """What is known of objects.
+    """Read what is known of objects.
 
     Parameters
     ----------
     connection : psycopg.Connection
         Connection to use.
     version : Version
-        Whose objects.
+        Version of the objects.
     given : sequence of int or of UUID
-        Objects, or root objects, all of whose objects are meant.
+        Objects, or root objects, which stand for all of their objects.
     positions : Version, optional
-        Whose positions; default: those of `version`.
+        Version of the positions; default: `version`.
 
     Returns
     -------
     dict of str to list
-        `COLUMNS`, by the numbers of the objects.
+        A list for each of `COLUMNS`, ordered by the number of the object.
     """
     condition = (
         "object.rootid = ANY(%(given)s::uuid[])"
@@ -100,7 +100,8 @@ def weighted_positions(curves: RootCurves) -> dict[uuid.UUID, tuple[float | None
         return found
 
     whole = total(weight)
-    # Offsets from one of the detections: a mean of right ascensions on both sides of 0° would be on the other side.
+    # Offsets from one of the detections: the mean of right ascensions on both sides of 0° would lie on the opposite
+    # side of the sky.
     reference = np.fmin.reduceat(np.where(counts, place["ra"], np.inf), begins)
     offset = (place["ra"] - np.repeat(reference, sizes) + 180.0) % 360.0 - 180.0
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -1,9 +1,9 @@
-"""Root objects: every object of a survey belongs to a place on the sky, and those within one arcsecond to the same.
+"""Root objects: every object of a survey belongs to one, and objects within one arcsecond share it.
 
-Surveys give several identifiers to one thing, and another one in every reduction. An object that is new joins the
-nearest root object within `RADIUS`; where there is none it becomes one. New objects are taken in the order of their
-numbers, so that the result does not depend on how many are taken at a time, nor on who takes them: writers wait for
-each other. A source that alerts gave to several objects belongs to the one that the newest alert gave it to.
+Surveys give several identifiers to the same source on the sky, and new ones in every reduction. A new object joins the
+nearest root object within `RADIUS`; if there is none, it becomes one. New objects are processed in order of their
+numbers, one writer at a time, so that the result does not depend on how many are processed at a time, nor by which
+writer. A source that alerts assigned to several objects belongs to the object in the newest alert.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ Connection = psycopg.Connection[Any]
 log = logging.getLogger(__name__)
 
 ROOTS_VERSION: Final = "1"
-"""Version of this code; raise it when it gives objects other roots."""
+"""Version of this code; raise it when objects get other roots."""
 RADIUS: Final = 1.0
-"""Separation, arcsec, within which objects share a root."""
+"""Largest separation of an object from its root, arcsec."""
 ZONE: Final = 2.0
-"""Height of a strip of declination, arcsec: what is within the radius is in the same strip or the next one."""
+"""Height of a declination strip, arcsec: everything within the radius is in the same or an adjacent strip."""
 TOGETHER: Final = 100_000
-"""Objects that are placed in one transaction."""
+"""Objects that get their roots in one transaction."""
 _LOCK: Final = 0x726F6F74
 _ARCSEC: Final = 3600.0
 
-# Chords are compared, which are exact where the cosine of a small angle is not.
+# Haversines are compared, which are accurate where the cosine of a small angle is not.
 _NEAR: Final = (
     "power(sin(radians(one.dec - other.dec) / 2), 2) + cos(radians(one.dec)) * cos(radians(other.dec))"
     " * power(sin(radians(one.ra - other.ra) / 2), 2)"
 )
-# Right ascensions within reach: more of them near the poles, all of them at a pole, and on both sides of 0°.
+# Right ascensions within reach: a wider range near the poles, all of them at a pole, and both sides of 0°.
 _REACH: Final = (
     "CROSS JOIN LATERAL (VALUES (0.0), (360.0), (-360.0)) AS turn (by) JOIN {other} AS other"
     " ON other.survey = one.survey AND other.zone BETWEEN one.zone - 1 AND one.zone + 1"
@@ -51,24 +51,24 @@ _REACH: Final = (
 
 @dataclass(frozen=True)
 class Placed:
-    """What was done."""
+    """Counts of what was done."""
 
     objects: int = 0
     """Objects that got a root."""
     roots: int = 0
-    """Roots that were made for them."""
+    """Roots that were created for them."""
 
     def __add__(self, other: Placed) -> Placed:
         return Placed(self.objects + other.objects, self.roots + other.roots)
 
 
 def place_new(connection: Connection) -> Placed:
-    """Give every object of the broker that has no root one.
+    """Give a root to every object of the broker that has none.
 
     Parameters
     ----------
     connection : psycopg.Connection
-        With autocommit, outside a transaction: `TOGETHER` objects are a transaction.
+        With autocommit, outside a transaction; each transaction handles `TOGETHER` objects.
     """
     base = find_base(connection, REALTIME, OBJECTS)[0]
     done = Placed()
@@ -100,7 +100,8 @@ def place_given(connection: Connection, base: Any, query: sql.Composable) -> Pla
     base : uuid.UUID
         Base version of the objects.
     query : psycopg.sql.Composable
-        Identifier, survey, right ascension and declination (deg) of each; those that have a root keep it.
+        Query for identifier, survey, right ascension and declination (deg) of each object; objects that have a root
+        keep it.
     """
     connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
     _take(
@@ -114,7 +115,7 @@ def place_given(connection: Connection, base: Any, query: sql.Composable) -> Pla
 
 
 def _take(connection: Connection, query: sql.Composable) -> int:
-    """The objects that are to be placed, in the temporary table `placed_objects`."""
+    """Fill the temporary table `placed_objects` with the objects that need a root."""
     connection.execute("DROP TABLE IF EXISTS pg_temp.placed_objects, pg_temp.placed_leaders")
     connection.execute(
         sql.SQL(
@@ -140,7 +141,7 @@ def _take(connection: Connection, query: sql.Composable) -> int:
 def _place(connection: Connection, base: Any) -> Placed:
     near = sql.Literal(float(np.sin(np.radians(RADIUS / _ARCSEC) / 2) ** 2))
     reach, chord = sql.SQL(_REACH), sql.SQL(_NEAR)
-    # Roots that are there: the nearest of each object.
+    # Existing roots: the nearest one for each object.
     connection.execute(
         sql.SQL(
             "UPDATE placed_objects AS object SET rootid = nearest.id, chord = nearest.chord FROM"
@@ -149,7 +150,7 @@ def _place(connection: Connection, base: Any) -> Placed:
             " AS nearest WHERE nearest.diaobjectid = object.diaobjectid"
         ).format(reach=reach.format(other=sql.SQL("root_diaobject")), chord=chord, near=near)
     )
-    # Roots that are made now: what is near one that is there does not become one.
+    # New roots: an object near an existing root does not become one.
     pairs = fetch(
         connection,
         sql.SQL(
@@ -169,7 +170,7 @@ def _place(connection: Connection, base: Any) -> Placed:
             " unnest({}::bigint[], {}::bigint[], {}::float8[]) AS pair (diaobjectid, leader, chord)"
         ).format(sql.Literal(followers.tolist()), sql.Literal(leaders.tolist()), sql.Literal(apart.tolist()))
     )
-    # The identifier of a root follows from the object that it was made for: made again it is the same.
+    # The identifier of a root is a hash of its first object, so that it can be reproduced.
     roots = connection.execute(
         "INSERT INTO root_diaobject (id, ra, dec, survey, zone) SELECT md5('root ' || diaobjectid)::uuid, ra, dec,"
         " survey, zone FROM placed_objects WHERE rootid IS NULL AND diaobjectid NOT IN"
@@ -189,9 +190,9 @@ def _place(connection: Connection, base: Any) -> Placed:
 def led(
     objects: NDArray[np.int64], smaller: NDArray[np.int64], chord: NDArray[np.float64], joins: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Who follows whom if objects are taken in the order of their numbers.
+    """Decide which objects join which, if objects are processed in order of their numbers.
 
-    An object near which no root was made before becomes one; any other joins the nearest of these.
+    An object becomes a root unless a root was created near it before; otherwise it joins the nearest of these.
 
     Parameters
     ----------
@@ -200,12 +201,12 @@ def led(
     chord : (n,) float64 array
         Their distance, in any unit.
     joins : (n,) bool array
-        Whether the first of a pair is near a root that is there already, and so does not become one.
+        Whether the first object of a pair is near an existing root, and therefore does not become one.
 
     Returns
     -------
     followers, leaders : (m,) int64 array
-        Objects that join another one, ascending, and the nearest that they can join.
+        Objects that join another one, ascending, and the nearest object that each can join.
     chord : (m,) float64 array
         Their distance.
 
@@ -222,7 +223,7 @@ def led(
     state = np.zeros(len(known), np.int8)
     state[larger[joins]] = follows
     while (state == undecided).any():
-        # What is near a root joins it; what has only smaller neighbours that have joined becomes a root.
+        # An object near a root joins it; one whose smaller neighbours have all joined others becomes a root.
         near_root = np.zeros(len(known), bool)
         near_root[larger[state[lesser] == root]] = True
         waits = np.zeros(len(known), bool)
@@ -238,14 +239,14 @@ def led(
 
 
 def follow_sources(connection: Connection, night: str | None = None) -> int:
-    """Find sources that alerts gave to several objects, and note which object they belong to.
+    """Find sources that alerts assigned to several objects, and record the object to which they belong.
 
     Parameters
     ----------
     connection : psycopg.Connection
         A transaction is opened in it.
     night : str, optional
-        Only sources that packets of this night brought; default: all.
+        Only sources in packets of this night; default: all.
 
     Returns
     -------
@@ -255,7 +256,7 @@ def follow_sources(connection: Connection, night: str | None = None) -> int:
     of_night = sql.SQL("") if night is None else sql.SQL(" AND new.night = {}::date").format(sql.Literal(night))
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-        # The time is compared too, so that only one partition is looked into for each source.
+        # The time is compared too, so that only one partition is searched for each source.
         return connection.execute(
             sql.SQL(
                 "INSERT INTO reassigned_sources AS kept (diasourceid, reduction, diaobjectid, brought)"
@@ -278,7 +279,7 @@ _WHOLE: Final = 1 << 64
 
 
 def reassigned_of(connection: Connection, night: str) -> NightRows:
-    """The sources that packets of a night brought and that several objects had, as they belong now."""
+    """Sources in packets of a night that were assigned to several objects, with their present object."""
     row = connection.execute(
         "SELECT count(*), count(DISTINCT diaobjectid),"
         " coalesce(sum(hashtextextended(diasourceid || ' ' || diaobjectid, 0)::numeric), 0)"
@@ -291,7 +292,7 @@ def reassigned_of(connection: Connection, night: str) -> NightRows:
 
 
 def roots_checksum(connection: Connection) -> NightRows:
-    """How many objects and root objects there are, and a checksum of which belongs to which."""
+    """Numbers of objects and root objects, and a checksum of their assignment."""
     row = connection.execute(
         "SELECT count(*), (SELECT count(*) FROM root_diaobject),"
         " coalesce(sum(hashtextextended(diaobjectid || ' ' || rootid, 0)::numeric), 0) FROM diaobject"

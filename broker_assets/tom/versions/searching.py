@@ -1,4 +1,4 @@
-"""Search for root objects by position and by statistics of their detections, and how many there are, by version."""
+"""Searches for root objects by position and statistics of their detections, and counts rows, by version."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ STATISTICS: Final[dict[str, str]] = {
     },
     **{f"nsn{ratio}": f"count(*) FILTER (WHERE flux > {ratio} * fluxerr)" for ratio in _RATIOS},
 }
-"""Statistic of the detections of a root object: its SQL. Times MJD TAI, fluxes nJy."""
+"""SQL of each statistic of the detections of a root object. Times are MJD TAI, fluxes nJy."""
 PLACE: Final = ("ra", "dec")
 MOST_LOOKED_AT: Final = 100_000
-"""Root objects whose points a search may read: statistics are of all of them, and kept of none."""
+"""Most root objects whose points a search may read: statistics are not stored, but computed from all points."""
 FORCED_STATISTICS: Final = ("nfrc", "lastforced_mjd", "lastforced_flux", "lastforced_fluxerr")
 _TABLES: Final = {definitions.DETECTIONS: diasources, definitions.FORCED: diaforcedsources}
 _POINTS: Final = (
@@ -71,7 +71,7 @@ class TooManyObjectsError(ValueError):
 
 
 def _points(version: Version, kind: str, chosen: sql.Composable, until: float | None) -> sql.Composable | None:
-    """The points that count of some root objects; none if the version has none of the kind."""
+    """The points of root objects that count; None if the version has no points of the kind."""
     reductions = version.reductions(kind)
     if not reductions:
         return None
@@ -85,14 +85,12 @@ def _points(version: Version, kind: str, chosen: sql.Composable, until: float | 
             for one, rank in reductions.items()
         ),
         moved=sql.SQL(_MOVED if detections else ""),
-        until=sql.SQL("" if until is None else " AND midpointmjdtai <= {}").format(sql.Literal(until))
-        if until is not None
-        else sql.SQL(""),
+        until=sql.SQL("") if until is None else sql.SQL(" AND midpointmjdtai <= {}").format(sql.Literal(until)),
     )
 
 
 def _tables(connection: Connection, chosen: sql.Composable) -> dict[sa.Table, Conditions]:
-    """The points that a search may need; which objects' is asked only where some have left the database."""
+    """Conditions for the points that a search may need; empty unless points have left the database."""
     if not anything_left(connection):
         return {}
     objects = connection.execute(
@@ -122,9 +120,9 @@ def search(
     connection : psycopg.Connection
         Connection to use.
     version : Version
-        Whose detections.
+        Version whose detections count.
     conditions : mapping
-        Name of a statistic, or `ra` or `dec`: its least and its largest value, each inclusive; None: any.
+        Smallest and largest value, both inclusive, of a statistic or of `ra` or `dec` (deg), by name; None: no limit.
     cone : (ra, dec, radius), optional
         Position and radius: deg, deg, arcsec.
     bands : sequence of str, optional
@@ -134,7 +132,7 @@ def search(
     most : int
         Maximum number of rows.
     looked_at : int
-        Root objects whose points are read, at most: those that the cone, limits of `ra` and `dec`, and times leave.
+        Most root objects whose points are read: those that the cone, limits of `ra` and `dec`, and times leave.
 
     Returns
     -------
@@ -144,7 +142,7 @@ def search(
     Raises
     ------
     TooManyObjectsError
-        If there are more.
+        If there are more than `looked_at`.
     """
     place = {name: conditions[name] for name in PLACE if name in conditions}
     where = _all([*_bounds(place), *([] if cone is None else [_in_cone(*cone)]), *_candidates(version, conditions)])
@@ -215,7 +213,7 @@ def _bounds(conditions: Mapping[str, tuple[float | None, float | None]], table: 
 
 
 def _in_cone(ra: float, dec: float, radius: float) -> sql.Composable:
-    """Root objects in a cone: first those of its strips of declination, then by the true distance."""
+    """Root objects in a cone: selected by declination strip, then by true distance."""
     degrees = radius / 3600.0
     reach = 360.0
     if abs(dec) + degrees < 90.0:
@@ -241,9 +239,9 @@ def _in_cone(ra: float, dec: float, radius: float) -> sql.Composable:
 
 
 def _candidates(version: Version, conditions: Mapping[str, tuple[float | None, float | None]]) -> list[sql.Composable]:
-    """Root objects that can fulfil conditions of time, by what is kept of each object: only to look at fewer points.
+    """Root objects that may satisfy conditions on times, from stored properties of objects, to read fewer points.
 
-    Nothing is kept of reductions other than that of the alerts.
+    Such properties are stored only for the reduction of the alerts.
     """
     if set(version.reductions(definitions.DETECTIONS)) != {0}:
         return []
@@ -288,7 +286,7 @@ def count(connection: Connection, version: Version, what: str) -> int:
 
 
 def estimate(connection: Connection, version: Version, what: str) -> int:
-    """The same from statistics of the tables, which count every reduction's rows and take no time."""
+    """The same from table statistics, which count the rows of all reductions and take no time."""
     table = COUNTED[what] or ("root_diaobject" if what == "rootid" else "diaobject")
     row = connection.execute(
         "SELECT coalesce(sum(greatest(reltuples, 0)), 0)::bigint FROM pg_class WHERE relkind = 'r' AND"
