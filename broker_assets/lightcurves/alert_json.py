@@ -32,7 +32,7 @@ NAMES: Final = tuple(
         ]
     )
 )
-"""Names of a document: those of Lasair's `objects`, schema 11_1, but for the time at which a row was stored."""
+"""Names in a document: those of Lasair's `objects`, schema 11_1, without the time at which a row was stored."""
 
 
 class NotAnAlert(ValueError):
@@ -46,7 +46,7 @@ def light_curves(alerts: Sequence[Mapping[str, Any]]) -> LightCurves:
     ----------
     alerts : sequence of mapping
         Alerts; `dec` of `diaObject` may be called `decl`. Points without a flux are left out; what an alert does not
-        say is unknown.
+        give is unknown.
 
     Raises
     ------
@@ -122,7 +122,7 @@ def _plain(value: Any) -> Any:
 
 
 def _problem(alert: Any) -> str | None:
-    """How a document differs in form from an alert."""
+    """What is wrong with the form of an alert; None if nothing is."""
     if not isinstance(alert, Mapping) or not isinstance(alert.get("diaSourcesList"), list):
         return "has no list diaSourcesList"
     for name, form, words in (

@@ -1,7 +1,7 @@
-"""Features of light curves from rows of the cold store, for programs that share the objects out among processes.
+"""Features of light curves from rows of the cold store, for programs that distribute objects over processes.
 
-The features of an alert follow from the points that packets had brought by then, by the functions that the stream
-applies to the packet of that alert.
+The features of an alert are computed from the points that packets had provided by then, with the functions that the
+stream applies to the packet of that alert.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from broker_assets.lightcurves.object_features import lengths, stored
 from broker_assets.packets.surveys import ADAPTERS
 
 KINDS: Final = ("diasources", "diaforcedsources")
-"""Tables of points in the order of their number."""
+"""Tables of points; the `kind` of a point is the place of its table here."""
 
 POINTS: Final = pa.schema(
     [
@@ -39,7 +39,7 @@ POINTS: Final = pa.schema(
         ("timewithdrawnmjdtai", pa.float64()),
     ]
 )
-"""Points of some objects, of the reduction of the alerts: `kind` is the number of the table in `KINDS`."""
+"""Points of some objects, of the reduction that alerts carry; `kind` is the place of the table in `KINDS`."""
 
 ALERTS: Final = pa.schema(
     [
@@ -58,11 +58,11 @@ ALERTS: Final = pa.schema(
         ("photoz", pa.float64()),
     ]
 )
-"""Alerts by the source that triggered them, with what was known of their objects then: the survey's time of the first
-source, the position of the object, E(B−V), and what it was near to."""
+"""Alerts by the source that triggered them, with what was known about their objects then: the survey's time of the
+first source, the position of the object, E(B−V), and its sky context."""
 
 MOST: Final = 2_000_000
-"""Points that are listed at a time, each once for every alert that lists it; bounds memory, not the result."""
+"""Points that are processed at a time, each once for every alert that lists it; bounds memory, not the result."""
 
 _KEYS: Final = ("diaobjectid", "diasourceid", "night")
 _HISTORY: Final = {adapter.survey_code: adapter.HISTORY_DAYS for adapter in ADAPTERS.values()}
@@ -167,7 +167,7 @@ def _listed(
     )
     history = np.array([_HISTORY[survey] for survey in alerts["survey"].to_pylist()], np.float64)[owner]
     end = _floats(alerts, "midpointmjdtai")[owner]
-    # What was withdrawn later was listed then; a point without a packet of its own was brought when it was measured.
+    # A point that was withdrawn later was still listed. One without a packet of its own counts from its measurement on.
     chosen = (time <= end) & (time >= end - history)
     chosen &= ~(np.where(np.isnan(brought), time, brought) > end) & ~(withdrawn <= end)
     return owner[chosen], rows[chosen]

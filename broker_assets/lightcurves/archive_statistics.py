@@ -1,4 +1,4 @@
-"""Statistics of light curves from rows of the cold store, for programs that share the objects out among processes."""
+"""Statistics of light curves from rows of the cold store, for programs that distribute objects over processes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KINDS: Final = {
     "diaforcedsources": ("psfflux", "psffluxerr"),
     "dianondetectionlimits": ("dianoise", "dianoise"),
 }
-"""Tables in the order of their number, with their columns of flux and uncertainty."""
+"""Tables of points with their columns of flux and uncertainty; the `kind` of a point is the place of its table here."""
 
 POINTS: Final = pa.schema(
     [
@@ -30,7 +30,7 @@ POINTS: Final = pa.schema(
         ("band", pa.string()),
     ]
 )
-"""Points of some objects: `kind` is the number of the table in `KINDS`."""
+"""Points of some objects; `kind` is the place of the table in `KINDS`."""
 
 
 def statistics_of_points(points: pa.Table) -> pa.Table:
@@ -39,7 +39,8 @@ def statistics_of_points(points: pa.Table) -> pa.Table:
     Parameters
     ----------
     points : Table
-        `POINTS`, in any order; all points of each object that count: of the reduction of the alerts, not withdrawn.
+        `POINTS`, in any order; all points of each object that count: those of the reduction that alerts carry, not
+        withdrawn.
 
     Returns
     -------

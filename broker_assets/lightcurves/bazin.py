@@ -20,22 +20,22 @@ from broker_assets.lightcurves.least_squares import damped_step, factorise, judg
 BAZIN_VERSION: Final = "1"
 
 FEWEST: Final = 6
-"""Points with an uncertainty without which nothing is fitted: one more than parameters."""
+"""Least number of points with an uncertainty for a fit: one more than there are parameters."""
 EVALUATIONS: Final = 100
-"""A fit that needs as many evaluations of the function is abandoned."""
+"""A fit that reaches this number of evaluations of the function is abandoned."""
 NAMES: Final = (
     "bazinamplitude", "bazinbaseline", "bazintime", "bazinrisetime", "bazinfalltime", "bazinreducedchi2",
 )  # fmt: skip
 """Columns, in the order of the array."""
 _STARTS: Final = np.array([[1.0, 8.0], [2.0, 20.0], [6.0, 50.0], [20.0, 30.0], [30.0, 100.0]])
-"""Rise and fall times of which the best begins a fit, days: fast and slow supernovae, and a symmetric event."""
+"""Pairs of rise and fall time, days: fast and slow supernovae, and a symmetric event. Fits start from the best pair."""
 _ATTEMPTS: Final = 2
-"""Fits, from the best of these and then the next best, if the first does not converge."""
+"""Fits per row at most: from the best pair and, if that does not converge, from the next best."""
 _TOLERANCE: Final = 1e-9
 _FACTOR: Final = 100.0
 _LONGEST: Final = math.log(1e5)
 _SHORTEST: Final = math.log(1e-3)
-"""Logarithm of the longest and shortest rise and fall time that are accepted, days."""
+"""Logarithms of the longest and the shortest rise or fall time, in days, that are accepted."""
 _AMPLITUDE, _BASELINE, _TIME, _RISE, _FALL = range(5)
 
 Vector = NDArray[np.float64]
@@ -59,8 +59,8 @@ def bazin_fits(curves: JoinedCurves, owner: NDArray[np.int64], band: NDArray[np.
     -----
     f(t) = A·exp(−(t−t₀)/τ_fall)/(1 + exp(−(t−t₀)/τ_rise)) + B; Bazin et al. 2009, A&A 499, 653, equation 1, with the
     sign of the rise that its text means. Weighted Levenberg–Marquardt (Moré 1978, LNM 630, 105) in the logarithms of
-    the times with analytic derivatives, from that pair of times of a few for which the best A and B, with the peak at
-    the brightest point, give the smallest χ²; if that does not converge, from the next.
+    the times with analytic derivatives. It starts from the pair of times, out of a few, that gives the smallest χ² with
+    the best A and B and the peak at the brightest point; if that does not converge, from the next.
     """
     return np.asarray(
         _fit_all(
@@ -170,7 +170,7 @@ def _fit(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _start(x: Vector, time: Vector, flux: Vector, sigma: Vector, count: int) -> float:
-    """Set the best A and B of given times, which are linear in the fluxes, in x; χ²."""
+    """Put the best A and B for the times in x, a linear problem, into x; return χ²."""
     rise, fall = math.exp(x[_RISE]), math.exp(x[_FALL])
     weights, shapes, squares, fluxes, products = 0.0, 0.0, 0.0, 0.0, 0.0
     for i in range(count):

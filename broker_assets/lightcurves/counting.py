@@ -1,4 +1,4 @@
-"""Counts of sources, and what the newest ones say."""
+"""Counts of sources, and fluxes, times and reliabilities of the newest ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from broker_assets.lightcurves.photometry import BANDS
 
 COUNTING_VERSION = "1"
 GOOD = 0.5
-"""Sources of more reliability are good."""
+"""Sources of a reliability above this count as good, as in Lasair's `nSourcesGood`."""
 
 _LATEST, _MEDIAN, _RELIABILITY, _FIRST, _LAST = range(5)
 _POSITIVE, _NIGHTS, _GOOD = range(3)

@@ -38,7 +38,7 @@ KINDS: Final[dict[str, tuple[sa.Table, tuple[str, ...], str]]] = {
 }
 """What can be asked for: table, columns of its covering index, and name in the table of points."""
 FEW: Final = 5
-"""Objects that are read in one statement."""
+"""Up to this number, objects are read in one prepared statement."""
 _AS_OF: Final = (
     "midpointmjdtai <= {0}::float8 AND broughtbymjdtai <= {0}::float8"
     " AND (timewithdrawnmjdtai IS NULL OR timewithdrawnmjdtai > {0}::float8)"
@@ -95,13 +95,13 @@ def curve_table(
     kinds : collection of str
         Some of `KINDS`.
     as_of : float, optional
-        MJD TAI. Only points that packets of exposures up to this time contained, without those that the survey had
-        withdrawn by then.
+        MJD TAI. Only points in packets of exposures up to this time, without those that the survey had withdrawn by
+        then.
     since, until : float, optional
         Only points at or after, and before, these times, MJD TAI.
     reductions : mapping, optional
-        Of each kind, which reductions and with which priorities, see `database.reductions.points`; default: what alerts
-        said.
+        For each kind, the reductions to read with their priorities, see `database.reductions.points`. Default: the
+        points that alerts carry.
 
     Returns
     -------
@@ -130,7 +130,7 @@ def _few(
     since: float | None,
     until: float | None,
 ) -> pa.Table:
-    """The same of few objects, in one prepared statement: planning reads of all months takes longer than reading."""
+    """`curve_table` for few objects, in one prepared statement: planning a read of all months takes longer than it."""
     parts: list[str] = []
     for kind, (table, columns, name) in KINDS.items():
         if kind in kinds:
@@ -165,7 +165,7 @@ def _few(
 def curve_tables(
     connection: psycopg.Connection[Any], survey: Mapping[int, int], *, together: int = TOGETHER, **options: Any
 ) -> Iterator[pa.Table]:
-    """The same of many objects, a few at a time; see `curve_table` for the options."""
+    """`curve_table` for many objects, `together` at a time; see there for the options."""
     identifiers = sorted(survey)
     for begin in range(0, len(identifiers), together):
         chosen = identifiers[begin : begin + together]

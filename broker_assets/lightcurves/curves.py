@@ -39,7 +39,7 @@ class Points:
         band: ArrayLike,
         reliability: ArrayLike | None = None,
     ) -> Points:
-        """Points in any order, as light curves; those without a finite time and flux are left out.
+        """Light curves from points in any order; points without a finite time and flux are left out.
 
         Parameters
         ----------
@@ -90,7 +90,7 @@ class Points:
 def ordered(
     objects: int, owner: NDArray[np.int64], mjd: NDArray[np.float64], flux: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Offsets of the objects, and the usable points by object and time; packets list them nearly so."""
+    """Offsets of the objects, and indices of the usable points by object and time, the order of most packets."""
     offsets = np.zeros(objects + 1, np.int64)
     for row in range(owner.size):
         if np.isfinite(mjd[row]) and np.isfinite(flux[row]):
@@ -128,10 +128,10 @@ def _unknown(objects: int) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class LightCurves:
-    """What features are computed from; arrays of n objects."""
+    """What features are computed from: arrays over n objects."""
 
     sources: Points
-    """Detections on difference images, as the packet lists them with its own."""
+    """Detections on difference images: the source of the packet and those that it lists."""
     forced: Points
     """Forced photometry of the packet."""
     ra: NDArray[np.float64]
@@ -139,9 +139,9 @@ class LightCurves:
     dec: NDArray[np.float64]
     """ICRS, degrees."""
     ebv: NDArray[np.float64]
-    """E(B−V) on the SFD scale, mag; NaN where unknown, which corrects nothing."""
+    """E(B−V) on the SFD scale, mag; NaN where unknown: fluxes are then not corrected."""
     explosive: NDArray[np.bool_]
-    """Whether the sky context lets the object be an explosion: class SN, NT or ORPHAN."""
+    """Whether the sky context allows an explosion: class SN, NT or ORPHAN."""
     distance: NDArray[np.float64]
     """Best distance of the host, Mpc; NaN where unknown."""
     redshift: NDArray[np.float64]

@@ -1,9 +1,9 @@
 """Statistics of light curves that need no fit and no periodogram: location, spread, shape, trend, order in time.
 
-All rows of a batch are one compiled pass. A row is a band of an object, or all its bands together: then from each
-flux the weighted mean of its band is subtracted, so that colours do not count as variability. Names and formulas are
-those that classifiers of alert brokers use, collected in Malanchev et al. 2021, MNRAS 502, 5147; `statistics` lists
-them.
+All rows of a batch are computed in one compiled pass. A row is a band of an object, or all its bands together; for the
+latter the weighted mean of its band is subtracted from each flux, so that colours do not count as variability. Names
+and formulas are those that classifiers of alert brokers use, collected in Malanchev et al. 2021, MNRAS 502, 5147;
+`statistics` lists them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from broker_assets.lightcurves.joined_curves import JoinedCurves
 DISTRIBUTION_VERSION: Final = "1"
 
 ALL_BANDS: Final = 6
-"""Code of a row of all bands together; those of single bands are their places in `photometry.BANDS`."""
+"""Band code of a row of all bands together; the code of a single band is its place in `photometry.BANDS`."""
 DETECTION_SIGMA: Final = 5.0
 """Signal-to-noise ratio from which a point counts as a detection, whichever way it was measured."""
 
@@ -54,7 +54,7 @@ Vector = NDArray[np.float64]
 
 
 def rows_of(curves: JoinedCurves) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
-    """The rows that light curves have: of each object the bands in which it has points, then all bands together.
+    """The rows of light curves: for each object the bands in which it has points, then all bands together.
 
     Returns
     -------
@@ -121,7 +121,7 @@ def gather(
     begin: int, end: int, wanted: int, mjd: Vector, flux: Vector, error: Vector, band: NDArray[np.int8],
     centres: Vector, time: Vector, value: Vector, sigma: Vector,
 ) -> int:  # fmt: skip
-    """Copy the points of a row into scratch arrays, those of all bands less `centres`; their number."""
+    """Copy the points of a row into scratch arrays, minus `centres` if it is of all bands; return their number."""
     count = 0
     for at in range(begin, end):
         code = band[at]
@@ -216,7 +216,7 @@ def _detections(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _times(time: Vector, count: int, out: Vector) -> None:
-    """Duration, intervals, mean and standard deviation of the times; these from the first on, which keeps digits."""
+    """Duration, intervals, mean and standard deviation of the times; relative to the first time, which keeps digits."""
     total = 0.0
     for i in range(count):
         total += time[i] - time[0]

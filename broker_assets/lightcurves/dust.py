@@ -46,7 +46,7 @@ class _Geometry(Protocol):
 
 @dataclass(frozen=True)
 class DustMap:
-    """A map of E(B−V)."""
+    """A map of E(B−V) over the sky, on the SFD scale."""
 
     name: str
     """File or package that it is from."""
@@ -68,7 +68,7 @@ class DustMap:
         Returns
         -------
         (n,) float64 array
-            mag; NaN where the position is not valid or the map is empty.
+            mag, on the SFD scale; NaN where the position is not valid or the map has no value.
         """
         right, up = np.atleast_1d(np.asarray(ra, np.float64)), np.atleast_1d(np.asarray(dec, np.float64))
         known = np.isfinite(right) & (np.abs(up) <= 90.0)

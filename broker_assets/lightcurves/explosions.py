@@ -19,11 +19,11 @@ from broker_assets.lightcurves.photometry import ZERO_POINT, black_body, deredde
 EXPLOSION_VERSION = "1"
 
 FEWEST = 5
-"""Sources without which nothing is fitted."""
+"""Least number of sources for a fit."""
 FORCED = 4
-"""Forced points before the first source that are fitted too: the latest of them."""
+"""Number of forced points before the first source, counted back from it, that are fitted too."""
 EVALUATIONS = 500
-"""A fit that needs as many is rejected."""
+"""A fit that needs this number of evaluations is rejected."""
 _TOLERANCE = 1.49012e-8
 _FACTOR = 100.0
 _STEP = math.sqrt(EPSILON)
@@ -32,10 +32,10 @@ _FASTEST_EXPONENTIAL, _FASTEST_RISE, _FASTEST_FALL = 2.0, 15.0, 2.0
 _SIGNIFICANCE = 10.0
 
 _STARTS = np.array([[100.0, 4.0, 6.0, 0.1, 0.01], [1000.0, 4.0, -5.0, 0.01, 0.01]])
-"""Of each attempt: A, T, t₀, rise and fall rate."""
+"""Start values of each attempt: A, T, t₀, rise and fall rate."""
 
 _EXPONENTIAL, _BAZIN = 3, 5
-"""A model is known by its number of parameters."""
+"""A model is identified by its number of parameters."""
 _RISE, _FALL, _TEMPERATURE, _PEAK_FLUX, _PEAK_TIME = range(5)
 NAMES = ("bbbriserate", "bbbfallrate", "bbbtemp", "bbbpeakflux", "bbbpeakmjd")
 
@@ -65,10 +65,9 @@ def explosions(curves: LightCurves, moduli: NDArray[np.float64]) -> dict[str, ND
     from the first source on. Exponential A·B(λ,T)·exp(kτ); Bazin A·B(λ,T)·exp(−k_f(τ−t₀))/(1+exp(−k_r(τ−t₀))).
     Unweighted Levenberg–Marquardt with numerical derivatives, at most 500 evaluations, from two sets of start values.
     Rejected are: a sum of squares above 0.35 (exponential) or 0.25 (Bazin) of that about the mean; k outside 0 to 2/d
-    or below 10 times its formal error; k_r outside 0 to 15/d, k_f outside 0 to 2/d. Of two accepted models the one of
-    smaller AIC = n·ln(SSE/n) + 2p holds, Bazin if they are equal.
-    The peak is at τ = t₀ − ln(k_f/(k_r−k_f))/k_r; where k_r ≤ k_f the model only falls: `bbbpeakmjd` is the time of the
-    first source, without a flux.
+    or below 10 times its formal error; k_r outside 0 to 15/d, k_f outside 0 to 2/d. Of two accepted models the one with
+    the smaller AIC = n·ln(SSE/n) + 2p is kept, Bazin if they are equal. The peak is at τ = t₀ − ln(k_f/(k_r−k_f))/k_r;
+    where k_r ≤ k_f the model only falls: `bbbpeakmjd` is the time of the first source, without a flux.
     """
     sources, forced = curves.sources, curves.forced
     values, accepted = _fit_all(
@@ -116,7 +115,7 @@ def _fit(
     """Levenberg–Marquardt from x, in place; evaluations needed.
 
     `rows` (13, m) and `columns` (10, 8) are scratch; `triangle` and `pivot` are left as of the last Jacobian, and the
-    residuals in `rows[0]`. Exponentials are the dear part, so a derivative computes only those that it changes.
+    residuals in `rows[0]`. Exponentials dominate the cost, so a derivative recomputes only those that it changes.
     """
     here, there, jacobian = rows[0], rows[1], rows[2:7]
     top, bottom, other_top, other_bottom = rows[7], rows[8], rows[9], rows[10]

@@ -1,7 +1,7 @@
 """All features of light curves: groups of columns of `objects`, each with formula, source and code version.
 
-A group is one array pass over a whole batch. Raising the version of a group makes the stored features stale, and what
-is made from them.
+A group is one array pass over a whole batch. Raising the version of a group makes the stored features, and what is
+derived from them, stale.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Feature:
     name: str
     """Documented name; the SQL name is this in lower case."""
     formula: str
-    """How it follows from the light curve."""
+    """How it is computed from the light curve."""
 
     @property
     def column(self) -> str:
@@ -48,7 +48,7 @@ class Feature:
 
     @property
     def unit(self) -> str:
-        """Unit, empty for numbers."""
+        """Unit; empty for dimensionless numbers."""
         return str(objects.c[self.column].info["unit"])
 
 
@@ -61,7 +61,7 @@ class Group:
     """Version of its code."""
     features: tuple[Feature, ...]
     compute: Callable[[LightCurves, NDArray[np.float64]], Columns]
-    """From light curves and distance moduli."""
+    """Computes the columns from light curves and distance moduli (mag)."""
     source: str = LASAIR
 
 

@@ -14,9 +14,9 @@ from broker_assets.lightcurves.curves import LightCurves
 GALACTIC_VERSION = "1"
 
 POLE: Final = (192.85948, 27.1283)
-"""North galactic pole, ICRS, degrees."""
+"""North galactic pole, ICRS, degrees; ESA 1997, The Hipparcos and Tycho Catalogues (SP-1200), vol. 1, section 1.5.3."""
 CELESTIAL_POLE: Final = 122.93192
-"""Galactic longitude of the north celestial pole, degrees."""
+"""Galactic longitude of the north celestial pole, degrees: 90° + 32.93192° of the same source."""
 
 
 def galactic(ra: ArrayLike, dec: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

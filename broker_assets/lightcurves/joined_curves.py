@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from broker_assets.lightcurves.curves import ordered
 
 SAME_EXPOSURE: Final = 1e-5
-"""Days: points of an object in one band that are closer than this are measured on the same image (0.9 s; no survey
-exposes as briefly)."""
+"""Days: points of an object in one band that are closer in time than this are from the same image (0.9 s; no survey has
+such short exposures)."""
 
 
 class Columns(NamedTuple):
@@ -27,7 +27,7 @@ class Columns(NamedTuple):
     mjd: Any
     """Time, MJD TAI, float64."""
     flux: Any
-    """Difference flux, of limits the limiting flux, nJy; points without a finite time and flux are left out."""
+    """Difference flux, nJy, for limits the limiting flux; points without a finite time and flux are left out."""
     error: Any
     """Uncertainty of the flux, nJy; NaN where it is unknown."""
     band: Any
@@ -69,14 +69,14 @@ class JoinedCurves:
     def of(
         cls, objects: int, detections: Columns, forced: Columns | None = None, limits: Columns | None = None
     ) -> JoinedCurves:
-        """Join points of any order.
+        """Join points, which may be in any order.
 
         Parameters
         ----------
         objects : int
             n.
         detections, forced, limits : Columns
-            Points of them; forced points of an image with a detection in the same band are left out.
+            Points of each kind; forced points of an image with a detection in the same band are left out.
 
         Raises
         ------

@@ -1,7 +1,7 @@
 """The light curve of one source in several surveys, each in its own photometric system.
 
-Bands of different surveys are different filters even if they have one letter: they are never put together. What
-statistics say about all of them is about deviations from the mean of each band of each survey.
+Bands of different surveys are different filters even if they share a letter, and are never merged. Statistics over all
+of them are statistics of the deviations from the mean of each band of each survey.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _SURVEY_NAMES: Final = {code: name for name, code in SURVEYS.items()}
 
 
 def joint_statistics(curves: JoinedCurves, survey: NDArray[np.int16]) -> dict[str, Any]:
-    """Statistics of one source by survey and band, and of everything.
+    """Statistics of one source by survey and band, and over all of them.
 
     Parameters
     ----------
@@ -48,9 +48,9 @@ def joint_statistics(curves: JoinedCurves, survey: NDArray[np.int16]) -> dict[st
     Returns
     -------
     dict
-        By name of the survey the statistics of its bands and of `all` of them; `all` has those of all surveys together,
-        from each flux the weighted mean of its band in its survey subtracted. Objects of one survey are one light
-        curve. Without points it is empty.
+        By name of the survey, the statistics of its bands and of `all` of them; `all` has those of all surveys
+        together, after the weighted mean of its band in its survey is subtracted from each flux. Objects of one survey
+        are one light curve. Empty if there are no points.
     """
     codes = np.unique(survey)
     owner = np.repeat(np.arange(len(curves)), np.diff(curves.offsets))
@@ -98,7 +98,7 @@ def _documented(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _split(curves: JoinedCurves, owner: NDArray[np.int64]) -> tuple[Columns, Columns]:
-    """Detections and forced points, with other owners."""
+    """Detections and forced points, with these owners."""
     parts = []
     for chosen in (curves.detected, ~curves.detected):
         columns = (owner, curves.mjd, curves.flux, curves.error, curves.band)
@@ -151,7 +151,7 @@ def joint_light_curve(
 
 
 def by_survey(points: pa.Table, survey: Mapping[int, int]) -> dict[str, pa.Table]:
-    """Points of several objects, apart by survey and in order of time.
+    """Points of several objects, split by survey and ordered by time.
 
     Parameters
     ----------

@@ -1,9 +1,9 @@
 """The linear algebra of non-linear least squares: a step of the Levenberg–Marquardt method within a trust region.
 
 Moré 1978, "The Levenberg–Marquardt algorithm: implementation and theory", Lecture Notes in Mathematics 630, p. 105;
-tolerances and factors are those of MINPACK, so that fits end where its users expect them to end. What is fitted is not
-known here. Matrices of few columns are stored column by column: `jacobian[j, i]` is the derivative of residual i by
-parameter j.
+tolerances and factors are those of MINPACK, so that fits end where its users expect. This module does not know the
+function that is fitted. Matrices of few columns are stored column by column: `jacobian[j, i]` is the derivative of
+residual i by parameter j.
 """
 
 from __future__ import annotations

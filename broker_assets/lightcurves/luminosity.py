@@ -25,8 +25,8 @@ def distance_moduli(curves: LightCurves) -> NDArray[np.float64]:
     Returns
     -------
     (n,) float64 array
-        Of the distance d in Mpc, 5·log₁₀(d·10⁶) − 5; else of the spectroscopic redshift z, else of the photometric one,
-        `distance_modulus(z)` − 2.5·log₁₀(1 + z). NaN without any.
+        mag. From the distance d in Mpc, 5·log₁₀(d·10⁶) − 5; else from the spectroscopic redshift z, else from the
+        photometric one, `distance_modulus(z)` − 2.5·log₁₀(1 + z). NaN if none is known.
     """
     return np.asarray(_moduli(curves.distance, curves.redshift, curves.photometric_redshift))
 

@@ -1,9 +1,9 @@
-"""Features of light curves as an enrichment of alerts: those of each alert as facts, those of its object as state.
+"""Features of light curves as an enrichment: stored for each alert as facts, and for its object as state.
 
-Features follow from the light curve that the alert's own packet lists, its position, the dust map, and what the object
-is near to: class and distance of the host, from the table of an earlier enrichment. The facts of an
-alert are written once, by night; the columns of `objects` have the features of the newest alert. A packet in which the
-survey has withdrawn points has features without them; facts of earlier packets stay as they were.
+Features are computed from the light curve that the alert's own packet lists, its position, the dust map, and the sky
+context: class and distance of the host, from the table of an earlier enrichment. The facts of an alert are written
+once, by night; the columns of `objects` have the features of the newest alert. Points that the survey has withdrawn
+before a packet do not count in its features; facts of earlier packets stay as they were.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ from broker_assets.settings import FeatureSettings
 ASSET: Final = "object_features"
 DUST_MAP: Final = "dust_map"
 CONTEXT: Final = "context_matches"
-"""Table that says what the object of an alert is near to."""
+"""Table with the sky context of the alerts."""
 _KEYS: Final = ("diaobjectid", "diasourceid", "night")
 _NOT_STATE: Final = frozenset({"lastdiasourcemjdtai"})
-"""The row of an object has the time of its newest alert, which decides between packets."""
+"""Column that the row of an object has already: the time of its newest alert, which decides between packets."""
 _SHOWN: Final = {
     "jump1": "jump1 [σ]",
     "latestpaircolourmag": "newest colour [mag]",
@@ -64,8 +64,8 @@ class ObjectFeatures:
     dust_column : str, optional
         Column of a HEALPix table.
     fit_days : float
-        Black bodies are fitted to objects whose sky context lets them be explosions; where it is not known, until their
-        light curve is longer than this.
+        Black bodies are fitted to objects whose sky context allows an explosion. Where the context is not known, they
+        are fitted to light curves shorter than this.
     """
 
     dust_files: Sequence[Path] = ()
@@ -79,7 +79,7 @@ class ObjectFeatures:
 
     @classmethod
     def of(cls, settings: FeatureSettings) -> Self:
-        """The enrichment that the settings describe."""
+        """The enrichment with these settings."""
         return cls(settings.dust_map, settings.dust_scale, settings.dust_column, settings.fit_unclassified_days)
 
     @property
@@ -125,7 +125,7 @@ class ObjectFeatures:
         return Computed({ASSET: found}, batch.revision or 0, self.inputs(), state)
 
     def write(self, computed: Computed, written: Written) -> dict[str, pa.Table]:
-        """Write the facts of alerts that were stored; in a reprocessing also the state of what they left.
+        """Write the facts of alerts that were stored; in a reprocessing also the state of their objects.
 
         Returns
         -------
@@ -138,7 +138,7 @@ class ObjectFeatures:
         rows = (found if stored.all() else found.filter(pa.array(stored))).drop_columns(["packet"])
         facts.insert(written.connection, self.facts[0], rows, written.ingestid)
         if written.as_of is not None:
-            # Rows of objects are not written again where only facts are; elsewhere they have their state already.
+            # Where a reprocessing writes only facts, objects get their state here; the newest ones have theirs already.
             left = stored & ~np.isin(packets, written.newest)
             restore_state(
                 written.connection, found.filter(pa.array(left)).drop_columns(["packet", "night", *_NOT_STATE])
@@ -199,7 +199,7 @@ def _points(points: pa.Table, owner: NDArray[np.int64], chosen: NDArray[np.bool_
 
 
 def lengths(sources: Points, first: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Days from the first source of each object, which the survey knows, to its newest; NaN without sources."""
+    """Days from the first source of each object, or the survey's own first if earlier, to its newest; NaN if none."""
     days = np.full(len(first), np.nan)
     some = np.diff(sources.offsets) > 0
     oldest = np.fmin(sources.mjd[sources.offsets[:-1][some]], first[some])
@@ -222,7 +222,7 @@ def _of_objects(rows: pa.Table, place: NDArray[np.int64], alerts: int) -> dict[s
 
 @dataclass(frozen=True)
 class _Context:
-    """What the objects of alerts are near to."""
+    """Sky context of the objects of alerts."""
 
     classified: NDArray[np.bool_]
     explosive: NDArray[np.bool_]
@@ -232,7 +232,7 @@ class _Context:
 
 
 def _context(rows: pa.Table | None, place: NDArray[np.int64], alerts: int) -> _Context:
-    """From the table of the enrichment that says it; without it nothing is known."""
+    """Sky context from the table of its enrichment; without that table everything is unknown."""
     classified, explosive = np.zeros(alerts, bool), np.zeros(alerts, bool)
     numbers = {name: np.full(alerts, np.nan) for name in ("best_distance", "z", "photoz")}
     if rows is not None and rows.num_rows:
@@ -253,7 +253,7 @@ _TYPES: Final = {item.name: item.type for item in arrow_schema(objects)}
 
 
 def stored(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
-    """A column of features with the type of the database; null where that cannot hold it."""
+    """A column of features in the type of the database; null where a value does not fit."""
     kind = _TYPES[name]
     if column.type == kind:
         return column
@@ -262,7 +262,7 @@ def stored(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
 
 
 def describe_night(connection: psycopg.Connection[Any], night: str) -> dict[str, Any]:
-    """What materialisations of a night show: how many alerts have the dear features, and distributions.
+    """What materialisations of a night show: shares of alerts with the costly features, and distributions.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Statistics of the objects of a night, from their stored light curves: outside the stream, after the night.
 
-The rows of a night are those of the objects that had an alert in it. They follow from what packets of that night and
-earlier ones brought, so that a night that is computed again has equal rows. They are facts: a later night adds its own.
+The rows of a night are those of the objects that had an alert in it. They are computed from the packets of that night
+and earlier ones, so that a night that is computed again has equal rows. They are facts: a later night adds its own.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def _rows(connection: psycopg.Connection[Any], alerts: pa.Table, night: datetime
 
 
 def describe_night(connection: psycopg.Connection[Any], night: str) -> dict[str, Any]:
-    """What materialisations of a night show: shares of objects with dear statistics, and distributions.
+    """What materialisations of a night show: shares of objects with the costly statistics, and distributions.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ from broker_assets.lightcurves.photometry import (
 PAIR_VERSION = "1"
 
 WITHIN = 40.0 / 1440.0
-"""Days between the two sources of a pair, at most."""
+"""Days between the two sources of a pair, at most, as in Lasair's pair colours."""
 NAMES = np.array([f"{blue}-{red}" for blue in BANDS for red in BANDS], dtype=object)
 """Name of a pair of bands, by 6·blue + red."""
 _START = 12.0

@@ -18,14 +18,14 @@ from broker_assets.lightcurves.joined_curves import JoinedCurves
 PERIODOGRAM_VERSION: Final = "1"
 
 FEWEST: Final = 10
-"""Points without which a row has no periodogram."""
+"""Least number of points for a periodogram."""
 RESOLUTION: Final = 10
-"""Frequencies in the width of a peak, one over the duration."""
+"""Number of frequencies in the width of a peak, which is one over the duration."""
 HIGHEST: Final = 10.0
-"""Highest frequency in units of the average Nyquist frequency: unevenly sampled, periods much shorter than twice the
-mean interval show."""
+"""Highest frequency in units of the average Nyquist frequency: in uneven sampling, periods much shorter than twice the
+mean interval are seen."""
 MOST: Final = 20_000
-"""Frequencies at most: a row of 400 points and more stops at a lower frequency."""
+"""Number of frequencies, at most: a row of more than 400 points ends at a lower frequency."""
 PEAKS: Final = 2
 NAMES: Final = ("period", "periodsn", "secondperiod", "secondperiodsn")
 """Columns, in the order of the array."""

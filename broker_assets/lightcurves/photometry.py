@@ -13,21 +13,21 @@ from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 BANDS: Final = ("u", "g", "r", "i", "z", "y")
-"""Bands, blue to red; arrays of bands hold their place here."""
+"""Bands, blue to red; arrays of bands hold indices into this."""
 NO_BAND: Final = -1
-"""Of a point whose band is not one of them."""
+"""Code of a point whose band is not one of these."""
 EXTINCTION: Final = np.array([4.145, 3.237, 2.273, 1.684, 1.323, 1.088])
 """A(band) / E(B−V) on the SFD scale for R_V = 3.1 (Schlafly & Finkbeiner 2011, ApJ 737, 103, table 6)."""
 WAVELENGTH: Final = np.array([0.380, 0.500, 0.620, 0.740, 0.880, 1.000])
-"""Effective wavelengths of the bands, µm."""
+"""Effective wavelengths of the bands, µm, rounded as in Lasair's black-body features."""
 _INVERSE_CUBE: Final = WAVELENGTH**-3.0
 ZERO_POINT: Final = 31.4
-"""AB magnitude of 1 nJy."""
+"""AB magnitude of 1 nJy: 8.9 + 22.5 (Oke & Gunn 1983, ApJ 266, 713)."""
 SECOND_RADIATION_CONSTANT: Final = 14.387
 """h·c/k, µm·kK."""
 
 HUBBLE_CONSTANT: Final = 70.0
-"""km/s/Mpc."""
+"""km/s/Mpc; this and the densities below are the cosmology of Lasair's distances."""
 MATTER: Final = 0.3
 DARK_ENERGY: Final = 0.7
 RADIATION: Final = 4.165e-5 / (HUBBLE_CONSTANT / 100.0) ** 2

@@ -84,7 +84,7 @@ def histograms_png(values: Mapping[str, NDArray[np.float64]]) -> bytes:
 
 
 def distributions(rows: Sequence[Sequence[float | None]], shown: Mapping[str, str]) -> dict[str, Any]:
-    """What materialisations show of a sample of rows: the share of rows that have each column, and a plot.
+    """What materialisations show about a sample of rows: the share of rows with each column, and a plot.
 
     Parameters
     ----------

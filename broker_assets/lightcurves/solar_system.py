@@ -28,8 +28,8 @@ from broker_assets.lightcurves.photometry import magnitude
 from broker_assets.packets.designations import Designation, NotADesignation, designation
 
 WITHIN: Final = 5.0
-"""Arcseconds from its predicted position within which a detection counts as the object, by default. Rubin reports
-identifications, which are nearer; ZTF the nearest known object within 30″."""
+"""Default for the distance from the predicted position, arcseconds, within which a detection counts as the object.
+Rubin reports identifications, which are closer; ZTF reports the nearest known object within 30″."""
 POGSON: Final = 2.5 / np.log(10.0)
 """Magnitude error of a relative flux error."""
 
@@ -59,7 +59,7 @@ error, the same reduced to 1 au from Sun and observer, then those of `sssources`
 
 @dataclass(frozen=True)
 class KnownObject:
-    """What is stored of an object."""
+    """What is stored about an object."""
 
     identifiers: tuple[int, ...]
     """`ssObjectId` of its detections, ascending; several if surveys name it differently."""
@@ -88,7 +88,7 @@ def find(connection: psycopg.Connection[Any], text: str) -> KnownObject:
     Raises
     ------
     UnknownObjectError
-        If nothing is stored of it.
+        If nothing is stored about it.
 
     Notes
     -----
@@ -140,10 +140,10 @@ def find(connection: psycopg.Connection[Any], text: str) -> KnownObject:
 
 @dataclass(frozen=True)
 class Detected:
-    """What a night has of an object."""
+    """An object as it was detected in a night."""
 
     designation: str
-    """Or its `ssObjectId`, where it has none."""
+    """Or its `ssObjectId` if it has none."""
     detections: int
     ephvmag: float | None
     """Predicted V magnitude, of its brightest detection."""
@@ -170,7 +170,7 @@ def newest_night(
     Returns
     -------
     night : date or None
-        None if there is not a detection.
+        None if there are no detections.
     objects : list of Detected
     total : int
         Objects of that night, also those that are not in the list.
@@ -225,7 +225,7 @@ def track(connection: psycopg.Connection[Any], identifiers: Iterable[int], *, wi
     identifiers : iterable of int
         See `KnownObject.identifiers`.
     within : float
-        Arcseconds from the predicted position within which a detection counts; those without one do.
+        Arcseconds from the predicted position within which a detection counts; detections without one count, too.
 
     Returns
     -------

@@ -1,8 +1,8 @@
 """Statistics of light curves that classifiers use: groups of columns with formula, source and code version.
 
-The features of Lasair are in `features`: they follow from the packet of an alert. Statistics follow from the light
-curve, by band and over bands. Raising the version of a group makes the statistics of all nights stale, and what is
-made from them.
+Lasair's features are in `features`; they are computed from the packet of an alert. Statistics are computed from the
+stored light curve, by band and over bands. Raising the version of a group makes the statistics of all nights, and what
+is derived from them, stale.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def statistics(curves: JoinedCurves) -> pa.Table:
     Returns
     -------
     pyarrow.Table
-        `object` (int64, place in the batch) and `SCHEMA`: of each object a row for each band in which it has points,
+        `object` (int64, place in the batch) and `SCHEMA`: for each object a row for each band in which it has points,
         and one, `OVER_BANDS`, for all. Null where a statistic is not defined or not finite.
 
     Examples

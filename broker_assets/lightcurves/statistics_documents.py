@@ -1,4 +1,4 @@
-"""Statistics of the light curves in alerts, without any store: one document per alert, by band.
+"""Statistics of the light curves in alerts, without a database: one document per alert, by band.
 
 The light curve is that of the alert: its sources, forced photometry and limits. Stored light curves are longer.
 """

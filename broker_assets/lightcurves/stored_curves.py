@@ -27,7 +27,7 @@ _BANDS: Final = pa.array(BANDS)
 _EPOCH: Final = datetime.date(1858, 11, 17)
 """MJD 0."""
 _LATEST_NOON: Final = 20.0 / 24.0 + 0.001
-"""Days: the noon of the westernmost observatory in UTC, and what TAI is ahead of it."""
+"""Days: noon in UTC at the westernmost observatory, and the amount by which TAI is ahead of UTC."""
 
 
 def night_end(night: datetime.date) -> float:
@@ -53,8 +53,8 @@ def stored_curves(
     diaobjectid : (n,) int64 array
         Objects, ascending, each once.
     night : date, optional
-        Only points that packets of this night or earlier ones brought, as they were then: without those that the
-        survey withdrew before the end of the night. Default: all that are not withdrawn.
+        Only points in packets of this night or earlier ones, without those that the survey had withdrawn by the end of
+        the night. Default: all that are not withdrawn.
 
     Returns
     -------
@@ -63,8 +63,8 @@ def stored_curves(
 
     Notes
     -----
-    What a packet of a later night brought is left out even if it was measured earlier, so that a night that is
-    computed again gives the same.
+    A point that only a packet of a later night provided is left out even if it was measured earlier, so that computing
+    a night again gives the same result.
     """
     parts = [_points(connection, table, diaobjectid, night) for table in _COLUMNS]
     return JoinedCurves.of(len(diaobjectid), *parts)

@@ -1,8 +1,8 @@
 """Features of stored light curves in a version of the processing, computed when they are asked for.
 
-The functions are those of the features of alerts. Facts of alerts, and the columns of `objects`, are always of what the
-alerts said; here the light curve is that of other reductions, as it is stored now. Position and context are those of
-the newest alert.
+The functions are those of the features of alerts. Facts of alerts, and the columns of `objects`, are always computed
+from the alerts themselves; here the light curve is that of other reductions, as it is stored now. Position and context
+are those of the newest alert.
 """
 
 from __future__ import annotations
@@ -62,20 +62,20 @@ def version_features(
     connection : psycopg.Connection
         To read with.
     identifier : int
-        The object, whose position and context count.
+        The object whose position and sky context are used.
     members : mapping of int to int
-        The objects whose points it has, all of its root object, and their survey codes.
+        The objects whose points make up the light curve, all those of its root object, and their survey codes.
     reductions : mapping, optional
-        Of each kind of points, which reductions and with which priorities; of points of one time, to a tenth of a
-        second, that of the highest priority counts. Default: what alerts said.
+        For each kind of points, the reductions to read with their priorities; of points at the same time, to a tenth of
+        a second, that of the highest priority counts. Default: the points that alerts carry.
     settings : FeatureSettings
         Dust map, and whether objects of unknown class are fitted.
 
     Returns
     -------
     pyarrow.Table
-        Columns of the table `object_features` under documented names but for `night` and `ingestId`; one row, none
-        without points. `diaSourceId` is the newest detection.
+        Columns of the table `object_features` under documented names, without `night` and `ingestId`; one row, or none
+        if there are no points. `diaSourceId` is the newest detection.
     """
     found = _curve(connection, members, reductions or {"detections": ALERTS, "forced": ALERTS})
     detected = np.array([kind == "detection" for kind in found["kind"].to_pylist()], bool)

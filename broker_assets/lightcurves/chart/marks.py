@@ -1,4 +1,4 @@
-"""What a chart of a light curve shows in a state: values of the axis, limits, ranges, and what is left out, counted."""
+"""What a chart of a light curve shows in a given state: values, limits, ranges, and counts of what is left out."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def _x_range(mjd: NDArray[np.float64], state: ChartState) -> tuple[float, float]
 def _y_range(
     y: NDArray[np.float64], error: NDArray[np.float64], is_limit: NDArray[np.bool_], axis: str
 ) -> tuple[float, float]:
-    """A range of everything that is measured well; limits and large errors do not widen it."""
+    """The range of all well-measured points; limits and points with large errors do not widen it."""
     measured = ~is_limit
     if axis == "mag":
         good = measured & ~(error > LARGEST_ERROR)

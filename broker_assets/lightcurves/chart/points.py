@@ -40,7 +40,7 @@ _QUERIES: Final = (
 
 
 _NAMES: Final = ("detections", "forced", "limits")
-"""Kinds by their code, as versions of the processing have them."""
+"""Kinds by their code, as the versions of the processing name them."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class CurvePoints:
     """diaSourceId, diaForcedSourceId, or exposure of a limit."""
     diaobjectid: NDArray[np.int64]
     flux: NDArray[np.float64]
-    """nJy, on the difference image; of limits the five-sigma limiting flux."""
+    """nJy, on the difference image; for limits the five-sigma limiting flux."""
     error: NDArray[np.float64]
     """nJy."""
     total: NDArray[np.float64]
@@ -67,7 +67,7 @@ class CurvePoints:
     total_error: NDArray[np.float64]
     """nJy."""
     snr: NDArray[np.float64]
-    """That of the survey, else flux over error."""
+    """Signal-to-noise ratio: that of the survey, else flux over error."""
     reliability: NDArray[np.float64]
     """0 to 1."""
     has_packet: NDArray[np.bool_]
@@ -77,7 +77,7 @@ class CurvePoints:
         return len(self.mjd)
 
     def where(self, chosen: NDArray[Any]) -> CurvePoints:
-        """Some of the points: by a mask, or by numbers in their order."""
+        """Some of the points: by a mask, or by indices, in the order of these."""
         return CurvePoints(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
 
@@ -97,11 +97,12 @@ def curve_points(
     diaobjectid : collection of int
         Objects that are one source.
     as_of : float, optional
-        MJD TAI: only points that a packet of this time or before provided, and those that were withdrawn later. Without
-        it, all that are not withdrawn.
+        MJD TAI: points that packets had provided by this time, including those that the survey withdrew later. Default:
+        all that are not withdrawn.
     reductions : mapping, optional
-        Of `detections`, `forced` and `limits`, which reductions and with which priorities: of the points of a visit (of
-        limits: and band) that of the highest priority counts. Default: what alerts said.
+        For `detections`, `forced` and `limits`, the reductions to read, each with its priority: among the points of a
+        visit (for limits, of a visit and band) that of the highest priority counts. Default: the points that alerts
+        carry.
     """
     values: dict[str, Any] = {"objects": list(diaobjectid), "as_of": as_of}
     rows: list[tuple[Any, ...]] = []
@@ -145,7 +146,7 @@ def curve_points(
 def _of_each_visit(
     found: list[tuple[Any, ...]], priorities: Mapping[int, int], *, by_band: bool
 ) -> list[tuple[Any, ...]]:
-    """One point of each survey and visit, that of the highest priority; without a number a visit is its time."""
+    """One point per survey and visit, that of the highest priority; without a visit number, points go by time."""
     best: dict[tuple[Any, ...], tuple[Any, ...]] = {}
     for row in found:
         survey, mjd, band, visit, reduction = row[9:]

@@ -28,7 +28,7 @@ _UNIX: Final = 40_587.0
 
 
 def utc_text(mjd_tai: float) -> str:
-    """A time as UTC to the second; empty if it is not a time of these millennia.
+    """A time as UTC to the second; empty outside the years 1858 to 2406.
 
     Examples
     --------
@@ -55,7 +55,7 @@ def utc_texts(mjd_tai: NDArray[np.float64]) -> list[str]:
 def rows(points: CurvePoints) -> list[dict[str, Any]]:
     """Points as rows under the names of `COLUMNS`, in their order; unknown values are None, identifiers integers.
 
-    Magnitudes are AB magnitudes of the difference flux, and of a limit its limiting magnitude.
+    Magnitudes are AB magnitudes of the difference flux, or of the limiting flux for a limit.
     """
     magnitudes = magnitude(points.flux)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -75,7 +75,7 @@ def rows(points: CurvePoints) -> list[dict[str, Any]]:
 
 
 def as_csv(points: CurvePoints) -> str:
-    """Points as CSV (RFC 4180) with a line of names; empty fields are unknown."""
+    """Points as CSV (RFC 4180) with a header line; empty fields are unknown."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")
     writer.writerow(COLUMNS)
@@ -85,7 +85,7 @@ def as_csv(points: CurvePoints) -> str:
 
 
 def document(shown: Marks, *, now: float) -> dict[str, Any]:
-    """The marks of a chart for a script: columns of equal length, by time; identifiers are texts."""
+    """The marks of a chart for a script: columns of equal length, by time; identifiers are strings."""
     points = shown.points
     return {
         "x": points.mjd.tolist(),

@@ -1,8 +1,8 @@
-"""The state of a chart of a light curve, as the address of its page has it.
+"""The state of a chart of a light curve, as the URL of its page encodes it.
 
 `b` has the letters of the bands, `k` the kinds (d detections, f forced photometry, l limits), `y` and `x` the axes, `t`
 the interval of time as MJD, `as_of` the time (MJD TAI) at which the light curve is shown as it was known, and
-`processing_version` the version of the processing whose points are shown. What is not in the address is as in
+`processing_version` the version of the processing whose points are shown. What the URL leaves out is as in
 `ChartState()`.
 """
 
@@ -31,7 +31,7 @@ X_AXES: Final[dict[str, str]] = {"mjd": "MJD (TAI)", "ago": "days ago"}
 _ALL_BANDS: Final = "".join(BANDS)
 _ALL_KINDS: Final = "".join(KINDS)
 _LONGEST: Final = 200
-"""Characters of the name of a version."""
+"""Characters in the name of a version, at most."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +60,11 @@ class ChartState:
     as_of: float | None = None
     """MJD TAI: without what later packets provided."""
     version: str = ""
-    """Name of a version of the processing; empty: what alerts said."""
+    """Name of a version of the processing; if empty, the points that alerts carry."""
 
     @classmethod
     def read(cls, given: Mapping[str, str]) -> ChartState:
-        """The state of an address; values that cannot be read are left out."""
+        """The state that the parameters of a URL describe; values that cannot be read are ignored."""
         letters = {name: given[name].lower() for name in ("b", "k") if name in given}
         y, x = given.get("y", "flux"), given.get("x", "mjd")
         since, until = _interval(given.get("t", ""))
@@ -84,7 +84,7 @@ class ChartState:
         return replace(self, **changes)
 
     def toggled(self, *, band: str = "", kind: str = "") -> ChartState:
-        """With a band or a kind shown that is hidden, and the other way round.
+        """The state with a band or a kind shown if it is hidden, and hidden if it is shown.
 
         Examples
         --------
@@ -96,7 +96,7 @@ class ChartState:
         return replace(self, bands=bands, kinds=kinds)
 
     def parameters(self) -> dict[str, str]:
-        """What differs from `ChartState()`, as parameters of an address."""
+        """What differs from `ChartState()`, as parameters of a URL."""
         usual = ChartState()
         found = {
             name: value
@@ -115,7 +115,7 @@ class ChartState:
         return found
 
     def query(self) -> str:
-        """The part of an address after the path; empty for the usual state."""
+        """The part of the URL after the path; empty for the default state."""
         found = self.parameters()
         return f"?{urlencode(found)}" if found else ""
 

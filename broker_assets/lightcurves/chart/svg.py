@@ -1,8 +1,8 @@
 """A light curve as SVG: what a page shows before its scripts run, what is printed, and what is downloaded.
 
-Shape and colour show the band, the filling survey and kind: Rubin solid, ZTF solid with a dot; forced photometry is
-hollow, or hollow with a dot. Colours come from the classes `band-u` … `band-y` of the style sheet; a file of its
-own brings its style along.
+Shape and colour show the band, the filling shows survey and kind: Rubin solid, ZTF solid with a dot; forced photometry
+is hollow, or hollow with a dot. Colours come from the classes `band-u` … `band-y` of the style sheet; a stand-alone
+file contains its own style.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ COLOURS: Final = {"u": "#1600ea", "g": "#31de1f", "r": "#b52626", "i": "#370201"
 """Rubin's colours of bands on light grounds, RTN-045."""
 _OTHER: Final = "#667085"
 _MINUTE: Final = 1 / 1440
-"""Of a date: midnight of TAI is 37 s before that of UTC, and has the date of the day that begins."""
+"""Days, added to a tick before its date is read: midnight TAI is 37 s before midnight UTC, but means the new day."""
 _SIZE: Final = 4.5
 """Half the size of a symbol, pixels."""
 
@@ -79,11 +79,11 @@ def _polygon(corners: Sequence[tuple[float, float]]) -> str:
 
 @dataclass(frozen=True)
 class Axes:
-    """Words on the axes of a chart that is not the light curve of an object."""
+    """Labels for a chart that is not the light curve of an object."""
 
     y: str
     x: str = ""
-    """Of a horizontal axis that is not time; empty if it is."""
+    """Label of a horizontal axis that is not time; empty if it is time."""
     summary: str = ""
     """The chart in a sentence, for those who do not see it."""
 
@@ -108,17 +108,17 @@ def chart_svg(
     state : ChartState
         Axes.
     now : float
-        MJD TAI from which days ago are counted.
+        MJD TAI from which "days ago" are counted.
     size : (int, int)
         Width and height, pixels.
     ticks_at : sequence of (float, str)
         Times, MJD TAI, that are marked below the axis, with what happened.
     matches_at : sequence of (float, str)
-        Times at which filters were passed, which are marked inside the axis, with their names.
+        Times, MJD TAI, at which the object passed filters, with their names; marked inside the axis.
     standalone : bool
-        Whether it is a file of its own, which brings its style along.
+        Whether the drawing is a stand-alone file, which contains its own style.
     axes : Axes, optional
-        Words on the axes where they are not those of the state.
+        Labels of the axes that differ from those of the state.
 
     Returns
     -------
@@ -219,7 +219,7 @@ class _Drawing:
         return parts
 
     def _marks(self) -> list[str]:
-        """Paths with all marks of a look each: a long light curve stays a small drawing.
+        """One path for all marks that look alike, so that the drawing of a long light curve stays small.
 
         Detections lie above forced photometry of the same exposure, which lies above limits.
         """
@@ -268,7 +268,7 @@ def _short(value: float, values: Sequence[float]) -> str:
 
 
 def file_style() -> str:
-    """The style of a drawing that is a file of its own."""
+    """The style of a drawing that is a stand-alone file."""
     bands = "".join(f".band-{band}{{--c:{colour}}}" for band, colour in COLOURS.items())
     return (
         f"{bands}.band-other{{--c:{_OTHER}}}text{{font:12px system-ui,sans-serif;fill:#1c2430}}.faint{{fill:#667085}}"

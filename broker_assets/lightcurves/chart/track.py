@@ -35,7 +35,7 @@ _SURVEYS: Final = {code: name for name, code in SURVEYS.items()}
 
 @dataclass(frozen=True)
 class TrackState:
-    """What the page of an object shows, as its address has it; what is not in the address is as in `TrackState()`.
+    """What the page of an object shows, as its URL encodes it; what the URL leaves out is as in `TrackState()`.
 
     Examples
     --------
@@ -56,7 +56,7 @@ class TrackState:
 
     @classmethod
     def read(cls, given: Mapping[str, str]) -> TrackState:
-        """The state of an address; values that cannot be read are left out."""
+        """The state that the parameters of a URL describe; values that cannot be read are ignored."""
         chart = ChartState.read(given)
         y, x = given.get("y", "mag"), given.get("x", "mjd")
         try:
@@ -86,11 +86,11 @@ class TrackState:
         return replace(self, **changes)
 
     def toggled(self, band: str) -> TrackState:
-        """With a band shown that is hidden, and the other way round."""
+        """The state with a band shown if it is hidden, and hidden if it is shown."""
         return replace(self, bands="".join(one for one in BANDS if (one in self.bands) != (one == band)))
 
     def parameters(self) -> dict[str, str]:
-        """What differs from `TrackState()`, as parameters of an address."""
+        """What differs from `TrackState()`, as parameters of a URL."""
         usual = TrackState()
         found = {
             name: value
@@ -105,7 +105,7 @@ class TrackState:
         return found
 
     def query(self) -> str:
-        """The part of an address after the path; empty for the usual state."""
+        """The part of the URL after the path; empty for the default state."""
         found = self.parameters()
         return f"?{urlencode(found)}" if found else ""
 
@@ -150,7 +150,7 @@ def points_of(track: pa.Table, state: TrackState) -> CurvePoints:
 
 
 def axes_of(points: CurvePoints, state: TrackState) -> Axes:
-    """Words on the axes of the chart of a track, and the chart in a sentence."""
+    """Labels of the axes for the chart of a track, and the chart in a sentence."""
     counts = [(band, int(np.count_nonzero(points.band == code))) for code, band in enumerate(BANDS)]
     said = ", ".join(f"{count:,} in {band}" for band, count in counts if count and band in state.bands) or "none"
     against = "phase angle" if state.x == "phase" else "time"
@@ -163,7 +163,7 @@ def axes_of(points: CurvePoints, state: TrackState) -> Axes:
 
 
 def track_rows(track: pa.Table) -> list[dict[str, Any]]:
-    """Rows of a table of the detections, in the order of the track; `survey` by name, and `utc`."""
+    """The detections as rows of a table, in the order of the track; `survey` is a name, and `utc` is added."""
     texts = utc_texts(_floats(track, "midpointmjdtai"))
     return [
         row | {"survey": _SURVEYS.get(row["survey"], ""), "utc": text}
@@ -172,14 +172,14 @@ def track_rows(track: pa.Table) -> list[dict[str, Any]]:
 
 
 def track_csv(track: pa.Table, names: Mapping[str, str]) -> str:
-    """A track as CSV (RFC 4180) with a line of names; empty fields are unknown.
+    """A track as CSV (RFC 4180) with a header line; empty fields are unknown.
 
     Parameters
     ----------
     track : pyarrow.Table
-        Of `lightcurves.solar_system.track`.
+        See `lightcurves.solar_system.track`.
     names : mapping
-        Documented names of its columns; others keep theirs.
+        Documented name of each column; columns that are not in it keep their names.
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")

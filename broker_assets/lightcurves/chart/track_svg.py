@@ -1,6 +1,6 @@
 """The track of a solar-system object over the sky as SVG.
 
-North is up and east to the left. A track of some ten degrees is drawn on a map of its own, equirectangular about its
+North is up and east to the left. A track of up to 60 degrees is drawn on a map around it, equirectangular about its
 middle with right ascension scaled by the cosine of the declination; a longer one on the whole sky.
 """
 
@@ -27,7 +27,7 @@ _WIDEST: Final = 60.0
 _SMALLEST: Final = 0.02
 """Degrees: the least height of a map."""
 _TITLED: Final = 500
-"""Detections above which they do not have titles of their own."""
+"""Number of detections above which they do not have titles of their own."""
 _APART: Final = 86
 """Pixels between dates along the track."""
 
@@ -41,7 +41,7 @@ class SkyFrame:
     ra, dec : float
         Its middle, ICRS, degrees.
     squeeze : float
-        Degrees on the map for one of right ascension.
+        Degrees on the map per degree of right ascension.
     width, height : float
         Degrees on the map.
     """
@@ -115,7 +115,7 @@ def track_svg(
     size : (int, int)
         Width and height, pixels.
     standalone : bool
-        Whether it is a file of its own, which brings its style along.
+        Whether the drawing is a stand-alone file, which contains its own style.
 
     Returns
     -------
@@ -186,7 +186,7 @@ class _Drawing:
             parts.append(f'<text x="{self.left - 6}" y="{at}" dy=".35em" text-anchor="end">{text}</text>')
         half = frame.width / frame.squeeze / 2
         lines = ticks(frame.ra - half, frame.ra + half, 4 if self.width < 500 else 6)
-        # 360 degrees are 0 again: the decimals of all are those of the unwrapped values.
+        # 360 degrees are labelled 0, but the unwrapped values decide how many decimals all labels have.
         for value in lines:
             at = f"{float(self._x(value - frame.ra)):.1f}"
             text = tick_text(value % 360.0, [*lines, value % 360.0])
@@ -201,7 +201,7 @@ class _Drawing:
         return parts
 
     def _lines(self) -> list[str]:
-        """Lines between detections that are near in time; not across the edge of a map of the whole sky."""
+        """Lines between detections that are close in time; none crosses the edge of a map of the whole sky."""
         if len(self.x) < 2:
             return []
         joined = (np.diff(self.mjd) <= CONNECTED) & (np.abs(np.diff(self.away)) < 180.0)
@@ -226,7 +226,7 @@ class _Drawing:
         return [f'<path class="mark solid band-{_band(code)}" d="{"".join(d)}"/>' for code, d in sorted(looks.items())]
 
     def _dates(self) -> list[str]:
-        """Dates along the track, as far apart as they need to be read; the first and the last one always."""
+        """Dates along the track, far enough apart to be legible; always the first and the last one."""
         chosen, last = [0], len(self.x) - 1
         for row in range(1, last):
             if all(math.dist(self._at(row), self._at(other)) >= _APART for other in (*chosen, last)):
