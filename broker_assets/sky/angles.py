@@ -1,4 +1,4 @@
-"""Angles as people write them: decimal degrees, or sexagesimal with colons, spaces or marks; understood or refused."""
+"""Angles as people write them: decimal degrees, or sexagesimal with colons, spaces or marks; all else is refused."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _SEXAGESIMAL: Final = {
     ),
 }
 _LONGEST = 200
-"""Characters; keeps the search short whatever the text is."""
+"""Characters, at most; keeps the search short whatever the text is."""
 
 
 def decimal_number(text: str) -> float:
-    """Parse a decimal number of ASCII digits: what other programs write, too, not all that Python takes.
+    """Parse a decimal number of ASCII digits, as other programs write it; Python's own parser accepts more.
 
     Raises
     ------
     ValueError
-        If it is none, or is not finite.
+        If it is not a number or not finite.
 
     Examples
     --------
@@ -57,7 +57,7 @@ def parse_angle(text: str, *, hours: bool, decimal_hours: bool = False) -> float
     Raises
     ------
     ValueError
-        If it is none of these.
+        If the text is none of these.
 
     Examples
     --------
@@ -86,7 +86,7 @@ def parse_angle(text: str, *, hours: bool, decimal_hours: bool = False) -> float
 
 
 def _plain(text: str) -> str:
-    """A text in small letters with an ASCII minus sign."""
+    """A text in lower case with an ASCII minus sign."""
     if len(text) > _LONGEST:
         raise ValueError(f"{text[:40]!r}… is too long for a number")
     return text.strip().lower().replace("\N{MINUS SIGN}", "-")

@@ -1,7 +1,7 @@
 """Files that an area can be loaded from: a MOC as FITS, JSON or text, or a region as STC-S or DS9 text.
 
-Which of them a file is shows in its first characters. Every file is taken whole or refused with the reason; nothing of
-it is left out. MOCs as FITS are read by `broker_assets.sky.areas`, regions by `broker_assets.sky.regions`.
+The first characters of a file decide its format. A file is read completely or refused with the reason; no part of it is
+ever left out. MOCs as FITS are read by `broker_assets.sky.areas`, regions by `broker_assets.sky.regions`.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from broker_assets.sky.regions import region_area
 from broker_assets.sky.unpacking import unpacked
 
 _ASCII_MOC = re.compile(r"\s*\d+\s*/", re.ASCII)
-# The numbers of digits keep a search linear, and are more than any order or cell has.
+# Limits on the number of digits keep the search linear; no order or cell number has more.
 _ORDER = re.compile(r"(\d{1,9})\s{0,9}/", re.ASCII)
 _JOINED_ORDER = re.compile(r"/\d{1,9}/", re.ASCII)
-"""An order without cells before another needs a blank: `3/1/2` may mean cell 1 of order 3, or order 1."""
+"""An order without cells needs a space before the next order: `3/1/2` may mean cell 1 of order 3, or order 1."""
 _TOKEN = re.compile(r"[^\s,]+")
 _CELLS = re.compile(r"(\d{1,30})(?:-(\d{1,30}))?$", re.ASCII)
 
@@ -88,7 +88,7 @@ def read_area(
 
 def _json_cells(text: str) -> Iterator[tuple[int, int, int]]:
     try:
-        # As pairs: an order may occur twice, and none of its cells may be lost.
+        # As pairs, since an order may occur twice and none of its cells may be lost.
         document = json.loads(text, object_pairs_hook=list)
     except (ValueError, RecursionError) as error:
         raise NotAnArea(f"begins as a MOC in JSON, but is not JSON: {error}") from None
@@ -97,7 +97,7 @@ def _json_cells(text: str) -> Iterator[tuple[int, int, int]]:
             raise NotAnArea(f"not a MOC in JSON: {key[:40]!r} is not an order")
         if not isinstance(cells, list):
             raise NotAnArea(f"not a MOC in JSON: order {key} has no list of cells")
-        yield int(key), 0, -1  # an order without cells says how deep the MOC is
+        yield int(key), 0, -1  # an order without cells gives the order of the MOC
         for cell in cells:
             if type(cell) is not int:
                 raise NotAnArea(

@@ -1,4 +1,4 @@
-"""Areas of the sky (MOCs): reading and validating them, one index of all, and matching positions against it."""
+"""Areas of the sky (MOCs): reading and validating them, one index over all of them, and matching positions with it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DEEPEST_AREA_ORDER = 14
 
 _INTEGERS = {"B": ">u1", "I": ">i2", "J": ">i4", "K": ">i8"}
 _END = 12 << (2 * DEEPEST)
-"""The number after the last cell of the deepest order."""
+"""One more than the number of the last cell of the deepest order."""
 
 
 class NotAnArea(ValueError):
@@ -43,8 +43,8 @@ def read_moc(content: bytes, *, deepest: int = DEEPEST_AREA_ORDER, limits: Input
     Parameters
     ----------
     content : bytes
-        A FITS file, or one packed with gzip, following the IVOA MOC standard, version 1 (NUNIQ) or 2 (RANGE). Cells
-        and ranges may overlap and come in any order.
+        A FITS file, which may be compressed with gzip, following the IVOA MOC standard, version 1 (NUNIQ) or 2 (RANGE).
+        Cells and ranges may overlap and come in any order.
     deepest : int
         Maximum order accepted.
     limits : InputLimits
@@ -83,14 +83,14 @@ def read_moc(content: bytes, *, deepest: int = DEEPEST_AREA_ORDER, limits: Input
     except Exception as error:  # astropy fails in many ways on damaged files, all equivalent here
         raise NotAnArea(f"the FITS file is damaged or the MOC cannot be read: {error}") from error
     ranges, order = _cells(values) if _ordering(header) == "NUNIQ" else _ranges(values)
-    for keyword in ("MOCORD_S", "MOCORDER"):  # of versions 2 and 1
+    for keyword in ("MOCORD_S", "MOCORDER"):  # of MOC versions 2 and 1
         stated = number_value(header, keyword)
         if stated > deepest:
             raise NotAnArea(
                 f"the MOC states order {stated:g} ({keyword}), more than {deepest}; degrade it (mocpy: "
                 "`degrade_to_order`)"
             )
-        if stated > order:  # one that is too small would take whole cells for the parts that the file lists
+        if stated > order:  # a stated order that is too small would turn the listed cells into whole coarser ones
             order = int(stated)
     if order > deepest:
         raise NotAnArea(f"the MOC has order {order}, more than {deepest}; degrade it (mocpy: `degrade_to_order`)")
@@ -98,9 +98,9 @@ def read_moc(content: bytes, *, deepest: int = DEEPEST_AREA_ORDER, limits: Input
 
 
 def _table(content: bytes) -> tuple[fits.Header, int]:
-    """Header of the table of a MOC, after checking it, and the place of its first byte."""
+    """Checked header of the table of a MOC, and the offset of the first byte of its data."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what is wrong with the file is said by the error
+        warnings.simplefilter("ignore")  # errors say what is wrong with the file
         refuse_impossible(content)
         with fits.open(io.BytesIO(content), memmap=False, disable_image_compression=True) as hdus:
             if len(hdus) < 2:
@@ -155,7 +155,7 @@ def _values(content: bytes, header: fits.Header, start: int, most: int) -> NDArr
 
 
 def _cells(values: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
-    """Ranges of the deepest order, and the order, of NUNIQ numbers."""
+    """Ranges at the deepest order, and the largest order, of NUNIQ numbers."""
     orders = order_of(np.maximum(values, 4))
     cells = values - (np.int64(4) << (2 * orders))
     wrong = (values < 4) | (orders > DEEPEST) | (cells >= np.int64(12) << (2 * orders))
@@ -167,7 +167,7 @@ def _cells(values: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
 
 
 def _ranges(values: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
-    """Ranges of the deepest order, and the order that they need."""
+    """Ranges at the deepest order, and the order that they need."""
     if len(values) % 2:
         raise NotAnArea(f"the MOC has {len(values)} limits of ranges; the last range has no end")
     ranges = values.reshape(-1, 2)
@@ -223,7 +223,7 @@ class AreaHits:
 
 @dataclass(frozen=True, eq=False)
 class AreaIndex:
-    """The cells of all areas together."""
+    """The cells of all areas in one index."""
 
     area: NDArray[np.int64]
     """(n,) ids of the areas, ascending."""
@@ -331,7 +331,7 @@ def match_areas(index: AreaIndex, ra: ArrayLike, dec: ArrayLike) -> AreaHits:
 
 @njit(cache=True, nogil=True)
 def _runs(deepest, orders, cell):  # type: ignore[no-untyped-def]
-    """For each position and order, where its cell begins in the index and how often it occurs."""
+    """For each position and order, where the cell of the position begins in the index and how often it occurs."""
     starts = np.empty((len(deepest), len(orders)), np.int64)
     counts = np.zeros((len(deepest), len(orders)), np.int64)
     for row in range(len(deepest)):

@@ -65,7 +65,7 @@ def cell_centre(order, pixel):  # type: ignore[no-untyped-def]
     Notes
     -----
     Górski et al. 2005, ApJ 622, 759, sections 4 and 5. The library's function works on whole arrays from Python; in a
-    loop over cones, the nine cells of each would have to be written out first.
+    loop over cones it would need an array of the nine cells of every cone.
     """
     side = np.int64(1) << order
     face = pixel >> (2 * order)
@@ -112,7 +112,7 @@ def order_of(cell: NDArray[np.int64]) -> NDArray[np.int64]:
 
 @dataclass(frozen=True, eq=False)
 class CellIndex:
-    """Entries of cells, sorted by cell."""
+    """Cells with their entries, sorted by cell."""
 
     cell: NDArray[np.int64]
     """(m,) NUNIQ numbers, ascending; a cell may occur several times."""
@@ -148,7 +148,7 @@ class CellIndex:
 
         Notes
         -----
-        One pass that copies and merges, without sorting the rest again.
+        Copies and merges in one pass, without sorting the kept entries again.
         """
         order = np.argsort(cell, kind="stable")
         merged = _merge(self.cell, self.entry, keep, renumbered, cell[order], entry[order].astype(np.int32))

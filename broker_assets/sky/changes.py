@@ -38,14 +38,14 @@ CONE_COLUMNS = pa.schema(
 
 @dataclass(frozen=True)
 class ConeChanges:
-    """What came and went between two numbers."""
+    """Cones that were removed and added between two numbers."""
 
     removed_cones: Ids
     """Cones that were deleted."""
     removed_lists: Ids
-    """Watchlists of which every cone goes: no longer matched, or with another default radius."""
+    """Watchlists all of whose cones are removed: no longer matched, or with another default radius."""
     added: pa.Table
-    """Cones that were added, columns `CONE_COLUMNS`; of lists with another radius all of them."""
+    """Cones that were added, columns `CONE_COLUMNS`; for lists with another radius, all their cones."""
 
 
 def cone_changes(connection: psycopg.Connection[Any], after: int, until: int) -> ConeChanges:
@@ -92,7 +92,7 @@ def cone_changes(connection: psycopg.Connection[Any], after: int, until: int) ->
 
 @dataclass(frozen=True)
 class AreaChanges:
-    """What came and went between two numbers."""
+    """Areas that were removed and added between two numbers."""
 
     removed: Ids
     """Areas no longer matched, or with another MOC."""
@@ -152,7 +152,7 @@ def index_of_rows(rows: pa.Table) -> ConeIndex:
 
 
 def _bounds(column: pa.ChunkedArray) -> NDArray[np.float64]:
-    """Bounds of time windows, MJD TAI; NaN where there is none."""
+    """Bounds of time windows, MJD TAI; NaN where there is no bound."""
     return np.asarray(column.cast(pa.float64()).to_numpy(), np.float64)
 
 

@@ -23,7 +23,7 @@ _NEAR: Final = (
 
 
 class BadCone(ValueError):
-    """A position or a radius that cannot be; the message says why."""
+    """A position or a radius is not possible; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ def objects_near(connection: psycopg.Connection[Any], ra: float, dec: float, rad
     Raises
     ------
     BadCone
-        If right ascension is not within 0 to 360, declination not within −90 to 90, or the radius not within 0 and ten
-        degrees.
+        If right ascension is not between 0 and 360°, declination not between −90 and 90°, or the radius not between 0
+        and 10°.
     """
     for name, value, least, most in (
         ("ra", ra, 0.0, 360.0), ("dec", dec, -90.0, 90.0), ("radius", radius, 0.0, LARGEST),
@@ -78,7 +78,7 @@ def objects_near(connection: psycopg.Connection[Any], ra: float, dec: float, rad
 
 
 def cone_ranges(ra: float, dec: float, radius: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Ranges of the deepest cells, half open, that cover a cone: a few dozen, whatever its size."""
+    """Half-open ranges of cells of order 29 that cover a cone: a few dozen, whatever its size."""
     import astropy.units as u
     from astropy.coordinates import Latitude, Longitude
     from cdshealpix.nested import cone_search

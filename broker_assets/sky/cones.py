@@ -1,4 +1,4 @@
-"""Cones of all watchlists in one index, and matching positions against it."""
+"""Cones of all watchlists in one index, and matching positions with it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from broker_assets.sky.windows import NO_WINDOWS, TimeWindows
 CONE_INDEX_VERSION = "2"
 
 REACH = 0.1
-"""A cone of radius r ≤ REACH / 2^k (rad) in a cell of order k lies within the cell and its eight neighbours.
+"""A cone of radius r ≤ REACH / 2^k (rad) with its centre in a cell of order k lies within that cell and its neighbours.
 
 The narrowest HEALPix cell is about 0.69 / 2^k wide (sampled down to order 7), so 0.3 would be enough; with wider cells
 than necessary, a cone touches fewer of them.
 """
 DEEPEST_CONE_ORDER = 14
-"""Cells of 13″; smaller ones would cost memory without benefit for cones of a few arcsec."""
+"""Deepest order of the index: cells of 13″. Smaller ones would cost memory and not help cones of a few arcsec."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def cells_of_cones(
     Returns
     -------
     cell : (m,) int64 array
-        NUNIQ numbers; never too few cells, occasionally one too many.
+        NUNIQ numbers; no cell is missing, occasionally there is one too many.
     entry : (m,) int32 array
         Row of the cone.
     """
@@ -291,7 +291,8 @@ def match_cones(
     ra, dec : (n,) float64 array
         ICRS position, degrees.
     mjd : (n,) float64 array, optional
-        Time of each, MJD TAI: a cone with a time window contains it only within that. Without times no window counts.
+        Time of each, MJD TAI: a cone with a time window contains a position only within the window. Default: windows
+        are ignored.
     chunk : int
         Positions matched at a time; bounds memory, not the result.
 
@@ -326,7 +327,7 @@ def match_cones(
             )  # fmt: skip
             found.append((position[:size] + start, cone[:size], separation[:size]))
             if reached == first:
-                capacity *= 4  # a single position lies in more cones than fit into the buffer
+                capacity *= 4  # one position lies in more cones than fit into the buffer
             first = reached
         capacity = max(capacity, 2 * sum(len(item[0]) for item in found[-1:]))
     if not found:
@@ -395,7 +396,7 @@ def cone_checksum(
     Notes
     -----
     Each row is mixed by the finaliser of SplitMix64 (Steele, Lea & Flood 2014, OOPSLA) over its fields; the rows are
-    added. A sum lets a change be applied without reading the rest, and two sums make a chance collision negligible.
+    added. With a sum, a change can be applied without reading the rest; two sums make a chance collision negligible.
     """
     plain = name.fill_null("\0")
     if plain.offset or not isinstance(plain, pa.StringArray):

@@ -23,17 +23,17 @@ WITH RECURSIVE seen AS (
 )
 SELECT cell FROM seen WHERE cell IS NOT NULL
 """
-"""Jumps through the index from cell to cell: as long as there are cells, whatever the number of objects."""
+"""Jumps through the index from cell to cell, so that the time depends on the number of cells, not of objects."""
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """A coverage."""
+    """The cells of one order in which objects are stored."""
 
     moc: MOC
     order: int
     version: str
-    """Of its content: the same cells have the same version."""
+    """Hash of the content: the same cells have the same version."""
 
 
 def coverage(connection: psycopg.Connection[Any], order: int) -> Coverage:
@@ -49,7 +49,7 @@ def coverage(connection: psycopg.Connection[Any], order: int) -> Coverage:
     Raises
     ------
     ValueError
-        If the order is outside.
+        If the order is not between 0 and 7.
     """
     if not 0 <= order <= DEEPEST_COVERAGE:
         raise ValueError(f"order is {order}; it must be between 0 and {DEEPEST_COVERAGE}")

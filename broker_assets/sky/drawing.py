@@ -1,7 +1,7 @@
-"""A map on which people mark the corners of a polygon: between pixels and positions, and as a drawing (SVG).
+"""A map on which people mark the corners of a polygon: conversion between pixels and positions, and the SVG.
 
 The map is equirectangular about its centre, north up, east left; right ascension is scaled by the cosine of the central
-declination. It serves marking: matching uses the positions, and great circles between them.
+declination. It only serves for marking: matching uses the positions and great circles between them.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class DrawingMap:
         return round(ra, digits) % 360.0, round(min(max(dec, -90.0), 90.0), digits)
 
     def pixel(self, ra: float, dec: float) -> tuple[float, float]:
-        """The pixel of a position, which may be outside of the map."""
+        """The pixel of a position, which may be outside the map."""
         scale = self.field / WIDTH
         away = (ra - self.ra + 180.0) % 360.0 - 180.0
         return (
@@ -122,7 +122,7 @@ def drawing_svg(map_: DrawingMap, corners: Sequence[tuple[float, float]]) -> str
 
 
 def _galactic_plane() -> Iterator[tuple[float, float]]:
-    """Positions along the Galactic equator, degrees, by the pole and node of the Galactic system (J2000)."""
+    """Positions along the Galactic equator, ICRS, degrees, from the pole and node of the Galactic system (J2000)."""
     pole_ra, pole_dec, node = math.radians(192.85948), math.radians(27.12825), math.radians(122.93192)
     for longitude in np.radians(np.arange(0.0, 360.0, 0.5)).tolist():
         dec = math.asin(math.cos(pole_dec) * math.cos(node - longitude))

@@ -1,8 +1,8 @@
 """DS9 region files (DS9 reference manual, "Regions"): every shape of a file is understood, or the file is refused.
 
 Third-party readers leave out what they do not know, with a warning at best; an area without one of its shapes would
-lose alerts. Therefore a shape, a property with effect or a number of arguments that is not known is an error here.
-Comments, global properties and graphics written as comments (`# text(…)`) cover nothing and are skipped.
+lose alerts. So an unknown shape, an unknown property that has an effect, or a wrong number of arguments is an error
+here. Comments, global properties and graphics written as comments (`# text(…)`) cover nothing and are skipped.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def read_ds9(text: str, shapes: Shapes) -> MOC:
     text : str
         The file.
     shapes : Shapes
-        What makes the MOCs.
+        Makes the MOCs.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def _excluded(line: str) -> NotAnArea:
 
 
 def _inner(text: str) -> str | None:
-    """What is between parentheses, or text without any; None if neither."""
+    """The text between parentheses, or a text that has none; None if they do not match."""
     if text.startswith("(") and text.endswith(")"):
         text = text[1:-1]
     return None if "(" in text or ")" in text else text
@@ -143,7 +143,7 @@ def _shape(statement: str, name: str, inner: str | None, frame: str | None, shap
 def _around(
     statement: str, name: str, frame: str, centre: tuple[float, float], values: list[float], shapes: Shapes
 ) -> MOC:
-    """A shape around a centre, or, from several sizes, what lies between the first and the last."""
+    """A shape around a centre; with several sizes, the region between the first and the last."""
     if name == "circle":
         if len(values) != 1:
             raise _wrong_number(statement, "longitude, latitude, radius")
@@ -152,7 +152,7 @@ def _around(
         if len(values) < 2 or sorted(set(values)) != values:
             raise _wrong_number(statement, "longitude, latitude, two or more increasing radii")
         return shapes.ring(frame, *centre, values[0], values[-1])
-    # DS9 turns by an angle from the axis of longitudes, so that the second axis is at that position angle.
+    # DS9's angle turns the first axis away from the longitude axis, so the second axis is at that position angle.
     make = shapes.box if name == "box" else shapes.ellipse
     *sizes, angle = values if len(values) % 2 else [*values, 0.0]
     pairs = list(zip(sizes[::2], sizes[1::2], strict=True))
@@ -185,7 +185,7 @@ def _size(text: str) -> float:
 
 
 def _plain(text: str) -> float | None:
-    """A number with a unit or without, degrees; None if it is none."""
+    """A number with or without a unit, degrees; None if it is not a number."""
     matched = _NUMBER.fullmatch(text)
     if matched is None:
         return None

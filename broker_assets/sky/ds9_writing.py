@@ -1,4 +1,4 @@
-"""Cones as a region file of DS9, to be laid over images."""
+"""Cones as a DS9 region file, to be overlaid on images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from broker_assets.sky.watchlists import Cones
 
 _SAFE: Final = str.maketrans("{};", "(),")
-"""Braces end a text and semicolons, to some readers, a shape; there is no way to write them in one."""
+"""Braces end a text and, for some readers, semicolons end a shape; neither can be escaped."""
 
 
 def ds9_lines(cones: Cones, default_radius: float) -> Iterator[str]:

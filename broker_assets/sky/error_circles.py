@@ -1,4 +1,4 @@
-"""Error circles of events, and what a notice says about an event: the same whatever form it was sent in.
+"""Error circles of events, and what a notice says about an event, independent of the format in which it was sent.
 
 An issuer gives a position, a radius and the probability that the circle contains the event. The radius for another
 probability follows from a Gaussian error that is the same in all directions.
@@ -32,7 +32,7 @@ class ErrorCircle:
     containment: float
     """Probability that it contains the event, between 0 and 1."""
     part: str = ""
-    """Which part of the event it is of, where one event has several (the neutrinos found near one merger)."""
+    """Part of the event that it belongs to, where an event has several (the neutrinos found near one merger)."""
 
     @classmethod
     def checked(cls, ra: float, dec: float, error: float, containment: float, part: str = "") -> ErrorCircle:
@@ -41,7 +41,7 @@ class ErrorCircle:
         Raises
         ------
         BadNotice
-            If a value cannot be.
+            If a value is not possible.
         """
         if not (math.isfinite(ra) and -360.0 <= ra <= 720.0 and -90.0 <= dec <= 90.0):
             raise BadNotice(f"RA {ra}, Dec {dec} is not a position on the sky")
@@ -52,7 +52,7 @@ class ErrorCircle:
         return cls(ra % 360.0, dec, error, containment, part)
 
     def radius(self, containment: float) -> float:
-        """Radius of the circle that contains the event with another probability, degrees; see `contained_radius`."""
+        """Radius of the circle that contains the event with this probability, degrees; see `contained_radius`."""
         return contained_radius(self.error, self.containment, containment)
 
 
@@ -63,9 +63,9 @@ class EventNotice:
     event: str
     """Identifier given by the issuer; the same in all notices of an event."""
     kind: Kind
-    """Whether it begins, changes or retracts the event, or is of nothing that was observed."""
+    """Whether it begins, changes or retracts the event, or is not about anything that was observed."""
     name: str
-    """Name for people, as GRB 261130A; the identifier if it has none."""
+    """Common name, such as GRB 261130A; the identifier if it has none."""
     issued: datetime.datetime | None = None
     """When it was issued, UTC; some issuers do not say."""
     number: int = 0
@@ -75,7 +75,7 @@ class EventNotice:
     circles: tuple[ErrorCircle, ...] = ()
     """Where it is; none if the notice has no position, or gives it as a sky map only."""
     remark: str | None = None
-    """Why it makes no cone, whatever the list asks for: it is a test, or has no circle."""
+    """Why it never makes a cone, whatever the settings of the list: it is a test, or has no circle."""
     url: str | None = None
     """Page or file about the event."""
 
@@ -86,13 +86,13 @@ class EventNotice:
 
     @property
     def digest(self) -> str:
-        """Hash of what it says; two copies of a notice have the same."""
+        """Hash of its content; copies of a notice have the same hash."""
         content = json.dumps(dataclasses.asdict(self), default=str, sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:32]
 
 
 def contained_radius(radius: float, given: float, wanted: float) -> float:
-    """Radius of the circle that contains a source with one probability, from that with another.
+    """Convert the radius of an error circle from one containment probability to another.
 
     Parameters
     ----------
@@ -121,5 +121,5 @@ def contained_radius(radius: float, given: float, wanted: float) -> float:
 
 
 def circles_of_json(items: Any) -> tuple[ErrorCircle, ...]:
-    """Circles as `event_notices.circles` has them."""
+    """Circles from the JSON of the column `event_notices.circles`."""
     return tuple(ErrorCircle(**item) for item in items)

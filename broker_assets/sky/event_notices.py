@@ -28,7 +28,7 @@ NO_POSITION = "it has no position"
 
 
 def _names(value: Any) -> Any:
-    """One name or several, which may be numbers."""
+    """One or several names, which may be numbers."""
     if value is None:
         return []
     items = value if isinstance(value, list) else [value]
@@ -48,14 +48,14 @@ class _Localisation(BaseModel):
 
     ra: Number | None = None
     dec: Number | None = None
-    # The length is that of a list: null, as some senders write it, has none.
+    # The length applies to a list only: some senders write null.
     ra_dec_error: Annotated[Annotated[list[Number], Field(max_length=3)] | None, BeforeValidator(_axes)] = None
     containment_probability: Number | None = None
     healpix_url: Text | None = None
     healpix_file: Any = None
 
     def circle(self, part: str = "") -> ErrorCircle | None:
-        """Its circle; none without a position or an error."""
+        """Its circle; None without a position or an error."""
         axes = [axis for axis in (self.ra_dec_error or [])[:2] if axis]
         if self.ra is None or self.dec is None or not axes:
             return None
@@ -64,7 +64,7 @@ class _Localisation(BaseModel):
 
 
 class _Coincidence(_Localisation):
-    """A neutrino near a gravitational-wave event; its position is in a record of its own, or not."""
+    """A neutrino near a gravitational-wave event, whose position may be in a nested record."""
 
     id: _Names = []
     event_name: _Names = []
@@ -88,7 +88,7 @@ class _Record(_Localisation):
 
     @property
     def event(self) -> str:
-        """Its identifier: that of the instrument, else its name, else that of the event that it follows."""
+        """Its identifier: that of the instrument, else its name, else that of the event that it follows up."""
         found = next(iter([*self.id, *self.event_name, *([self.followed] if self.followed else [])]), None)
         if found is None:
             raise BadNotice("the notice names no event: it has none of the fields 'id', 'event_name' and 'ref_ID'")
@@ -96,7 +96,7 @@ class _Record(_Localisation):
 
     @property
     def kind(self) -> Kind:
-        """Whether it begins, changes or retracts the event, or is of nothing that was observed."""
+        """Whether it begins, changes or retracts the event, or is not about anything that was observed."""
         if self.alert_tense is not None and self.alert_tense not in REAL:
             return "test"
         if self.alert_type == "retraction":
@@ -117,7 +117,7 @@ class _Record(_Localisation):
         return tuple(circle for circle in (self.circle(), *several) if circle is not None)
 
     def remark(self, circles: tuple[ErrorCircle, ...]) -> str | None:
-        """Why it can make no cone."""
+        """Why it cannot make a cone; None if it can."""
         if self.kind == "test":
             return f"it is of the kind {self.alert_tense}"
         if circles or self.kind == "retraction":
@@ -138,7 +138,7 @@ def read_event_notice(content: bytes, *, limits: InputLimits = LIMITS) -> EventN
     Raises
     ------
     BadNotice
-        If it is neither, or a field that is needed is missing or invalid: no identifier, a position off the sky, a
+        If it is neither, or a field that is needed is missing or invalid: no identifier, an impossible position, a
         containment that is not a probability, a time without a date.
 
     Examples
@@ -163,7 +163,7 @@ def read_event_notice(content: bytes, *, limits: InputLimits = LIMITS) -> EventN
 
 
 def _without_damage(fields: Any) -> Any:
-    """A retraction takes effect whatever its position is."""
+    """The fields without a position if this is a retraction, which takes effect even if its position is damaged."""
     if isinstance(fields, dict) and str(fields.get("alert_type")).lower() == "retraction":
         kept = ("id", "event_name", "ref_ID", "alert_type", "alert_tense", "alert_datetime", "trigger_time",
                 "record_number")  # fmt: skip

@@ -1,4 +1,4 @@
-"""Which events have cones in moving lists, and which notices were received of an event. Reading only."""
+"""Which events have cones in moving lists, and which notices of an event were received. Read-only."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def events(
     connection : psycopg.Connection
         Any.
     stream : str, optional
-        Only those of this moving list, whatever the case.
+        Only those of this moving list; upper and lower case are the same.
     ended : bool
         Also cones that are no longer matched; `ended` says why.
     limit : int
@@ -40,6 +40,6 @@ def events(
 
 
 def received(connection: psycopg.Connection[Any], event: str) -> list[dict[str, Any]]:
-    """The notices that were received of an event, oldest first; `remark` says why one makes no cone."""
+    """The notices of an event that were received, oldest first; `remark` says why a notice makes no cone."""
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(_RECEIVED, {"event": event}).fetchall()

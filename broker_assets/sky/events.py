@@ -27,13 +27,13 @@ from broker_assets.sky.skymaps import SkyMap, read_sky_map
 
 NAMESPACE = "LVK"
 ACTIVE_DAYS = 21.0
-"""Time after its event for which a map is matched."""
+"""Days after its event during which a map is matched."""
 LARGEST_AREA = 300.0
 """deg²; a map whose 90 per cent region is larger is matched only if the event may have a counterpart (`BRIGHT`)."""
 BRIGHT = ("BNS", "NSBH")
-"""Classes of mergers with a neutron star."""
+"""Classes of mergers with a neutron star, which may have a counterpart."""
 _VERSION = "%Y-%m-%dT%H:%M:%S.%fZ"
-"""Form of a version, whose order as a text is that of time."""
+"""Format of a version; sorted as text, versions are in chronological order."""
 
 
 def _base64(value: Any) -> Any:
@@ -123,7 +123,7 @@ def read_notice(content: bytes, *, limits: InputLimits = LIMITS) -> Notice:
     try:
         fields = read_record(content, largest=limits.notice_bytes)
         if isinstance(fields, dict) and str(fields.get("alert_type")).upper() == "RETRACTION":
-            fields = {**fields, "event": None}  # no damage there may keep it from taking effect
+            fields = {**fields, "event": None}  # damage there must not keep it from taking effect
         record = _Record.model_validate(fields)
     except ValidationError as error:
         raise BadNotice(first_problem(error)) from error
@@ -233,7 +233,7 @@ def _put_in_force(connection: psycopg.Connection[Any], notice: Notice, identifie
 
 
 def _end_inactive(connection: psycopg.Connection[Any]) -> None:
-    """End the time in force of maps that were set inactive, with a number of its own if there are any."""
+    """End the period in force of maps that were set inactive; if there are any, they get a new number of change."""
     ended = [
         row[0]
         for row in connection.execute(

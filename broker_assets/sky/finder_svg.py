@@ -1,6 +1,6 @@
 """A finding chart as SVG: marked positions and circles around a middle, north up, east to the left, with a scale.
 
-It has no survey image: it is what a page shows before one is asked for, and where one cannot be shown.
+It has no survey image: pages show it until an image is requested, and where none can be shown.
 """
 
 from __future__ import annotations

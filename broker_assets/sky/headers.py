@@ -12,11 +12,11 @@ from typing import Any
 from astropy.io import fits
 
 _EQUATORIAL = frozenset({"", "C", "Q", "ICRS", "EQUATORIAL", "CELESTIAL", "FK5", "J2000"})
-"""Words for equatorial coordinates in COORDSYS: of the HEALPix libraries, of IVOA, and those that files have."""
+"""Words for equatorial coordinates in COORDSYS: of the HEALPix libraries, of the IVOA, and others seen in files."""
 
 
 def _value(header: fits.Header, keyword: str) -> Any:
-    """Value of a keyword; the text that is written there, or a question mark, if it has none."""
+    """Value of a keyword; if it cannot be parsed, the text of the card, or a question mark."""
     try:
         return header.get(keyword)
     except (fits.VerifyError, ValueError):
@@ -31,8 +31,8 @@ def _value(header: fits.Header, keyword: str) -> Any:
 def text_value(header: fits.Header, keyword: str) -> str:
     """Value of a keyword as text; empty if it is missing or undefined.
 
-    Of a card that breaks the rules of FITS it is what is written there, so that no word that decides something is
-    taken for missing.
+    For a card that violates the FITS standard it is the text of the card, so that a word that matters does not count as
+    missing.
 
     Examples
     --------
@@ -45,7 +45,7 @@ def text_value(header: fits.Header, keyword: str) -> str:
 
 
 def number_value(header: fits.Header, keyword: str) -> float:
-    """Value of a keyword as a number; NaN if it is missing, undefined, not finite or no number.
+    """Value of a keyword as a number; NaN if it is missing, undefined, not finite or not a number.
 
     Examples
     --------
@@ -59,7 +59,7 @@ def number_value(header: fits.Header, keyword: str) -> float:
 
 
 def coordinate_system(header: fits.Header) -> str | None:
-    """The coordinate system of a HEALPix table (COORDSYS) if it is another one than equatorial, else None.
+    """The coordinate system of a HEALPix table (COORDSYS) if it is not equatorial, else None.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Queries for the hits of watchlists, areas and sky maps by key, whatever their number; for `database.paging`."""
+"""Queries for the hits of watchlists, areas and sky maps in pages by key, of any number; for `database.paging`."""
 
 from __future__ import annotations
 
@@ -59,5 +59,5 @@ _QUERIES: Final[dict[str, str]] = {
 
 
 def hit_query(kind: Kind) -> sql.SQL:
-    """The query for the hits of a list, whose number is the parameter `list`."""
+    """The query for the hits of a list, whose id is the parameter `list`."""
     return sql.SQL(_QUERIES[kind])  # type: ignore[arg-type]

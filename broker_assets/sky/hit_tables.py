@@ -1,4 +1,4 @@
-"""The objects inside a watchlist, an area or a sky map, as people look at them. Reading only."""
+"""The objects inside a watchlist, an area or a sky map, as tables for people. Read-only."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from psycopg.rows import dict_row
 MOST: Final = 1000
 """Rows that a page shows at most, as in Lasair."""
 LEAST_RANK: Final = 0.005
-"""Objects of a sky map below this part of the best one are not ranked."""
+"""Objects whose rank is below this, where the best one of a sky map has 1, are left out."""
 
 _OBJECT: Final = (
     "hit.diaobjectid, object.ra, object.decl, object.ndiasources, object.lastdiasourcemjdtai, object.tns_name,"
@@ -82,7 +82,7 @@ def ranking(connection: psycopg.Connection[Any], sky_map: int, *, limit: int = 1
     -------
     list of dict
         Columns of objects as of `watchlist_hits`; `contour` (per cent), `distance`, `distmu`, `distsigma` (Mpc),
-        `rank`, and `with_distance`, whether the distance is part of it.
+        `rank`, and `with_distance`, whether the distance contributes to the rank.
     """
     return _rows(
         connection,
@@ -98,7 +98,7 @@ def ranking(connection: psycopg.Connection[Any], sky_map: int, *, limit: int = 1
 def as_csv(rows: list[dict[str, Any]]) -> str:
     """Rows of these tables as CSV, with their columns in the first line; empty without rows.
 
-    Texts that a spreadsheet would take for a formula get a quote before them.
+    Texts that a spreadsheet would take for a formula are preceded by a single quote.
 
     Examples
     --------

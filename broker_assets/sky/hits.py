@@ -1,9 +1,9 @@
 """The state of hits: which objects lie in which cones, areas and sky maps now.
 
-An object is a hit of a cone when its newest position lies in it, of an area when the area's MOC holds it, of a sky map
-when it lies within the 90 per cent region. A batch of the stream writes the hits of the objects that it moved, a
-re-match (`rematch`) those of lists that changed; both compare with what is stored and write the difference, here. What
-an alert matched when it arrived is a fact and is kept elsewhere (`matching`).
+An object is a hit of a cone or area if its newest position is inside, and of a sky map if it is inside the 90 per cent
+region. A batch of the stream writes the hits of the objects that it moved, a re-match (`rematch`) those of lists that
+changed; both use this module, which compares them with the stored hits and writes the difference. What an alert matched
+when it arrived is a fact and is kept elsewhere (`matching`).
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Origin:
     index_version: str
     """Version of the index."""
     ingestid: int | None = None
-    """Batch; none for a re-match."""
+    """Batch; None for a re-match."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,10 @@ class Positions:
     dec: NDArray[np.float64]
     """(n,) ICRS, degrees."""
     night: NDArray[np.datetime64] | None = None
-    """(n,) datetime64[D], night of each object's alert; none for a re-match."""
+    """(n,) datetime64[D], night of each object's alert; None for a re-match."""
     mjd: NDArray[np.float64] | None = None
-    """(n,) time of each object's newest alert, MJD TAI; unless given, no cone with a time window contains any."""
+    """(n,) time of each object's newest alert, MJD TAI; if not given, no cone with a time window contains any object.
+    """
 
     @property
     def times(self) -> NDArray[np.float64]:
@@ -101,10 +102,9 @@ def write_cone_hits(connection: psycopg.Connection[Any], index: ConeIndex, posit
 
     Notes
     -----
-    The index may be older than the lists: a hit is written only while its cone exists and its list is matched. Nothing
-    keeps the cone from being deleted before the transaction ends: the re-match that follows the deletion waits for
-    batches that are under way and takes their hits away. A stored hit goes only if its cone is in this index and does
-    no longer contain the object.
+    The index may be older than the lists: a hit is written only while its cone exists and its list is matched. The cone
+    may still be deleted before the transaction ends: the re-match that follows the deletion waits for running batches
+    and removes their hits. A stored hit is deleted only if its cone is in this index and no longer contains the object.
     """
     matches = ConesInForce.of(index, 0).match(positions.ra, positions.dec, positions.times)
     return store_cone_hits(connection, positions, matches, origin, indexed=index.cone)
@@ -131,7 +131,7 @@ def store_cone_hits(
     origin : Origin
         Stored with the hits.
     indexed : (m,) int64 array, optional
-        The cones that the matches are about; all of them if not given. Hits of others stay.
+        The cones that were matched; default: all. Hits of other cones stay.
     """
     written, objects = _store(connection, _CONE_HITS, positions, matches, origin, indexed)
     if objects:
@@ -244,7 +244,7 @@ _CELL_RANGE = sa.Table(
 
 
 def _united(low: NDArray[np.int64], high: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Ranges without overlaps and gaps of nothing, so that no object is read twice."""
+    """Merge ranges that overlap or touch, so that no object is read twice."""
     if len(low) == 0:
         return low, high
     order = np.argsort(low, kind="stable")
@@ -267,13 +267,13 @@ def _stage(connection: psycopg.Connection[Any], table: sa.Table, rows: pa.Table)
 
 @dataclass(frozen=True)
 class _HitTable:
-    """A table of hits: what its hits are of, what a stored hit is compared by, and how new ones are written."""
+    """A table of hits: key of the list, columns by which stored hits are compared, and how new hits are written."""
 
     table: sa.Table
     key: str
     compared: tuple[str, ...]
     insert: str
-    """From the temporary table `hit_new`, only while the list is matched; takes `version` and `ingestid`."""
+    """Inserts from the temporary table `hit_new`, only while the list is matched; takes `version` and `ingestid`."""
 
     @property
     def name(self) -> str:
@@ -297,7 +297,7 @@ _AREA_HITS = _HitTable(
     tables.area_hits,
     "ar_id",
     (),
-    # The area may have another MOC by now than the index: then its re-match decides, not this batch.
+    # The area may have another MOC by now than in the index; then its re-match decides, not this batch.
     "INSERT INTO area_hits (diaobjectid, ar_id, index_version, ingestid, night)"
     " SELECT hit.diaobjectid, hit.ar_id, hit.index_version, %(ingestid)s, hit.night FROM hit_new AS hit"
     " JOIN area_periods AS period ON period.ar_id = hit.ar_id AND period.revision_to IS NULL"
@@ -327,7 +327,7 @@ def _store(
     origin: Origin,
     indexed: NDArray[np.int64] | None,
 ) -> tuple[int, list[int]]:
-    """Write the difference between matches and stored hits; hits written, and objects whose hits changed."""
+    """Write the difference between matches and stored hits; return hits written, and objects whose hits changed."""
     changes = _difference(connection, table, positions, matches, indexed)
     if changes.removed:
         _delete(connection, table, changes.removed)
@@ -342,14 +342,14 @@ def _store(
 
 @dataclass(frozen=True)
 class _Difference:
-    """What of the hits of some objects must change."""
+    """Changes to the hits of some objects."""
 
     removed: list[tuple[int, int]]
     """Object and other key of stored hits that no longer are hits."""
     written: pa.Table
-    """Matches with `diaobjectid` that are not stored, or otherwise."""
+    """Matches with `diaobjectid` that are not stored, or are stored with other values."""
     objects: list[int]
-    """Objects of both."""
+    """Objects with changes of either kind."""
 
 
 def _difference(
@@ -401,7 +401,7 @@ def _with_nights(matches: pa.Table, positions: Positions) -> pa.Table:
 
 
 def name_objects(connection: psycopg.Connection[Any], diaobjectid: NDArray[np.int64]) -> None:
-    """Give objects the name of the nearest TNS object that they are hits of, or none."""
+    """Set the TNS name of objects to that of the nearest TNS object that they are hits of, or to null."""
     connection.execute(
         "UPDATE objects SET tns_name = nearest.name FROM (SELECT DISTINCT ON (wanted.diaobjectid) wanted.diaobjectid,"
         " tns.name FROM unnest(%s::bigint[]) AS wanted (diaobjectid) LEFT JOIN (SELECT hit.* FROM watchlist_hits AS hit"

@@ -54,7 +54,7 @@ def htm(ra: ArrayLike, dec: ArrayLike, *, level: int = 16) -> NDArray[np.int64]:
 
 @njit(cache=True, inline="always")
 def _side(a, b, p):  # type: ignore[no-untyped-def]
-    """Side of the great circle from a to b on which the point lies: (a × b) · p."""
+    """Side of the great circle from a to b on which point p lies: the sign of (a × b) · p."""
     return (a[1] * b[2] - a[2] * b[1]) * p[0] + (a[2] * b[0] - a[0] * b[2]) * p[1] + (a[0] * b[1] - a[1] * b[0]) * p[2]
 
 
@@ -75,7 +75,7 @@ def _trixels(ra, dec, level, vertices, roots):  # type: ignore[no-untyped-def]
         point[0] = np.cos(dec[row]) * np.cos(ra[row])
         point[1] = np.cos(dec[row]) * np.sin(ra[row])
         point[2] = np.sin(dec[row])
-        # the root in which the point lies deepest, so that rounding on an edge still finds one
+        # the root in which the point lies deepest, so that rounding at an edge cannot exclude all of them
         best, number = -np.inf, 0
         for root in range(8):
             depth = np.inf

@@ -1,8 +1,8 @@
 """What is matched as of a number of the counter of changes: cones, areas and sky maps.
 
-The indices on disk are those of some moment. What changed since is read from the database and laid over them, so that
-a batch is matched with the lists of exactly the number that it records, whether an index is a minute old, missing, or
-newer than the night that is computed. The objects here never change; `advanced` gives another one.
+The indices on disk are of some moment in the past. Later changes are read from the database and applied on top of them,
+so that a batch is matched with the lists of exactly the number that it records, whether an index is a minute old,
+missing, or newer than the night that is computed. Objects of these classes never change; `advanced` returns a new one.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ CONES, AREAS = "cones", "areas"
 """Folders of the indices, below that of the platform's sky indices."""
 
 TRIES = 5
-"""Looks at an index that is being replaced."""
+"""Attempts to read an index that is being replaced."""
 
 SKY_MAP_LEVEL = 90.0
 """per cent; largest credible level of a hit."""
@@ -52,7 +52,7 @@ class ConesInForce:
     removed_lists: Ids
     """Watchlists whose cones in `base` do not count."""
     added: ConeIndex
-    """Cones besides those of `base`."""
+    """Cones in addition to those of `base`."""
     revision: int
     """The number."""
 
@@ -64,7 +64,7 @@ class ConesInForce:
 
     @property
     def version(self) -> str:
-        """Version of the index, with the number if something was laid over it."""
+        """Version of the index, with the number if there are changes on top of it."""
         changed = len(self.removed_cones) + len(self.removed_lists) + len(self.added)
         return f"{self.base.version}+{self.revision}" if changed else self.base.version
 
@@ -148,7 +148,7 @@ class AreasInForce:
     removed: Ids
     """Areas of `base` that do not count."""
     added: AreaIndex
-    """Areas besides those of `base`."""
+    """Areas in addition to those of `base`."""
     revision: int
     """The number."""
 
@@ -205,7 +205,7 @@ class EventMap:
     def match(
         self, identifier: int, ra: Degrees, dec: Degrees, mjd: Degrees, *, distance: Degrees | None = None
     ) -> pa.Table:
-        """Positions at times (MJD TAI) near that of the event within the map, as `SKY_MAP_MATCHES`."""
+        """Positions within the map, at times (MJD TAI) near that of the event, as `SKY_MAP_MATCHES`."""
         near = np.flatnonzero(np.abs(mjd - self.event_tai) <= DAYS_AROUND_EVENT)
         part = sky_map_matches(
             identifier, self.sky_map, ra[near], dec[near], distance=None if distance is None else distance[near]
@@ -304,7 +304,7 @@ class ListsInForce:
         ra, dec : (n,) float64 array
             ICRS, degrees.
         mjd : (n,) float64 array
-            Time of each, MJD TAI: sky maps count near their event only, cones with a time window within it.
+            Time of each, MJD TAI: sky maps match only near their event, cones with a time window only within it.
         """
         maps = [event.match(identifier, ra, dec, mjd) for identifier, event in self.sky_maps.items()]
         return Matches(
@@ -315,7 +315,7 @@ class ListsInForce:
 
 
 def lists_at(connection: psycopg.Connection[Any], folder: Path, revision: int) -> ListsInForce:
-    """What is matched at a number, from the indices in `folder` where they are older, else from the database alone.
+    """What is matched at a number: from the indices in `folder` if they are not newer, else from the database alone.
 
     Parameters
     ----------
@@ -340,7 +340,7 @@ def lists_at(connection: psycopg.Connection[Any], folder: Path, revision: int) -
 
 
 def base_versions(folder: Path) -> tuple[str | None, str | None]:
-    """Versions of the indices of cones and areas on disk: whether `lists_at` would begin with others."""
+    """Versions of the cone and area indices on disk: callers see by them whether `lists_at` would start from others."""
     return current_version(folder / CONES), current_version(folder / AREAS)
 
 
@@ -376,5 +376,5 @@ def _index_before(folder: Path, revision: int, read: Callable[[Path], Index]) ->
             return None
         if index.version == version == current_version(folder):
             return index, int(known)
-        # Another one was put in force between the two looks.
+        # Another version became current while this one was read.
     return None

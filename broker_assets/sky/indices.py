@@ -64,8 +64,8 @@ def refresh_cone_index(connection: psycopg.Connection[Any], folder: Path, *, reb
 
     Notes
     -----
-    One process at a time builds (advisory lock); the database is read as of one moment. What changed since the number
-    of the index in force is found through indexes of the tables.
+    Only one process builds at a time (advisory lock); all reads see one snapshot of the database. Changes since the
+    number of the current index are found through database indexes.
     """
     with _snapshot(connection, "cone index"):
         revision = current_revision(connection)
@@ -103,7 +103,7 @@ def _matched_lists(connection: psycopg.Connection[Any], periods: str) -> int:
 
 
 def outdated(connection: psycopg.Connection[Any], cones: Path, areas: Path) -> list[str]:
-    """How the lists differ from the indices in force, as text; only what changed since them is counted.
+    """How the lists differ from the current indices, as text; only changes since those are counted.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ SELECT count(*) FROM (
     UNION SELECT ar_id FROM area_periods WHERE revision_to > %(known)s AND revision_from <= %(known)s
 ) AS changed
 """
-"""Lists whose cones or cells at the known number and now differ."""
+"""Lists whose cones or cells now differ from those at the known number."""
 
 
 @contextmanager
@@ -158,7 +158,7 @@ def _snapshot(connection: psycopg.Connection[Any], what: str) -> Iterator[None]:
 
 
 def _known_cones(folder: Path, rebuild: bool) -> tuple[ConeIndex, int]:
-    """The index in force and its number; empty where it is missing, damaged or of another format."""
+    """The current index and its number; empty if it is missing, damaged or of another format."""
     empty = build_cone_index([], [], []), BEFORE_ALL
     if rebuild or current_version(folder) is None:
         return empty

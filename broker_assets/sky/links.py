@@ -1,4 +1,4 @@
-"""Addresses of what other services know of a position, or of a solar-system object."""
+"""URLs of pages of other services about a position or a solar-system object."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from urllib.parse import quote, urlencode
 
 
 def links_at(ra: float, dec: float, *, tns_name: str | None = None) -> list[tuple[str, str]]:
-    """Names of services and their addresses for a position.
+    """Names of services and their URLs for a position.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def links_at(ra: float, dec: float, *, tns_name: str | None = None) -> list[tupl
 
 
 def links_of_designation(designation: str) -> list[tuple[str, str]]:
-    """Names of services and their addresses for a solar-system object.
+    """Names of services and their URLs for a solar-system object.
 
     Parameters
     ----------

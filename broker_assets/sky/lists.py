@@ -1,8 +1,8 @@
 """Watchlists and areas in the database: created, changed and deleted, each change as a whole or not at all.
 
 Every change locks the row of its list and takes a number (`broker_assets.provenance.revisions`), which becomes the
-`revision` of the list. What was matched stays known: a cone never changes, it is deleted into `watchlist_cone_gone` and
-another one takes its place, and the time in which a list is matched is a period with a first and a last number
+`revision` of the list. What was matched stays known: a cone never changes, but is moved to `watchlist_cone_gone` and
+replaced by another, and the time during which a list is matched is a period with a first and a last number
 (`watchlist_periods`, `area_periods`). So any past night can be matched with the lists of its time.
 """
 
@@ -37,13 +37,13 @@ MATCHED = {
     "area": "EXISTS (SELECT FROM area_periods AS period WHERE period.ar_id = areas.ar_id"
     " AND period.revision_to IS NULL)",
 }
-"""Condition of a list that is matched now, over its table."""
+"""SQL condition, on the table of the lists, for a list that is matched now."""
 
 _PERIOD = {"watchlist": "radius", "area": "moc_version, moc"}
-"""What holds for a period besides that the list is matched; the first column decides whether it is another one."""
+"""Columns whose values hold for a period; if the first one changes, another period begins."""
 _A = {"watchlist": "a watchlist", "area": "an area"}
 SQUARE_DEGREES = 360.0**2 / np.pi
-"""Of the whole sky."""
+"""Area of the whole sky, deg²."""
 
 
 class UnknownList(LookupError):
@@ -64,7 +64,7 @@ class NameTaken(ValueError):
 
 @dataclass(frozen=True)
 class ListSettings:
-    """What can be changed of a list besides its content; none leaves it."""
+    """Properties of a list that can be changed, apart from its content; None leaves a property as it is."""
 
     name: str | None = None
     """New name."""
@@ -99,13 +99,13 @@ def create_watchlist(
     connection : psycopg.Connection
         A transaction is opened in it.
     owner, name : str
-        Account, and a name that is new to it whatever the case.
+        Account, and a name that none of its lists has, regardless of case.
     cones : Cones
         See `parse_watchlist`.
     radius : float
         Radius of cones that give none, arcsec, at most 360.
     description, active, public, expire
-        As the columns of `watchlists` say.
+        See the columns of `watchlists`.
 
     Returns
     -------
@@ -115,7 +115,7 @@ def create_watchlist(
     Raises
     ------
     BadSetting
-        If the name is empty or the radius cannot be.
+        If the name is empty or the radius is not possible.
     NameTaken
         If the owner has a list of this name.
     """
@@ -135,7 +135,7 @@ def add_cones(connection: Connection, owner: str, watchlist: int, cones: Cones) 
 
 
 def delete_cones(connection: Connection, owner: str, watchlist: int, cone_ids: Sequence[int]) -> int:
-    """Delete cones of a watchlist and their hits; ids of other lists are left alone. How many went."""
+    """Delete cones of a watchlist and their hits, ignoring ids of other lists; return how many were deleted."""
     with connection.transaction():
         _lock(connection, "watchlist", watchlist, owner)
         return remove_cones(connection, watchlist, list(cone_ids), change(connection, "watchlist", watchlist))
@@ -182,14 +182,14 @@ def create_area(
     public: bool = False,
     expire: datetime.datetime | None = None,
 ) -> int:
-    """Make an area of a MOC (see `read_moc`, `region_area`); its `ar_id`. Raises as `create_watchlist` does."""
+    """Create an area from a MOC (see `read_moc`, `region_area`); return `ar_id`. Raises as `create_watchlist` does."""
     with connection.transaction():
         area, _ = _insert(connection, "area", owner, name, description, active, public, expire, _area_values(moc))
     return area
 
 
 def replace_area(connection: Connection, owner: str, area: int, moc: MOC) -> None:
-    """Make this the MOC of an area; the same cells change nothing."""
+    """Replace the MOC of an area; equal cells change nothing."""
     values = _area_values(moc)
     with connection.transaction():
         _lock(connection, "area", area, owner)
@@ -226,7 +226,8 @@ def change_list(connection: Connection, owner: str, kind: Kind, identifier: int,
     if settings.expire == "never":
         changes["date_expire"] = None
     with connection.transaction():
-        _lock(connection, kind, identifier, owner)  # also for no change at all: only the owner learns of the list
+        # Even if nothing is changed: only the owner may learn that the list exists.
+        _lock(connection, kind, identifier, owner)
         if not changes:
             return
         assignments = sql.SQL(", ").join(
@@ -263,7 +264,8 @@ def delete_list(connection: Connection, owner: str, kind: Kind, identifier: int)
 def expire_lists(connection: Connection) -> dict[Kind, list[int]]:
     """Deactivate lists that have expired; return which ones.
 
-    They are matched until this runs: an expiry is a change like any other, and not a question of clocks.
+    They are matched until this runs: an expiry is a change like any other, and does not depend on the clocks of
+    batches.
     """
     expired: dict[Kind, list[int]] = {"watchlist": [], "area": []}
     with connection.transaction():
@@ -293,7 +295,7 @@ def _insert(
     expire: datetime.datetime | None,
     values: dict[str, Any],
 ) -> tuple[int, int]:
-    """Insert the row of a list and begin its period; its id and the number of the change."""
+    """Insert the row of a list and begin its period; return its id and the number of the change."""
     _check_name(name)
     table, key = _TABLE[kind]
     columns = {
@@ -350,7 +352,7 @@ def _lock(connection: Connection, kind: Kind, identifier: int, owner: str) -> No
 
 
 def change(connection: Connection, kind: Kind, identifier: int) -> int:
-    """Take the number of a change of a list, whose row is locked and says already what it is from now on.
+    """Take a number for the change of a list, whose row must be locked and already updated.
 
     The list's period ends if it is no longer matched, or not with the same radius or MOC; another begins if it is.
 
@@ -394,7 +396,7 @@ def change(connection: Connection, kind: Kind, identifier: int) -> int:
 
 
 def expect_rematch(connection: Connection, kind: str, identifiers: Sequence[int]) -> None:
-    """Let the next re-match know lists that are no longer matched.
+    """Mark lists that are no longer matched, so that the next re-match handles them.
 
     Batches may have written hits of a list that was never matched against past objects, and may still do so.
     """
@@ -447,14 +449,14 @@ def _stage(connection: Connection, watchlist: int, cones: Cones) -> None:
 
 
 def remove_cones(connection: Connection, watchlist: int, cone_ids: list[int], revision: int) -> int:
-    """Delete cones of a watchlist and their hits; how many cones went. What they were stays known by its number."""
+    """Delete cones of a watchlist and their hits; return how many. The cones stay known in `watchlist_cone_gone`."""
     gone = _bury_cones(connection, watchlist, cone_ids, revision)
     drop_hits(connection, "watchlist_hits", "cone_id", gone)
     return len(gone)
 
 
 def _bury_cones(connection: Connection, watchlist: int, cone_ids: list[int] | None, revision: int) -> list[int]:
-    """Move cones of a watchlist, or all of them, to those that are gone; which ones."""
+    """Move some or all cones of a watchlist to `watchlist_cone_gone`; return their ids."""
     rows = connection.execute(
         "WITH gone AS (DELETE FROM watchlist_cones WHERE wl_id = %s AND (%s::bigint[] IS NULL OR cone_id = ANY(%s))"
         " RETURNING *) INSERT INTO watchlist_cone_gone (cone_id, wl_id, name, ra, decl, radius, mjd_since,"
@@ -466,9 +468,9 @@ def _bury_cones(connection: Connection, watchlist: int, cone_ids: list[int] | No
 
 
 def drop_hits(connection: Connection, table: str, key: str, identifiers: Sequence[int]) -> None:
-    """Delete the hits of cones or lists at once, except those of objects that another process is writing.
+    """Delete the hits of cones or lists without waiting, except those of objects that another process is writing.
 
-    A change of a list must not wait for a night that is being reprocessed. What is left the next re-match takes away.
+    A change of a list must not wait for a night that is being reprocessed. The next re-match removes what is left.
 
     Parameters
     ----------

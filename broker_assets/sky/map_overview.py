@@ -1,4 +1,4 @@
-"""Which sky maps of events there are, and what is known of each. Reading only."""
+"""Which sky maps of events there are, and what is known about each. Read-only."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ State = Literal["matched", "retracted", "superseded", "expired", "not matched"]
 
 
 class UnknownMap(LookupError):
-    """There is no sky map of this number."""
+    """There is no sky map with this number."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class MapSummary:
     """MJD TAI."""
     more_info: str | None
     area10: float | None
-    """deg2"""
+    """Area of the 10 per cent region, deg²."""
     area50: float | None
     area90: float | None
     params: dict[str, Any] | None
@@ -88,7 +88,7 @@ def newest_maps(connection: psycopg.Connection[Any], *, limit: int = 100) -> lis
 
 
 def versions(connection: psycopg.Connection[Any], identifier: int) -> list[MapSummary]:
-    """All versions of the map of an event, the newest first, of which one is given.
+    """All versions of the map of an event, the newest first, from the number of any of them.
 
     Raises
     ------

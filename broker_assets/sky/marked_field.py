@@ -1,6 +1,6 @@
-"""What a map of a part of the sky shows: its middle and width, marked positions, circles and regions.
+"""What a map of a part of the sky shows: its centre and width, marked positions, circles and regions.
 
-It is what the page gives to the program that draws survey images, and what `finder_svg` draws without one.
+Pages pass it to the viewer of survey images; `finder_svg` draws it without an image.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mocpy import MOC
 
 MOST_CELLS: Final = 6000
-"""Cells of a region on a map; finer regions are drawn coarser."""
+"""Cells of a region on a map, at most; regions with more cells are drawn coarser."""
 _WIDEST: Final = 180.0
 """Degrees."""
 
@@ -59,7 +59,7 @@ class MarkedField:
     """A part of the sky."""
 
     ra: float
-    """Of the middle, ICRS, degrees."""
+    """Centre, ICRS, degrees."""
     dec: float
     """ICRS, degrees."""
     width: float
@@ -69,12 +69,12 @@ class MarkedField:
     regions: Sequence[Region] = field(default_factory=tuple)
 
     def document(self) -> dict[str, Any]:
-        """All of it as JSON has it."""
+        """The field as a JSON document."""
         return asdict(self)
 
 
 def region_of(moc: MOC, name: str, *, most: int = MOST_CELLS) -> Region:
-    """A region of not more than some cells: it is made coarser until it has them, and then covers a little more.
+    """A region with a limited number of cells; it is made coarser until it fits, and then covers slightly more.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def region_of(moc: MOC, name: str, *, most: int = MOST_CELLS) -> Region:
 
 
 def field_of(moc: MOC) -> tuple[float, float, float]:
-    """Middle and width of a map that shows a region, degrees; the whole sky for an empty or a very large one.
+    """Centre (ICRS) and width of a map that shows a region, degrees; the whole sky for an empty or very large region.
 
     Examples
     --------
@@ -113,7 +113,7 @@ def field_of(moc: MOC) -> tuple[float, float, float]:
 
 
 def tangent(field_: MarkedField, ra: float, dec: float) -> tuple[float, float] | None:
-    """Where a position is on a map: degrees to the west and to the north of its middle; None if it is behind.
+    """Offsets of a position on a map, degrees to the west and north of its centre; None beyond 90° from the centre.
 
     Notes
     -----

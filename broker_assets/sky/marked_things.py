@@ -33,7 +33,7 @@ def object_field(connection: psycopg.Connection[Any], diaobjectid: int) -> Marke
     Raises
     ------
     NoPosition
-        If there is none of this number, or it has no position.
+        If there is no object with this number, or it has no position.
     """
     row = connection.execute("SELECT ra, decl FROM objects WHERE diaobjectid = %s", (diaobjectid,)).fetchone()
     if row is None or row[0] is None or row[1] is None:

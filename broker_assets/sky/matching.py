@@ -1,9 +1,9 @@
-"""Watchlists, areas and sky maps as an enrichment of alerts: what each alert lies in, and what its object lies in now.
+"""Watchlists, areas and sky maps as an enrichment: those that an alert lies in, and those that its object lies in now.
 
-Facts are those of an alert: the position of the DIAObject in its packet against the lists in force when it was stored.
-They are written once, by night. State is that of an object: its newest position against the lists as they are
-(`hits`). The matching happens outside the transaction; where a list changes between that and the writing, the batch is
-matched again under the lock of batches, which costs milliseconds.
+Facts belong to an alert: the position of the DIAObject in its packet, matched with the lists in force when it was
+stored. They are written once, by night. State belongs to an object: its newest position, matched with the lists as they
+are (`hits`). The matching happens outside the transaction; if a list changes before the results are written, the batch
+is matched again under the lock of batches, which costs milliseconds.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ SKY_MAPS = FactTable(
 )
 
 KEPT = 3
-"""Numbers whose lists stay in memory; they share the indices. A night of one stream steps from each to the next."""
+"""Numbers whose lists stay in memory, sharing the indices. A reprocessed night steps from each number to the next."""
 
 POSITIONS = "positions"
 """Table of the positions that were matched; `row` of the other tables numbers its rows."""
@@ -117,7 +117,7 @@ class SkyMatching:
         Returns
         -------
         Matches
-            `row` numbers `alerts`; those without a position lie in nothing.
+            `row` numbers `alerts`; an alert without a position matches nothing.
         """
         place = np.flatnonzero(_usable(alerts))
         found = _matched(self._at(connection, revision), alerts.take(pa.array(place)))
@@ -141,7 +141,7 @@ class SkyMatching:
         """The lists in force at a number, stepping on from those of a smaller one where they are known."""
         with self._lock:
             bases = base_versions(self.folder)
-            if bases != self._bases:  # newer indices are on disk: less must be laid over them
+            if bases != self._bases:  # newer indices are on disk: fewer changes must be applied on top of them
                 self._known, self._bases = [item for item in self._known if item.revision == revision], bases
             known = [item for item in self._known if item.revision <= revision]
             newest = max(known, key=lambda item: item.revision, default=None)
@@ -165,7 +165,7 @@ def _usable(alerts: pa.Table) -> pa.ChunkedArray:
 
 
 def _moved(matches: pa.Table, place: NDArray[np.int64]) -> pa.Table:
-    """Matches with other numbers of their rows."""
+    """Matches with their rows renumbered by `place`."""
     return matches.set_column(0, "row", pa.array(place[matches["row"].to_numpy()]))
 
 
@@ -188,7 +188,7 @@ def _of_tables(tables: Mapping[str, pa.Table]) -> Matches:
 
 
 def _renumbered(matches: pa.Table, place: NDArray[np.int64]) -> pa.Table:
-    """Matches of the rows that have a new place, under it."""
+    """Matches of the rows that have a place, renumbered to it."""
     row = place[matches["row"].to_numpy()]
     kept = row >= 0
     return matches.set_column(0, "row", pa.array(row)).filter(pa.array(kept))

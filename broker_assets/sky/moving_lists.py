@@ -1,9 +1,9 @@
 """Moving lists: notices of events with an error circle, as cones of a watchlist of the platform that hold for a while.
 
-Each stream of notices has one watchlist, which belongs to the platform. All notices of an event are kept; which cones
-it has follows from all of them together (`settled`), so that it does not matter in which order they arrive, or how
-often. A cone never changes: where the circle, the name, the time or the kind of notice changes, another takes its
-place. What was matched stays known, as with every list (`lists`).
+Each stream of notices has one watchlist, which belongs to the platform. All notices of an event are kept; its cones are
+derived from all of them together (`settled`), so that it does not matter in which order they arrive, or how often. A
+cone never changes: if the circle, the name, the time or the kind of notice changes, another cone replaces it. What was
+matched stays known, as with every list (`lists`).
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class EventCone:
     circle: ErrorCircle
     """As given."""
     radius: float
-    """For the probability that the list asks for, arcsec."""
+    """Radius for the containment probability that the list asks for, arcsec."""
     trigger_tai: float
     """Time of the event, MJD TAI."""
     since: float
@@ -77,7 +77,7 @@ class EventCone:
 
     @property
     def columns(self) -> dict[str, Any]:
-        """What `notice_events` says about it; it becomes another cone if any of it changes."""
+        """Its columns in `notice_events`; if any of them changes, another cone replaces it."""
         return {
             "name": self.name,
             "notice_type": self.source.notice.kind,
@@ -95,14 +95,14 @@ class EventCone:
 
 @dataclass(frozen=True)
 class Settled:
-    """What follows from all notices of an event."""
+    """The result of all notices of an event."""
 
     cones: tuple[EventCone, ...]
     """The cones that it should have now."""
     ended: str | None
-    """Why a cone that it had ends: retracted, expired or replaced."""
+    """Why a cone that the event had ends: retracted, expired or replaced."""
     remark: str | None = None
-    """Why it has no cone."""
+    """Why the event has no cone."""
 
 
 @dataclass(frozen=True)
@@ -125,17 +125,17 @@ def settled(notices: Sequence[StoredNotice], wanted: MovingListSettings, now: da
     Parameters
     ----------
     notices : sequence of StoredNotice
-        All that were received of it, in any order.
+        All notices of the event that were received, in any order.
     wanted : MovingListSettings
-        How long and how wide cones of the list are.
+        Time window and radius of the cones of the list.
     now : datetime
         A cone whose window has passed is not made.
 
     Notes
     -----
-    Notices up to the newest retraction are void. Of the others the newest with a circle says where the event is; a
-    newer one without a circle leaves it there. A circle that is too large leaves the event without a cone, since it
-    replaces the ones before. Tests and simulated events never count.
+    Notices up to the newest retraction are void. Of the others, the newest one with a circle gives the position; a
+    newer one without a circle does not change it. A circle that is too large leaves the event without a cone, since it
+    replaces the earlier circles. Tests and simulated events never count.
     """
     real = sorted((item for item in notices if item.notice.kind != "test"), key=lambda item: item.rank)
     void = max((number for number, item in enumerate(real, 1) if item.notice.retracts), default=0)
@@ -186,7 +186,7 @@ def apply_event_notice(
     ingestid : int, optional
         Batch that received it.
     now : datetime, optional
-        UTC; the clock's unless given.
+        UTC; default: the current time.
     """
     moment = now or datetime.datetime.now(datetime.UTC)
     with connection.transaction():
@@ -223,7 +223,7 @@ def moving_watchlist(connection: Connection, wanted: MovingListSettings) -> int:
 
 
 def expire_event_cones(connection: Connection, now: datetime.datetime | None = None) -> int:
-    """End the cones whose time window has passed; how many. They are matched until this runs, like expired lists."""
+    """End the cones whose time window has passed; return how many. Like expired lists, they are matched until then."""
     moment = Time(now or datetime.datetime.now(datetime.UTC), scale="utc").tai.mjd
     ended = 0
     with connection.transaction():
@@ -245,7 +245,7 @@ def expire_event_cones(connection: Connection, now: datetime.datetime | None = N
 
 
 def _store(connection: Connection, notice: EventNotice, stream: str, topic: str, ingestid: int | None) -> bool:
-    """Keep a notice; whether it was not known."""
+    """Store a notice; return whether it was new."""
     circles = json.dumps([dataclasses.asdict(circle) for circle in notice.circles])
     done = connection.execute(
         "INSERT INTO event_notices (stream, event, digest, topic, kind, name, issued_at, number, trigger_time, circles,"
@@ -274,7 +274,7 @@ def _notices(connection: Connection, stream: str, event: str) -> list[StoredNoti
 
 
 def _settle(connection: Connection, watchlist: int, stream: str, event: str, found: Settled) -> tuple[int, int]:
-    """Give an event its cones; how many were added and removed. A cone that stays keeps its number and its hits."""
+    """Give an event its cones; return how many were added and removed. A cone that stays keeps its number and hits."""
     rows = connection.execute(
         "SELECT cone_id, name, notice_type, trigger_tai, mjd_since, mjd_until, ra, decl, radius, error_radius,"
         " containment, url FROM notice_events WHERE wl_id = %s AND event = %s AND revision_to IS NULL",
@@ -285,7 +285,7 @@ def _settle(connection: Connection, watchlist: int, stream: str, event: str, fou
     gone = [cone for content, cone in present.items() if content not in wanted]
     new = [cone for content, cone in wanted.items() if content not in present]
     for content, cone in wanted.items():
-        if content in present:  # the newest notice that says so
+        if content in present:  # the newest notice with this content
             connection.execute(
                 "UPDATE notice_events SET noticeid = %s WHERE cone_id = %s", (cone.source.noticeid, present[content])
             )

@@ -1,4 +1,4 @@
-"""Fields that notices of every form have: instants, names, numbers; and what is said about a notice that lacks one."""
+"""Fields that notices of every format have (instants, names, numbers), and messages about those that lack one."""
 
 from __future__ import annotations
 

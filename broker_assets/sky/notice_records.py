@@ -1,6 +1,6 @@
-"""Records in the bytes of a notice: JSON, or an Avro object container, whatever the bytes are.
+"""Records in the bytes of a notice: JSON, or an Avro object container; safe for any bytes.
 
-The reading is bounded: the time and memory that a record needs follow from its bytes, which the caller limits.
+Reading is bounded: the time and memory for a record depend only on the number of its bytes, which the caller limits.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _HEADER: Schema = {
     ],
 }
 _LARGEST_SCHEMA = 256 * 1024
-"""Bytes; those of the IGWN are 4 kB."""
+"""Bytes of a schema, at most; that of the IGWN has 4 kB."""
 _DEEPEST = 20
-"""Records inside one another."""
+"""Depth of nested records, at most."""
 
 
 def read_record(content: bytes, *, largest: int) -> Any:
@@ -93,7 +93,7 @@ def _decompressed(block: bytes, codec: bytes, largest: int) -> bytes:
 
 
 def _refuse_unbounded_types(schema: Any, inside: tuple[str, ...] = ()) -> None:
-    """Refuse types whose values can be larger or deeper than their bytes say.
+    """Refuse types whose values can be larger or more deeply nested than the number of their bytes allows for.
 
     Values without bytes (null outside a union, empty records) could be any number; a record that contains itself is
     read by recursion in C, which ends the process.

@@ -34,12 +34,12 @@ ASSET: Final = "object_link"
 OBJECTS: Final = 50_000
 """Objects that are linked at a time."""
 MOST_MEMBERS: Final = 100
-"""Objects of a source at most: links that connect more are chains in a crowded field."""
+"""Objects of a source, at most: links that connect more are chains in a crowded field."""
 _LOCK: Final = 0x6C696E6B
-"""Advisory lock of those who write links: one after the other, each sees what the stream stored before it began."""
+"""Advisory lock for writing links: writers take turns, and each sees what the stream stored before it began."""
 _MARGIN: Final = 8.0
-"""Radii in the side of a cell: the cells around that of a position hold everything within the radius, also where cells
-are narrow."""
+"""Side of a cell in units of the radius: a cell and its neighbours hold everything within the radius of a position,
+even where cells are narrow."""
 
 
 @dataclass(frozen=True)
@@ -61,13 +61,13 @@ class Placed:
         Raises
         ------
         ValueError
-            If a position is not one; see `check_positions`.
+            If a position is not valid; see `check_positions`.
         """
         longitude, latitude = check_positions(ra, dec)
         return cls(np.asarray(diaobjectid, np.int64), longitude, latitude, np.asarray(survey, np.int16))
 
     def part(self, begin: int, end: int) -> Placed:
-        """Some of them."""
+        """The objects from `begin` up to `end`."""
         rows = slice(begin, end)
         return Placed(self.diaobjectid[rows], self.ra[rows], self.dec[rows], self.survey[rows])
 
@@ -76,7 +76,7 @@ class Placed:
 
 
 def version(radius: float) -> str:
-    """Version of the code that links, with the radius, on which the links depend.
+    """Version of the links: that of the code, with the radius on which they depend.
 
     Examples
     --------
@@ -159,7 +159,7 @@ def link_night(connection: psycopg.Connection[Any], night: str, radius: float) -
     """
     day = datetime.date.fromisoformat(night)
     connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-    # Links of the same night whose object has gone since, in a reprocessing.
+    # Links of the same night whose object no longer exists after a reprocessing.
     connection.execute(
         "DELETE FROM object_link WHERE night = %s AND (NOT EXISTS (SELECT FROM objects WHERE objects.diaobjectid ="
         " object_link.diaobjectid) OR NOT EXISTS (SELECT FROM objects WHERE objects.diaobjectid ="
@@ -198,7 +198,7 @@ def _moved(connection: psycopg.Connection[Any], night: datetime.date) -> Placed:
 
 
 def _near(connection: psycopg.Connection[Any], moved: Placed, radius: float) -> Placed:
-    """Objects of other surveys in the cells around some."""
+    """Objects of other surveys in the cells of the moved objects and around them."""
     order = _order(radius)
     _, cells = _with_neighbours(moved, order)
     found = objects_in_cells(connection, unique_cell(order, distinct(cells)))
@@ -237,7 +237,7 @@ def _rows(moved: Placed, others: Placed, radius: float, night: datetime.date) ->
 
 
 def _replace(connection: psycopg.Connection[Any], moved: NDArray[np.int64], rows: pa.Table) -> None:
-    """Give some objects these links instead of those that they have; in both directions."""
+    """Replace the links of some objects, in both directions."""
     identifiers = moved.tolist()
     connection.execute(
         "DELETE FROM object_link AS back USING object_link AS link WHERE link.diaobjectid = ANY(%s)"
@@ -259,14 +259,14 @@ class Member:
 
 
 def members(connection: psycopg.Connection[Any], diaobjectid: int) -> list[Member]:
-    """The objects that are one source with an object: all that links connect, itself first; empty if it is unknown.
+    """The objects that are the same source as an object: all that links connect, itself first; empty if it is unknown.
 
     Parameters
     ----------
     connection : psycopg.Connection
         To read with.
     diaobjectid : int
-        Any of them: each has the same ones.
+        Any object of the source; all give the same set.
     """
     rows = connection.execute(
         "WITH RECURSIVE source (diaobjectid) AS (SELECT %(id)s::bigint UNION"
@@ -279,7 +279,7 @@ def members(connection: psycopg.Connection[Any], diaobjectid: int) -> list[Membe
 
 
 def describe_night(connection: psycopg.Connection[Any], night: str) -> dict[str, Any]:
-    """What materialisations of a night show: pairs by surveys, and their separations."""
+    """What materialisations of a night show: numbers of pairs by surveys, and their separations."""
     rows = connection.execute(
         "SELECT survey, linkedsurvey, count(*), percentile_cont(0.5) WITHIN GROUP (ORDER BY arcsec), max(arcsec)"
         " FROM object_link WHERE night = %s AND survey < linkedsurvey GROUP BY 1, 2 ORDER BY 1, 2",

@@ -1,4 +1,4 @@
-"""Watchlists, areas and sky maps that an object lies in, as far as an account may know of them."""
+"""Watchlists, areas and sky maps that an object lies in, limited to those that an account may see."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SKY_MAPS: Final = (
     " WHERE hit.diaobjectid = %(object)s AND map.retracted_at IS NULL ORDER BY hit.contour, map.mw_id LIMIT %(most)s"
 )
 MOST: Final = 200
-"""Lists of a kind that are given."""
+"""Lists of each kind, at most."""
 
 
 def lists_of_object(

@@ -1,6 +1,6 @@
 """What watchlists and areas there are, and how far each of them has been matched.
 
-Reading only; lists are changed by `broker_assets.sky.lists`.
+Read-only; lists are changed by `broker_assets.sky.lists`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from broker_assets.sky.watchlists import Cones
 State = Literal["matched", "waiting", "inactive", "expired"]
 
 PLATFORM_OWNER = "system"
-"""Owner of lists that the platform makes itself, such as that of TNS; people do not change them."""
+"""Owner of lists that the platform itself makes, such as that of TNS; users cannot change them."""
 
 
 class _Summary(BaseModel):
@@ -39,7 +39,7 @@ class _Summary(BaseModel):
     owner: str
     """Account that may change it."""
     name: str
-    """Unique for the owner, whatever the case."""
+    """Unique among the lists of the owner, regardless of case."""
     description: str
     """What it is for."""
     public: bool
@@ -49,17 +49,17 @@ class _Summary(BaseModel):
     modified: datetime.datetime
     """When it was last changed."""
     expires: datetime.datetime | None
-    """When it stops being matched; none is never."""
+    """When it stops being matched; None means never."""
     revision: int
     """Number of the last change."""
     state: State
     """matched: past objects have been matched with it as it is now; waiting: not yet; inactive and expired: it is not
     matched at all."""
     matched_at: datetime.datetime | None
-    """When past objects were last matched with it; none where that was never, or where it is no longer matched and
-    its hits are gone."""
+    """When past objects were last matched with it; None if they never were, or if it is no longer matched and its hits
+    are deleted."""
     hits: int
-    """Objects that are hits now, once for each cone."""
+    """Current hits; an object counts once for each cone that contains it."""
 
     @property
     def behind(self) -> bool:
@@ -102,7 +102,7 @@ class ConeEntry(BaseModel):
     dec: float
     """ICRS, degrees."""
     radius: float | None
-    """arcsec; none takes that of the watchlist."""
+    """arcsec; None means that of the watchlist."""
     hits: int
     """Objects inside it."""
 
@@ -150,7 +150,7 @@ def summaries(
     kind : str
         ``watchlist`` or ``area``.
     owner, name, identifier : optional
-        Only lists of this owner, this name whatever the case, this number.
+        Only lists of this owner, of this name (regardless of case), with this number.
     """
     values = {"owner": owner, "name": name, "id": identifier}
     if kind == "watchlist":
@@ -172,7 +172,7 @@ def summary(connection: psycopg.Connection[Any], kind: Kind, which: int | str, *
     which : int or str
         Its number, or the name that its owner gave it.
     owner : str
-        Whose list a name means.
+        Owner of the list, if `which` is a name.
 
     Raises
     ------
@@ -204,7 +204,7 @@ def cone_entries(
 
 
 def stored_cones(connection: psycopg.Connection[Any], watchlist: int) -> Cones:
-    """All cones of a watchlist as a file has them; `watchlist_lines` writes that file."""
+    """All cones of a watchlist in the form of a watchlist file, which `watchlist_lines` writes."""
     wanted = sql.SQL(
         "SELECT ra, decl, nullif(radius, 0) AS radius, name FROM watchlist_cones WHERE wl_id = {} ORDER BY cone_id"
     ).format(sql.Literal(watchlist))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def is_panic(error: BaseException) -> bool:
-    """Whether an exception is a panic: a broken assumption inside a library, caused by what it was given.
+    """Whether an exception is a panic: an assumption inside a library that its input has broken.
 
     `pyo3_runtime.PanicException` derives from `BaseException` and cannot be imported.
 

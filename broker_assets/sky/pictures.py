@@ -49,7 +49,7 @@ def footprint_png(
     >>> footprint_png(MOC.from_str("1/0-3"))[:4]
     b'\\x89PNG'
     """
-    # Here, since every process of the platform loads this module, and few of them plot.
+    # Imported here, since every process of the platform loads this module, and few of them plot.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.colors import ListedColormap
     from matplotlib.figure import Figure

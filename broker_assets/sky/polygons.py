@@ -1,4 +1,4 @@
-"""Polygons on the sphere: the MOC of one, from base cells that are divided along its sides.
+"""MOCs of polygons on the sphere, made by dividing the base cells along the sides.
 
 The polygons of mocpy 0.17 lose cells, or have some far outside, where a long side runs nearly along a meridian.
 """
@@ -18,7 +18,7 @@ from broker_assets.sky.cells import DEEPEST
 _REACH: Final = 1.05 * np.sqrt(np.pi / 3.0)
 """Radians; times 2^−order it is more than the distance of any corner of a cell from the centre of the cell."""
 _DEEPER: Final = 1
-"""Orders that cells along the sides are divided further, so that fewer are taken that only come close."""
+"""Additional orders by which cells along the sides are divided, so that fewer cells are included needlessly."""
 _OUTSIDE, _ALONG, _INSIDE = 0, 1, 2
 
 
@@ -72,7 +72,7 @@ def _places(points, corners, reach):  # type: ignore[no-untyped-def]
     north = np.cross(centre, east)
     depth = corners @ centre
     x, y = (corners @ east) / depth, (corners @ north) / depth
-    # The ends of a side, seen from the other: a point is next to the side if it is ahead of both.
+    # Planes through the ends of a side, at right angles to it: a point is next to the side if it is between them.
     normal, ahead, back = np.empty_like(corners), np.empty_like(corners), np.empty_like(corners)
     for side in range(len(corners)):
         normal[side] = np.cross(corners[side - 1], corners[side])

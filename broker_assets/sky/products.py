@@ -1,6 +1,6 @@
-"""What is published of watchlists, areas and sky maps: their MOCs and cones as files.
+"""Published files of watchlists, areas and sky maps: their MOCs and cones.
 
-How the files are published, as whole versions with a pointer, is in `broker_assets.storage.published`.
+`broker_assets.storage.published` publishes them as complete versions with a pointer.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Product:
     identifier: int
     """`wl_id`, `ar_id` or `mw_id`."""
     revision: str
-    """Revision of the list that it was made from, by which the sensor detects outdated files."""
+    """Revision of the list from which the files were made; by it the sensor detects outdated files."""
     code_version: str = PRODUCT_VERSION
     """Version of the code, and of the settings that the files depend on."""
     mocs: list[MOC] = field(default_factory=list)
@@ -51,7 +51,7 @@ class Product:
 
 
 def watchlist_code_version(mocs: MocSettings) -> str:
-    """Version of what makes the files of watchlists: the code, and the settings that their content depends on.
+    """Version of the code that makes the files of watchlists, with the settings that their content depends on.
 
     Examples
     --------

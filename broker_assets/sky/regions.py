@@ -53,8 +53,8 @@ def polygon_area(ra: ArrayLike, dec: ArrayLike, *, order: int) -> MOC:
     Raises
     ------
     NotAnArea
-        If there are fewer than three different corners, they lie on one great circle or on more than half of the sky,
-        or a position is invalid.
+        If there are fewer than three different corners, if they lie on one great circle or do not fit in half of the
+        sky, or if a position is invalid.
 
     Examples
     --------
@@ -100,7 +100,7 @@ def region_area(text: str, *, order: int, limits: InputLimits = LIMITS) -> MOC:
         raise NotAnArea("the region is an empty text")
     shapes = Shapes(order, limits)
     word = re.match(r"[A-Za-z]+", stripped)
-    # A word of STC-S is followed by a frame or a parenthesis after a space, one of DS9 by a parenthesis at once.
+    # A word of STC-S is followed by a space and a frame or parenthesis, one of DS9 directly by a parenthesis.
     is_stcs = word is not None and word[0].upper() in WORDS and re.match(r"[A-Za-z]+(?:\s|$)", stripped)
     moc = read_stcs(stripped, shapes, deepest=limits.region_depth) if is_stcs else read_ds9(stripped, shapes)
     if moc.empty():

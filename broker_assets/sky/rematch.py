@@ -1,6 +1,6 @@
-"""The state of hits brought up to date with lists that changed: only those lists, and of each only what changed.
+"""Re-matching: brings the hits of changed lists up to date, and of each list only what changed.
 
-Facts of past nights are left alone. The cost grows with the cones or cells that changed and their hits, not with the
+Facts of past nights are not touched. The cost grows with the cones or cells that changed and their hits, not with the
 number of nights or objects.
 """
 
@@ -44,7 +44,7 @@ _HITS: dict[Kind, tuple[str, str]] = {
     "area": ("area_hits", "ar_id"),
     "sky_map": ("mma_area_hits", "mw_id"),
 }
-"""Table of hits of each kind of list, and its column of lists."""
+"""Table of hits of each kind of list, and its column with the id of the list."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,11 @@ class Rematched:
     hits: int
     """Hits written or changed."""
     removed: int
-    """Objects that lost hits of cones or cells that are gone."""
+    """Objects that lost hits of removed cones or cells."""
     total: int
     """Hits of the list afterwards."""
     revision: int
-    """Number of the change up to which the hits are right."""
+    """Number of the change up to which the hits are correct."""
 
 
 def lists_to_rematch(connection: Connection) -> list[tuple[Kind, int, int]]:
@@ -84,8 +84,8 @@ def lists_to_rematch(connection: Connection) -> list[tuple[Kind, int, int]]:
 def rematch(connection: Connection, kind: Kind, identifier: int, *, whole: bool = False) -> Rematched:
     """Bring the hits of a list up to date, in one transaction.
 
-    Batches of the stream that are under way are waited for first: they may not know of the newest change, and write
-    objects that this would not see.
+    It first waits for running batches of the stream: they may not know the newest change, and may be writing objects
+    that are not yet visible here.
 
     Parameters
     ----------
@@ -94,16 +94,16 @@ def rematch(connection: Connection, kind: Kind, identifier: int, *, whole: bool 
     kind, identifier
         Which list. One that is no longer matched loses its hits.
     whole : bool
-        Match every object again, whatever is stored, instead of what changed.
+        Match every object again, instead of only what changed.
 
     Raises
     ------
     UnknownList
-        If there is no such list, and never were hits of it.
+        If there is no such list and it never had hits.
     BatchesDoNotEnd
-        If a batch is under way for too long; try again later.
+        If a batch runs for too long; try again later.
     """
-    # In this order: a change after the number is read is not counted as done, whatever batch does not know of it.
+    # In this order: changes made after the number is read do not count as done, even if no batch knows of them yet.
     revision = current_revision(connection)
     wait_for_batches(connection)
     with connection.transaction():
@@ -152,7 +152,7 @@ def _watchlist(connection: Connection, watchlist: int, known: int) -> tuple[int,
         )
     ]
     losers = _delete_hits(connection, "watchlist_hits", "cone_id", gone) if gone else []
-    if above == BEFORE_ALL:  # the default radius may have shrunk: what lies beyond it is in none of the cells examined
+    if above == BEFORE_ALL:  # the default radius may have shrunk: objects beyond it are in none of the cells examined
         beyond = [
             number
             for (number,) in connection.execute(
@@ -190,7 +190,7 @@ def _area(connection: Connection, area: int, known: int) -> tuple[int, int, int]
     if row is None:
         return None
     now = MOC.from_fits(io.BytesIO(row[0]))
-    # Batches may have written hits of every MOC that the area had meanwhile.
+    # Batches may have written hits of any MOC that the area had in the meantime.
     periods = connection.execute(
         "SELECT moc, revision_from <= %s FROM area_periods WHERE ar_id = %s"
         " AND (revision_to IS NULL OR revision_to > %s)",
@@ -198,7 +198,7 @@ def _area(connection: Connection, area: int, known: int) -> tuple[int, int, int]
     ).fetchall()
     mocs = [MOC.from_fits(io.BytesIO(content)) for content, _ in periods]
     changed = now.union(*mocs)
-    if any(held for _, held in periods):  # objects in cells that all of them have are hits already
+    if any(held for _, held in periods):  # objects in cells that all those MOCs share are hits already
         changed = changed.difference(now.intersection(*mocs))
     positions = objects_in_cells(connection, np.asarray(changed.uniq_hpx, np.int64))
     index = build_area_index({area: now})
@@ -222,7 +222,7 @@ def _sky_map(connection: Connection, identifier: int, known: int) -> tuple[int, 
 
 
 def _delete_hits(connection: Connection, table: str, key: str, identifiers: Sequence[int]) -> list[int]:
-    """Delete the hits of cones, lists or maps; objects that had one.
+    """Delete the hits of cones, lists or maps; return the objects that had one.
 
     The objects are locked first, in the order of their ids, as batches of the stream do, so there is no deadlock.
     """
@@ -239,7 +239,7 @@ def _delete_hits(connection: Connection, table: str, key: str, identifiers: Sequ
 
 
 def _locked(connection: Connection, objects: NDArray[np.int64]) -> Positions:
-    """Lock objects in the order of their ids, and give the positions that they have then.
+    """Lock objects in the order of their ids, and return their positions as of then.
 
     A batch may have moved them since they were examined: it has written its own hits, which must not be undone.
     """

@@ -1,6 +1,6 @@
-"""The lists that are matched at present and their revisions: what says that something of a list is old.
+"""The lists that are matched at present and their revisions, by which outdated products of lists are found.
 
-Three small queries; cones, cells and maps are not read. A list that is switched off, expired or deleted is not there.
+Three small queries, which do not read cones, cells or maps. Lists that are inactive, expired or deleted are left out.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from broker_assets.sky.lists import MATCHED
 
 
 class SkyMapRevision(NamedTuple):
-    """A sky map as its newest notice left it."""
+    """A sky map as of its newest notice."""
 
     mw_id: int
     """Identifier."""

@@ -1,7 +1,7 @@
-"""Shapes on the sky as MOCs: circles, rings, ellipses, boxes and polygons in any frame, within the limits of a region.
+"""Shapes on the sky as MOCs: circles, rings, ellipses, boxes and polygons in any frame, within the limits for a region.
 
-A MOC covers its shape: every cell that the shape touches belongs to it. The geometry is done here, and mocpy is only
-given what it covers without loss; `tests/sky/test_shapes.py` compares points of both.
+A MOC covers its shape: every cell that the shape touches belongs to it. The geometry is computed here, and mocpy only
+gets what it covers without loss; `tests/sky/test_shapes.py` compares both.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ FRAMES: Final = {
     "ICRS": "icrs", "FK5": "fk5", "J2000": "fk5", "FK4": "fk4", "B1950": "fk4", "GALACTIC": "galactic",
     "ECLIPTIC": "barycentricmeanecliptic",
 }  # fmt: skip
-"""Frames of DS9 and STC-S, by their names in capitals, and those of astropy."""
+"""Names of the frames of DS9 and STC-S, in capitals, with their names in astropy."""
 
 _CELLS_PER_WIDTH = 3.0
-"""Cells along a border of the width of one cell, about; those of several orders included."""
+"""Approximate number of cells along a cell width of border, those of several orders included."""
 _ELLIPSE_CORNERS = 720
 """Corners of a polygon around an ellipse; it is larger by one part in 100,000."""
 _ON_A_GREAT_CIRCLE = 1e-10
 """Radians; smallest width of a polygon."""
 _NUDGE: Final = 1e-7
-"""Degrees, a third of a milliarcsecond."""
+"""Degrees (0.36 mas), by which a centre is moved off that of a base cell."""
 
 
 class Shapes:
@@ -53,7 +53,7 @@ class Shapes:
     Raises
     ------
     NotAnArea
-        By every method: if a value is impossible, or a limit is exceeded.
+        From every method, if a value is impossible or a limit is exceeded.
 
     Examples
     --------
@@ -77,8 +77,8 @@ class Shapes:
         self._count(360.0 * math.sin(math.radians(min(radius, 90.0))))
         if radius <= 90.0:
             return self._cone(frame, centre, radius)
-        # mocpy loses cells of wide circles. What is certainly outside is a circle around the antipode, by a cell
-        # smaller, since its MOC has all cells that it touches.
+        # mocpy loses cells of wide circles. The certain outside is a circle around the antipode, smaller by a cell,
+        # since its MOC has all cells that it touches.
         outside = 180.0 - radius - self.margin
         everything = MOC.new_empty(self.order).complement()
         if outside <= 0.0:
@@ -89,7 +89,7 @@ class Shapes:
         """A circle of at most 90 degrees."""
         lon, lat = self._icrs(frame, centre)
         if abs(lat.deg.item()) < _NUDGE:
-            # Around the very centre of one of HEALPix's base cells, mocpy gives the whole base cell.
+            # Around the exact centre of a HEALPix base cell, mocpy returns the whole base cell.
             lat, radius = lat + 2 * _NUDGE * u.deg, radius + 2 * _NUDGE
         return MOC.from_cone(lon, lat, radius=radius * u.deg, max_depth=self.order)
 
@@ -104,7 +104,7 @@ class Shapes:
     def ellipse(self, frame: str, longitude: float, latitude: float, first: float, second: float, angle: float) -> MOC:
         """An ellipse of two semi-axes, degrees; the first is at a position angle, degrees, north through east.
 
-        It is one in the tangential plane, as DS9 draws it.
+        It is an ellipse in the tangential plane, as DS9 draws it.
         """
         centre = _vectors([longitude], [latitude])
         for axis in (first, second):
@@ -143,7 +143,7 @@ class Shapes:
         return self._polygon(frame, corners)
 
     def polygon(self, frame: str, longitude: Sequence[float], latitude: Sequence[float]) -> MOC:
-        """A polygon with great-circle sides, in half of the sky; where sides cross, the even-odd rule holds."""
+        """A polygon with great-circle sides, within half of the sky; where sides cross, the even-odd rule holds."""
         self._corners += len(longitude)
         if self._corners > self._limits.region_corners:
             raise NotAnArea(
@@ -178,7 +178,7 @@ class Shapes:
 
     @property
     def margin(self) -> float:
-        """Degrees by which a hole is made smaller, so that its cells, all of which it touches, lie within it."""
+        """Degrees by which a hole is shrunk, so that all cells that it touches lie within the original hole."""
         return 2.0 * self._cell_size
 
     @property
@@ -187,7 +187,7 @@ class Shapes:
         return math.degrees(math.sqrt(math.pi / 3.0)) / float(2**self.order)
 
     def _count(self, border: float) -> None:
-        """Count a shape with a border of some degrees against the limits of the region."""
+        """Count a shape with a border of this length (degrees) against the limits of the region."""
         self._shapes += 1
         if self._shapes > self._limits.region_shapes:
             raise NotAnArea(
@@ -211,7 +211,7 @@ class Shapes:
 
 
 def _vectors(longitude: Sequence[float], latitude: Sequence[float]) -> Vectors:
-    """Unit vectors of positions, degrees, which are checked."""
+    """Check positions (degrees) and return their unit vectors."""
     try:
         lon, lat = check_positions(longitude, latitude)
     except ValueError as error:

@@ -99,7 +99,7 @@ def sky_svg(
     classes : sequence of str or None
         Of each object.
     titles, links : sequence of str
-        Text and address of each object; none if empty.
+        Text and URL of each object; none if empty.
     summary : str
         The map in a sentence.
     width : int
@@ -134,7 +134,7 @@ def sky_svg(
             label = quoteattr(titles[row]) if titles else '""'
             mark = f'<a href={quoteattr(links[row])} aria-label={label} tabindex="-1">{title}{mark}</a>'
         parts.append(mark if links else mark.replace("/>", f">{title}</path>"))
-    # Over the objects, which would hide them; the style sheet gives them an outline.
+    # The labels are drawn over the objects, which would hide them; the style sheet gives them an outline.
     for hour in (16, 20, 0, 4, 8):
         x, y = place(*mollweide([hour * 15.0], [0.0]))[0]
         parts.append(f'<text x="{x:.0f}" y="{y - 3:.0f}" class="faint date" text-anchor="middle">{hour}h</text>')

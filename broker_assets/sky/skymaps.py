@@ -149,7 +149,7 @@ def read_sky_map(content: bytes, *, limits: InputLimits = LIMITS) -> SkyMap:
 
 
 def stored_sky_map(content: bytes) -> SkyMap:
-    """Read a sky map from our database: one that `read_sky_map` has accepted, whatever the limits are now."""
+    """Read a sky map from the database: one that `read_sky_map` has accepted, whatever the limits are now."""
     return _read(unpacked(content, sys.maxsize, "sky_map_bytes"), sys.maxsize)
 
 
@@ -188,7 +188,7 @@ def _table(content: bytes, most_rows: int) -> tuple[fits.Header, dict[str, NDArr
     """Header and columns of the table of cells."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what is wrong with the file is said by the error
+            warnings.simplefilter("ignore")  # errors say what is wrong with the file
             refuse_impossible(content)
             with fits.open(io.BytesIO(content), memmap=False, disable_image_compression=True) as hdus:
                 tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU) and hdu.columns.names]
@@ -215,7 +215,7 @@ def _table(content: bytes, most_rows: int) -> tuple[fits.Header, dict[str, NDArr
 
 
 def _not_multi_order(tables: list[fits.BinTableHDU]) -> str:
-    """Why a file has no multi-order map, and what to do."""
+    """Why a file contains no multi-order map, and what to do."""
     for table in tables:
         schema = text_value(table.header, "INDXSCHM").upper()
         if text_value(table.header, "PIXTYPE").upper() == "HEALPIX" or schema:
@@ -253,7 +253,7 @@ def match_sky_map(
 
     Notes
     -----
-    An infinite deviation counts as 100 sigma, so that the volume density is a number. The distance along a line of
+    An infinite deviation counts as 100 sigma, so that the volume density is finite. The distance along a line of
     sight follows Singer et al. 2016, ApJL 829, L15.
     """
     longitude, latitude = check_positions(ra, dec)

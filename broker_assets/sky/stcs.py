@@ -1,7 +1,7 @@
-"""STC-S, the words for regions of the IVOA (TAP 1.0, section 6): shapes, and operators on them.
+"""STC-S, the IVOA's notation for regions (TAP 1.0, section 6): shapes, and operators on them.
 
 ``Circle ICRS 10 20 1``, ``Polygon GALACTIC 1 2 3 4 5 6``, ``Union ICRS (Circle 1 2 3 Not (Box 4 5 6 7))``. Angles are
-degrees. An operator hands its frame down to what has none. Everything is understood or refused.
+in degrees. The frame of an operator applies to operands without one. What is not understood is refused.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _NUMBER = re.compile(r"[+-]?(?:\d{1,40}\.?\d{0,40}|\.\d{1,40})(?:[eE][+-]?\d{1,3
 _WITHOUT_EFFECT: Final = frozenset(
     {"BARYCENTER", "GEOCENTER", "HELIOCENTER", "TOPOCENTER", "UNKNOWNREFPOS", "SPHERICAL2"}
 )
-"""Reference positions and the flavour of coordinates on the sky, which change no direction."""
+"""Reference positions and flavours of coordinates, which do not change directions."""
 
 _VALUES: Final = {
     "CIRCLE": "longitude, latitude, radius",
@@ -49,9 +49,9 @@ def read_stcs(text: str, shapes: Shapes, *, deepest: int) -> MOC:
     text : str
         The region.
     shapes : Shapes
-        What makes the MOCs.
+        Makes the MOCs.
     deepest : int
-        Operators inside one another, at most.
+        Depth of nested operators, at most.
 
     Raises
     ------
@@ -87,7 +87,7 @@ class _Reader:
         raise NotAnArea(f"not understood as STC-S: {word!r} is not a shape; the shapes are {', '.join(_VALUES)}")
 
     def end(self) -> None:
-        """Accept `unit deg` and nothing else behind the region."""
+        """Accept `unit deg` and nothing else after the region."""
         rest = [token.lower() for token in self._tokens[self._at :]]
         if rest not in ([], ["unit", "deg"]):
             raise NotAnArea(f"not understood as STC-S: {self._tokens[self._at]!r} follows the region")
@@ -130,7 +130,7 @@ class _Reader:
         return self._shapes.everything()
 
     def _frame(self, inherited: str) -> str:
-        """The frame that is named here, or that of the operator around, past words without effect."""
+        """The frame that is named here, or that of the enclosing operator; skips words without effect."""
         if self._at < len(self._tokens) and self._peek().upper() in FRAMES:
             inherited = self._next().upper()
         while self._at < len(self._tokens) and self._peek().upper() in _WITHOUT_EFFECT:

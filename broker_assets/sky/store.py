@@ -1,7 +1,7 @@
-"""Indices on disk: arrays that readers map into memory, as whole versions with the pointer ``CURRENT``.
+"""Indices on disk: arrays that readers map into memory, as complete versions with the pointer ``CURRENT``.
 
-A version is a folder named by the hash of its content, with a manifest and one file per column. How versions and
-pointer are replaced is in `broker_assets.storage.versioned`.
+A version is a folder named by the hash of its content, with a manifest and one file per column.
+`broker_assets.storage.versioned` replaces versions and pointer.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Versioned(Protocol):
 
 
 def write_cone_index(folder: Path, index: ConeIndex, *, state: dict[str, Any] | None = None) -> str:
-    """Store a cone index and put it in force; a damaged version of the same content is replaced.
+    """Store a cone index and make it current; a damaged version of the same content is replaced.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def _cone_index(version: Path, _: dict[str, Any]) -> ConeIndex:
         part["ra"], part["dec"], part["radius"], part["watchlist"], part["cone"], _names(version),
         CellIndex(part["cell"], part["entry"]), windows,
     )  # fmt: skip
-    index.__dict__["version"] = version.name  # known from the folder; no need to hash a million cones again
+    index.__dict__["version"] = version.name  # known from the name of the folder; no need to hash a million cones again
     return index
 
 
@@ -177,7 +177,7 @@ def _write(
 
 
 def remove_old_versions(folder: Path, *, keep: int = 2) -> list[str]:
-    """Delete versions other than the current one and the latest `keep`, and the remains of killed builds.
+    """Delete versions other than the current one and the latest `keep`, and what killed builds left behind.
 
     Notes
     -----
@@ -187,7 +187,7 @@ def remove_old_versions(folder: Path, *, keep: int = 2) -> list[str]:
 
 
 def _read(folder: Path, format_version: str, reader: Callable[[Path, dict[str, Any]], Index]) -> Index:
-    """Read the version in force with its manifest."""
+    """Read the current version with its manifest."""
 
     def read(version: Path, _: dict[str, Any]) -> Index:
         return reader(version, _manifest(version, format_version))

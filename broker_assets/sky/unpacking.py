@@ -1,4 +1,4 @@
-"""Unpacking of compressed files in memory, never beyond a limit."""
+"""Decompression of files in memory, never beyond a limit."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class TooLarge(ValueError):
 
 
 def unpacked(content: bytes, largest: int, limit: str) -> bytes:
-    """The content of a gzip file, or content that is not one unchanged.
+    """The content of a gzip file; content that is not gzip is returned unchanged.
 
     Parameters
     ----------

@@ -1,10 +1,10 @@
 """Reads VOEvents as GCN sends them: events of Swift, Fermi, IceCube, MAXI, INTEGRAL, SVOM and others.
 
-A VOEvent (IVOA, version 2.0) has the time of the event and an error circle below `WhereWhen`, and what its issuer
-chose to say as named parameters below `What`. Names of events and the meaning of the radius are the issuer's:
+A VOEvent (IVOA, version 2.0) has the time of the event and an error circle below `WhereWhen`, and further information
+of the issuer as named parameters below `What`. How events are named and what the radius means depends on the issuer:
 
 * The event is the parameter `Burst_Id` (SVOM), `TrigID` (Swift, Fermi, MAXI, INTEGRAL and others), or `run_id` and
-  `event_id` (IceCube); else what its IVORN names.
+  `event_id` (IceCube); else the local part of its IVORN.
 * The radius contains the event with a probability of 90 per cent, except for Fermi and HAWC, which give 68 per cent.
 * FK5 at J2000 and ICRS agree to 0.02 arcsec and are treated as the same.
 """
@@ -35,7 +35,7 @@ SVOM_RETRACTION: Final = "219"
 """Packet type of SVOM's retractions."""
 _TRUE: Final = ("true", "1", "yes")
 _ICECUBE: Final = re.compile(r"#ICECUBE_\w*?_Event.*_(\d+)_(\d+)_(\d+)$", re.IGNORECASE)
-"""IVORN of IceCube: stream, run, event and revision at its end."""
+"""IVORN of IceCube, which ends in stream, run, event and revision."""
 
 
 class _Fields(BaseModel):
@@ -59,8 +59,8 @@ def read_voevent(content: bytes) -> EventNotice:
     Raises
     ------
     BadNotice
-        If it is not a VOEvent, or has a document type, another frame than FK5 or ICRS, a unit that is not known, or a
-        value that cannot be.
+        If it is not a VOEvent, or has a document type, another frame than FK5 or ICRS, a unit that is not known, or an
+        impossible value.
     """
     root = _parsed(content)
     ivorn = root.get("ivorn", "")
@@ -144,7 +144,7 @@ def _event(ivorn: str, params: Mapping[str, str], cited: str | None) -> str:
     found = _ICECUBE.search(ivorn)
     if found:
         return f"{int(found[1])}_{int(found[2])}"
-    # the first notice of an event names it, those that follow cite that one
+    # the first notice of an event gives its name, later ones cite the first
     local = (cited or ivorn).rpartition("#")[2]
     if not local:
         raise BadNotice("the VOEvent names no event: no TrigID, Burst_Id, run_id and event_id, and no IVORN")
@@ -159,7 +159,7 @@ def _number(ivorn: str, params: Mapping[str, str]) -> int:
 
 
 def _test(root: ElementTree.Element, params: Mapping[str, str]) -> str | None:
-    """Why the VOEvent is of nothing that was observed."""
+    """Why the VOEvent is not about anything that was observed; None if it is."""
     role = (root.get("role") or "observation").lower()
     if role != "observation":
         return f"its role is {role}"
@@ -170,7 +170,7 @@ def _test(root: ElementTree.Element, params: Mapping[str, str]) -> str | None:
 
 
 def _circle(root: ElementTree.Element, ivorn: str, params: Mapping[str, str]) -> ErrorCircle | None:
-    """The error circle; none where the position is not that of a source."""
+    """The error circle; None if the position is not that of a source."""
     said = params.get("coords_string", "source_object").lower()
     where = (_text(root, "WhereWhen/Description") or "").lower()
     if said != "source_object" or "unavailable" in where:

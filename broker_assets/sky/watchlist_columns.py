@@ -1,4 +1,4 @@
-"""Which column of a watchlist file is what: from the names in its first line, if it has names."""
+"""The meaning of the columns of a watchlist file, from the names in its first line, if it has names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DEC: Final = frozenset({
     "declination", "delta",
 })  # fmt: skip
 _NAMES: Final = ("name", "id")
-"""Columns of names, the better one first."""
+"""Columns for the name of a cone, the preferred one first."""
 _RADIUS: Final = "radius"
 _DEGREES: Final = frozenset({"deg", "degree", "degrees", "d", "°", "dms", "d:m:s", "dd:mm:ss"})
 _HOURS: Final = frozenset({"h", "hour", "hours", "hr", "hrs", "hms", "h:m:s", "hh:mm:ss"})
@@ -48,7 +48,7 @@ class Columns:
     shown: str
     """Description of the columns."""
     ra_unit: Literal["", "degrees", "hours"] = ""
-    """Unit of right ascension, where it is named; else decimal numbers are degrees and sexagesimal ones hours."""
+    """Unit of right ascension, if it is named; otherwise decimal numbers are degrees and sexagesimal ones hours."""
     radius_unit: float = 1.0
     """arcsec."""
 
@@ -67,8 +67,8 @@ def columns_of(tokens: list[str]) -> Columns | None:
     Raises
     ------
     UnknownColumns
-        If the line has names, but not of one column each of right ascension and declination, or of another unit: the
-        order of the columns is then a guess. Or if a column may be the radius, which would be lost.
+        If the line has names, but not exactly one column each for right ascension and declination, or an unknown unit:
+        the order of the columns would then be a guess. Or if a column may be the radius, which would be lost.
 
     Examples
     --------
@@ -123,7 +123,7 @@ def _is_like_radius(name: str) -> bool:
 
 
 def _named(token: str) -> tuple[str, str]:
-    """Name and unit of a column, in small letters."""
+    """Name and unit of a column, in lower case."""
     plain = " ".join(token.lower().split())
     if "(" not in plain and "[" not in plain:
         plain = plain.replace(" ", "_")

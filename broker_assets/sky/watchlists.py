@@ -1,4 +1,4 @@
-"""Watchlist files: the format of a line, and what is wrong with bad lines."""
+"""Watchlist files: the format of a line, and messages about bad lines."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LONGEST_NAME = 32
 """Maximum number of characters in the name of a cone, as in Lasair's column."""
 
 _LARGEST_CELL = float(np.degrees(np.sqrt(np.pi / 3.0)) * 3600.0)
-"""arcsec; width of a square of the area of a cell of order 0."""
+"""arcsec; side of a square with the area of a cell of order 0."""
 _WIDE: Final = 32.0
 """Radius of a cone, in cells, from which its MOC is made alone: mocpy unites many small cones in one call fast, but its
 time for one in such a call grows faster than its cells (order 24: 36 s instead of 0.9 s for a radius of 6 arcmin)."""
@@ -43,7 +43,7 @@ _OTHER_FILES = {
     b"%PDF": "a PDF; save the list as CSV",
     b"PAR1": "a Parquet file; save its columns ra, dec, name and radius as CSV",
 }
-"""What a file is that begins with these characters, and what to do."""
+"""First bytes of other kinds of files, with what the file is and what to do."""
 
 
 @dataclass(frozen=True)
@@ -102,14 +102,14 @@ def read_watchlist(
     Parameters
     ----------
     content : bytes
-        UTF-8 text. Lines end with LF, CR LF or CR, and with nothing else.
+        UTF-8 text. Only LF, CR LF and CR end a line.
     refuse, largest_radius, limits : bool, float, InputLimits
         See `parse_watchlist`.
 
     Raises
     ------
     BadWatchlist
-        If it is not such text, is too large, or as `parse_watchlist` does.
+        If it is not UTF-8 text or is too large, and in the cases of `parse_watchlist`.
 
     Examples
     --------
@@ -162,7 +162,7 @@ def parse_watchlist(
     ------
     BadWatchlist
         If `refuse` is true and a line is bad, if no line is good, if there are too many lines or bad lines, or if the
-        first line names columns that are not understood: then it is not known which is which.
+        first line names columns that are not understood.
 
     Examples
     --------
@@ -267,7 +267,7 @@ def watchlist_lines(cones: Cones) -> Iterator[str]:
     columns = (cones.ra.tolist(), cones.dec.tolist(), cones.name.to_pylist(), cones.radius.tolist())
     for ra, dec, name, radius in zip(*columns, strict=True):
         line = io.StringIO()
-        # A bar anywhere in a line makes bars its separator.
+        # A line with a vertical bar anywhere is split at bars.
         writer = csv.writer(line, delimiter="|" if "|" in (name or "") else ",", lineterminator="")
         writer.writerow([ra, dec, name or "", "" if np.isnan(radius) else radius])
         yield line.getvalue()
@@ -276,7 +276,7 @@ def watchlist_lines(cones: Cones) -> Iterator[str]:
 def _cone(tokens: list[str], columns: Columns, largest_radius: float) -> tuple[float, float, str | None, float]:
     """The fields of one line."""
     while len(tokens) > columns.number and not tokens[-1]:
-        tokens.pop()  # lines of spreadsheets end in separators
+        tokens.pop()  # lines exported from spreadsheets end in separators
     if len(tokens) > columns.number:
         raise ValueError(f"{len(tokens)} columns, more than {columns.number}; the format is {columns.shown}")
     if len(tokens) <= max(columns.ra, columns.dec):
@@ -328,9 +328,9 @@ def watchlist_mocs(
     order : int
         Maximum order.
     chunk : int, optional
-        Cones of one MOC; all unless given.
+        Number of cones in a MOC; default: all.
     most_cells : int, optional
-        About how many cells may be made; any number unless given.
+        Approximate number of cells, at most; default: no limit.
 
     Returns
     -------
@@ -340,7 +340,7 @@ def watchlist_mocs(
     Raises
     ------
     ValueError
-        If there would be more cells.
+        If there would be more than `most_cells`.
 
     Examples
     --------
@@ -348,7 +348,7 @@ def watchlist_mocs(
     >>> moc.contains_lonlat(10.0 * u.deg, 0.0 * u.deg)
     array([ True])
     """
-    # Three cells, those of several orders included, for the width of one along the border of a cone.
+    # About three cells, those of several orders included, per cell width along the border of a cone.
     width = _LARGEST_CELL / 2**order
     cells = 3.0 * 2.0 * np.pi * float(index.radius.sum()) / width
     if most_cells is not None and cells > most_cells:

@@ -1,4 +1,4 @@
-"""Times for which cones hold: only those of moving lists have one, so they are kept apart from the cones."""
+"""Time windows of cones: only cones of moving lists have them, so they are kept apart from the cones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 @dataclass(frozen=True, eq=False)
 class TimeWindows:
-    """The rows of an index that hold for some time only; all others hold always."""
+    """The rows of an index that are valid only for some time; all others always are."""
 
     row: NDArray[np.int64]
     """(w,) rows, ascending."""
@@ -52,14 +52,14 @@ class TimeWindows:
         return cls(row, np.where(np.isnan(begin), -np.inf, begin), np.where(np.isnan(end), np.inf, end))
 
     def hold(self, row: NDArray[np.int64], mjd: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Whether rows hold at times.
+        """Whether rows are valid at given times.
 
         Parameters
         ----------
         row : (m,) int64 array
             Rows of the index, in any order.
         mjd : (m,) float64 array
-            Time of each, MJD TAI; a row with a window does not hold at an unknown time (NaN).
+            Time for each, MJD TAI; a row with a window is not valid at an unknown time (NaN).
 
         Returns
         -------
@@ -73,7 +73,7 @@ class TimeWindows:
         return held
 
     def replaced(self, keep: NDArray[np.bool_], added: TimeWindows) -> TimeWindows:
-        """The windows after rows that are not kept went, and others were put behind the rest."""
+        """The windows after rows that are not kept were removed and others were appended."""
         if len(self) == 0 and len(added) == 0:
             return self
         stay = keep[self.row]
@@ -86,4 +86,4 @@ class TimeWindows:
 
 
 NO_WINDOWS = TimeWindows(np.empty(0, np.int64), np.empty(0), np.empty(0))
-"""All rows hold always."""
+"""All rows are always valid."""
