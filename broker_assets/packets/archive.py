@@ -34,9 +34,9 @@ from broker_assets.storage.objects import read_range, store
 
 FORMAT_VERSION: Final = "1"
 COMPRESSION_LEVEL: Final = -1
-"""A fast level of Zstandard: level 1 takes half as much time again, for 1 % fewer bytes (stamps do not compress)."""
+"""A fast level of Zstandard: level 1 takes 1.5 times as long for 1 % fewer bytes (stamps do not compress)."""
 DATUM_MAXIMUM: Final = 1 << 30
-"""Bytes of an archived datum: more than any limit of messages with which it may have been accepted."""
+"""Bytes of an archived datum, at most: more than any limit on messages under which it may have been accepted."""
 HEADER_GUESS: Final = 1 << 18
 """Number of bytes read first to get the header of a file."""
 _SHORT_FINGERPRINT: Final = 12
@@ -72,9 +72,9 @@ class ArchivedFile:
     packets: NDArray[np.int64]
     """Positions in the batch of the packets in the file, in its order."""
     positions: NDArray[np.int64]
-    """First byte of the block of each."""
+    """First byte of the block of each packet."""
     lengths: NDArray[np.int64]
-    """Size of the block of each, including its sync marker, bytes."""
+    """Size of the block of each packet, including its sync marker, bytes."""
     bytes: int
     """Size of the file."""
     sha256: str

@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from broker_assets.packets.framing import PacketFailure
+from broker_assets.packets.failures import PacketFailure
 from broker_assets.packets.limits import BatchTooLarge
 
 T = TypeVar("T")
@@ -22,7 +22,7 @@ def isolated(
     *,
     packets: NDArray[np.int32] | None = None,
 ) -> list[T]:
-    """Results of `work` on all rows; if it raises, on halves, until only the rows that make it raise are omitted."""
+    """Results of `work` on all rows; if it raises, on halves, until only the rows that make it raise are left out."""
     if len(rows) == 0:
         return []
     already = len(failures)

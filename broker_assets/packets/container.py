@@ -20,7 +20,7 @@ MAGIC: Final = b"Obj\x01"
 SYNC_BYTES: Final = 16
 CODECS: Final = ("null", "deflate", "zstandard", "snappy")
 DECOMPRESSED_MAXIMUM: Final = 64 << 20
-"""Bytes of a block once it is decompressed: an alert with all its cutouts has a hundredth of that."""
+"""Bytes of a decompressed block, at most: an alert with all its cutouts has a hundredth of that."""
 _PIECE: Final = 1 << 20
 """Bytes of a gzip file decompressed at a time."""
 
@@ -113,7 +113,7 @@ def gunzip(content: bytes, maximum: int) -> bytes:
 
 
 def gunzip_until_damage(content: bytes, maximum: int) -> tuple[bytes, str]:
-    """What gzip data hold before they are damaged or truncated, and what is wrong with them; nothing if they are whole.
+    """Content of gzip data up to any damage or truncation, and what is wrong with them; empty if nothing is.
 
     Raises
     ------

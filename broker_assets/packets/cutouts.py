@@ -22,9 +22,9 @@ from broker_assets.packets.tables import CUTOUT_KINDS
 from broker_assets.storage.fits_headers import refuse_impossible
 
 FITS_MAXIMUM: Final = 64 << 20
-"""A stamp larger than this when decompressed is hostile."""
+"""Bytes: a stamp that is larger when decompressed is taken for malicious."""
 PIXELS_MAXIMUM: Final = 1 << 24
-"""Pixels of an image, also of the picture made of it; stamps have some thousands."""
+"""Pixels of an image, and of the picture made from it, at most; stamps have some thousands."""
 NEUTRAL_GREY: Final = 128
 """Grey level of pixels without a value."""
 
@@ -74,7 +74,7 @@ def from_datum(datum: bytes, schema: AvroSchema, kind: str) -> bytes:
 
 @functools.lru_cache(maxsize=16)
 def _reader(schema: str) -> tuple[dict[str, str], PacketReader]:
-    """Fields with cutouts by their kind, and what reads them; a tenth of a second for each new schema."""
+    """Fields with cutouts by their kind, and their reader; takes a tenth of a second for each new schema."""
     parsed = json.loads(schema)
     known = leaf_fields(parsed)[""]
     fields = {kind: field for kind, field in adapter_of(parsed).CUTOUTS.items() if field in known}

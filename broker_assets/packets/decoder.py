@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from broker_assets.database.point_identity import exposures, sane_time
 from broker_assets.packets.bisection import isolated
-from broker_assets.packets.framing import FramedPackets, FramedSchema, Framer, PacketFailure, keep
+from broker_assets.packets.failures import PacketFailure
+from broker_assets.packets.framing import FramedPackets, FramedSchema, Framer, keep
 from broker_assets.packets.light_curves import LIGHT_CURVE
 from broker_assets.packets.limits import BATCH_BYTES, MESSAGE_BYTES, ROWS_PER_BYTE, BatchTooLarge
 from broker_assets.packets.named_types import AvroSchema
@@ -38,7 +39,7 @@ DECODER_VERSION: Final = "5"
 """Increased whenever the tables made from the same packets change."""
 
 NAMED_FIELDS: Final = 20
-"""Unknown fields of a schema that are named in the log."""
+"""Unknown fields of a schema that are named in the log, at most."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -96,7 +97,7 @@ class Identified:
 
 @dataclass
 class _Budget:
-    """What the rows of a batch may take."""
+    """Memory that the rows of a batch may take."""
 
     most_bytes: int | None
     packets: int
@@ -114,7 +115,7 @@ class AlertDecoder:
     Parameters
     ----------
     survey : str or SurveyAdapter
-        "rubin", "ztf" or "elasticc"; or what reads the packets of another survey.
+        "rubin", "ztf" or "elasticc"; or the adapter of another survey.
     framing : str
         "confluent", "container" or "bare".
     schemas : SchemaSource, optional
@@ -122,10 +123,10 @@ class AlertDecoder:
     topic : str, optional
         Topic of the stream, which determines the schema of bare datums.
     batch_bytes : int or None
-        Limit of what the messages of a batch may have once decompressed; their rows may have `ROWS_PER_BYTE` times
-        as much. None for callers that cannot divide a batch.
+        Limit for the messages of a batch once decompressed, bytes; their rows may have `ROWS_PER_BYTE` times as many.
+        None for callers that cannot divide a batch.
     message_bytes : int
-        Limit of one message, as received and once decompressed.
+        Limit for one message, bytes, as received and once decompressed.
 
     Raises
     ------

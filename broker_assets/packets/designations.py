@@ -2,7 +2,7 @@
 
 Packed and unpacked forms are those of the Minor Planet Center (MPC, "Packed Provisional and Permanent Designations" and
 "Extended Packed Provisional Designation Scheme"). Rubin's `ssObjectId` is the packed provisional designation read as
-a number; ZTF's objects get theirs in the same way, so that both surveys mean one object by one number.
+a number; ZTF's objects get theirs in the same way, so that an object has the same number in both surveys.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ FIRST_EXTENDED: Final = 620
 LARGEST_CYCLE: Final = FIRST_EXTENDED + (62**4 - 1) // 25
 _IDENTIFIER_BYTES: Final = 8
 _OLD_STYLE: Final = 1925
-"""Designations of earlier years are written with an A for the century."""
+"""Designations of earlier years are written with an A instead of the first digit of the year."""
 _YEARS: Final = range(1800, 2200)
 _TYPES: Final = "CPDXAI"
 
@@ -49,7 +49,7 @@ _PACKED_COMET: Final = re.compile(rf"([{_TYPES}])?([A-L])(\d\d)([A-HJ-Y])([0-9A-
 
 
 class NotADesignation(ValueError):
-    """A text is not a designation, or one that cannot be packed; the message says which."""
+    """A text is not a designation, or is one that cannot be packed; the message says which."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Designation:
     def identifier(self) -> int:
         """Its packed form as a number, eight bits a character, the first one highest.
 
-        That this is Rubin's `ssObjectId` follows from its packets, which have both.
+        Rubin's packets, which contain both, show that this is its `ssObjectId`.
         """
         return int.from_bytes(self.packed.encode("ascii"), "big")
 
@@ -95,7 +95,7 @@ def designation(text: str) -> Designation:
     Raises
     ------
     NotADesignation
-        If it is none.
+        If it is not a designation.
 
     Examples
     --------

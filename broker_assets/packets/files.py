@@ -1,7 +1,7 @@
 """Alert packets in files: any of the three framings, recognised by their bytes, and files of the packet archive.
 
-For use at a terminal and in tests; the stream knows its framing and does not guess. A failure to read one file, schema
-or packet is an error of that one only, and the others are read.
+For use at a terminal and in tests; the stream knows its framing and does not guess. A file, schema or packet that
+cannot be read is reported, and the others are read.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class FileTables:
     surveys: list[str]
     """Survey of each of `tables`."""
     errors: dict[int, str] = field(default_factory=dict)
-    """Row in `packets` to what is wrong with it."""
+    """What is wrong with packets, by their row in `packets`."""
 
 
 class Schemas:
@@ -131,7 +131,7 @@ class Schemas:
         """Why a datum cannot be read with a schema to its last byte; None if it can."""
         try:
             if schema.fingerprint not in self._readers:
-                # Without any column, every byte is examined nevertheless.
+                # Every byte is examined even though no column is read.
                 self._readers[schema.fingerprint] = PacketReader(schema.schema, {"": []}, to_end=True)
             failures = self._readers[schema.fingerprint].read([datum]).failures
         except SchemaError as error:
@@ -228,7 +228,7 @@ def _read_bytes(name: str, content: bytes, schemas: Schemas) -> FilePacket:
         return FilePacket(name, 0, "bare", content, schemas.of_bare(content, name))
     except SchemaNotFound as error:
         if confluent is not None:
-            return confluent  # reading it says what is wrong
+            return confluent  # the error of reading it says what is wrong
         return FilePacket(name, 0, error=reason or str(error))
 
 
@@ -364,7 +364,7 @@ def describe(chunk: FileTables) -> list[dict[str, Any]]:
 
 
 def schema_version(packet: FilePacket) -> str | None:
-    """Version of a packet's schema: from the packet itself, else the schema, else its name.
+    """Version of a packet's schema: from the packet itself, else from the schema, else from the name of the schema.
 
     Examples
     --------

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from broker_assets.packets.container import ContainerError, read_blocks, read_header
+from broker_assets.packets.failures import PacketFailure
 from broker_assets.packets.limits import BATCH_BYTES, MESSAGE_BYTES, SCHEMAS_KEPT, BatchTooLarge
 from broker_assets.packets.named_types import AvroSchema, spell_out
 from broker_assets.packets.registry import RegistryUnavailable, SchemaNotFound, SchemaSource
@@ -29,18 +30,6 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 FRAMINGS: Final = ("confluent", "container", "bare")
-
-
-@dataclass(frozen=True)
-class PacketFailure:
-    """Why one packet of a batch could not be used."""
-
-    packet: int
-    """Position in the batch."""
-    reason: str
-    """One readable line: what is wrong, and where."""
-    traceback: str = ""
-    """Python traceback, if code raised."""
 
 
 @dataclass(frozen=True)
@@ -102,9 +91,9 @@ class Framer:
     topic : str, optional
         Topic of bare datums.
     batch_bytes : int or None
-        Limit of what the messages of one call may have once decompressed.
+        Limit for the messages of one call once decompressed, bytes.
     message_bytes : int
-        Limit of one message, as received and once decompressed.
+        Limit for one message, bytes, as received and once decompressed.
 
     Raises
     ------
@@ -203,7 +192,7 @@ class Framer:
             try:
                 schema = self._source.for_topic(self._topic)
             except SchemaNotFound as error:
-                # A stream without schema is an error of the settings, not of every packet: it ends the batch.
+                # A stream without a schema is a fault of the settings, not of each packet: it ends the batch.
                 raise RegistryUnavailable(str(error)) from error
             known = self._by_text[b""] = FramedSchema(schema, fingerprint(schema))
         return payload, 0, len(payload), known

@@ -1,4 +1,4 @@
-"""Where the message of an archived packet was in Kafka."""
+"""The place in Kafka from which an archived packet was received."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def kafka_place(url: str, position: int, length: int) -> Place:
     Returns
     -------
     Place
-        With the problem instead, if the file cannot be read or has no such packet.
+        Holds the problem instead, if the file cannot be read or has no such packet.
     """
     try:
         header = read_archive_header(url)

@@ -1,7 +1,7 @@
 """The light curves of packets: all their points, with the few columns that features are computed from.
 
-The rows to be stored are those that are not stored yet (`decoder`). What is computed of an alert needs every point that
-its packet lists; the pass that identifies points reads these columns of them on the way.
+The decoder only reads rows in full that are not stored yet. What is computed for an alert needs every point that its
+packet lists, so the pass that identifies points reads these columns, too.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LIGHT_CURVE: Final = pa.schema(
 others; flux on the difference image, nJy; reliability, NaN where there is none."""
 
 COLUMNS: Final = frozenset({"diasourceid", "midpointmjdtai", "band", "psfflux", "reliability", WITHDRAWN})
-"""Columns that a point is made from."""
+"""Columns from which a point is made."""
 
 _BANDS: Final = pa.array(BANDS)
 
@@ -55,8 +55,8 @@ def light_curve(
     Returns
     -------
     pyarrow.Table
-        `LIGHT_CURVE`, of a packet its own source first. Without points that lack a time or a flux, that the survey has
-        withdrawn, and that repeat the packet's own source; of forced points only those before the first source.
+        `LIGHT_CURVE`, the packet's own source first. Left out are points that lack a time or a flux, that the survey
+        has withdrawn, or that repeat the packet's own source, and forced points after the first source.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Known solar-system objects in packets that give their names only."""
+"""Known solar-system objects in packets that only give their names."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class NamedObjects:
     unpacked: pa.Array
     """Designations as they are written; string."""
     not_understood: int
-    """Rows with a text that is not a designation."""
+    """Number of rows with a text that is not a designation."""
 
 
 def named_objects(names: Column) -> NamedObjects:

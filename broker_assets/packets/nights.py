@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from broker_assets.packets.timescales import tai_to_utc
 
 NOON_UTC_HOURS: Final[dict[str, float]] = {"rubin": 16.0, "elasticc": 16.0, "ztf": 20.0}
-"""Local noon in hours of UTC: Cerro Pachón at a fixed UTC−4 (ELAsTiCC simulates it), Palomar at a fixed UTC−8."""
+"""Local noon in hours UTC: Cerro Pachón (also simulated by ELAsTiCC) at a fixed UTC−4, Palomar at a fixed UTC−8."""
 
 _MJD_OF_UNIX_EPOCH: Final = 40_587
 

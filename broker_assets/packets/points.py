@@ -1,4 +1,4 @@
-"""The points of the histories of packets before they are read: which there are, and when they were measured."""
+"""The points of the histories of packets before they are read in full: which there are, and when they were measured."""
 
 from __future__ import annotations
 

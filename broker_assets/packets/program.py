@@ -232,7 +232,7 @@ class _Compiler:
             straight = not self.in_layout and leaves(kind) >= LAYOUT_FIELDS
             begun = self.begin_layout(table) if straight else -1
             if straight and not name and table and not nullable:
-                self.operations[begun][3] = 1  # nothing else writes these columns of a row
+                self.operations[begun][3] = 1  # no other operation writes these columns of a row
             self.in_layout = self.in_layout or straight
             self.record(kind, table, name, nullable=nullable, live=live, final=final)
             if straight:

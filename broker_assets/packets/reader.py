@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from broker_assets.packets import opcodes, walk
 from broker_assets.packets.columns import Assembler, BadValue, Buffers
+from broker_assets.packets.failures import PacketFailure
 from broker_assets.packets.limits import READ_BYTES
 from broker_assets.packets.naming import column_names
 from broker_assets.packets.program import Program, compile_program
@@ -27,7 +28,7 @@ from broker_assets.packets.unions import expand, merge, union_columns
 MAXIMUM_PAYLOAD = 2**31 - 1  # bytes; positions are kept in 32 bits
 MAXIMUM_ITEMS = 2**20
 FIRST_ROWS = 1024  # rows for which every table has memory from the beginning
-ROW_BYTES = 8  # a point of a history has more bytes than this; others only cost another allocation
+ROW_BYTES = 8  # a point of a history has more bytes than this; smaller items only cost another allocation
 FIRST_PACKETS = 8  # this many packets are assumed to be alike when the number of rows is estimated
 
 _REASONS = {
@@ -46,28 +47,18 @@ _REASONS = {
 
 
 @dataclass(frozen=True)
-class PacketFailure:
-    """A packet that could not be read."""
-
-    packet: int
-    """index of the payload"""
-    reason: str
-    """what is wrong, at which byte of the payload, in which field"""
-
-
-@dataclass(frozen=True)
 class DecodedPackets:
     """The data read from a batch."""
 
     tables: dict[str, pa.Table]
-    """``""`` is the root, others are arrays by path; the first column ``packet`` is the int32 index of the payload"""
+    """``""`` is the root, others are arrays by path; the first column ``packet`` is the int32 index of the payload."""
     failures: list[PacketFailure]
-    """in the order of the payloads; a packet that failed has no row in any table"""
+    """In the order of the payloads; a packet that failed has no row in any table."""
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """Which items of a table are read. Where the others end is known from an earlier walk: the column ``@end``."""
+    """Which items of a table are read. The ends of the others are known from an earlier walk: the column ``@end``."""
 
     mask: NDArray[np.bool_]
     """(m,) for each item whether it is read"""
@@ -176,7 +167,7 @@ class PacketReader:
         fail. Otherwise reading stops after the last wanted field and the rest is not examined. Default: True if
         everything is read and False if `columns` are given.
     maximum_items : int, optional
-        A packet with more items in all of its arrays fails; this limits the memory a hostile packet can claim.
+        A packet with more items in all of its arrays fails; this limits the memory that a malicious packet can claim.
     maximum_bytes : int, optional
         Memory for the rows of one call of `read`.
 
@@ -249,7 +240,7 @@ class PacketReader:
         starts, ends : (n,) int64 array, optional
             First byte of the datum in each payload and the byte after it; the whole payload by default.
         keep : dict of Chosen, optional
-            Table to the items of it that are read; the others are walked over.
+            Items that are read, by table; the others are skipped.
 
         Returns
         -------
@@ -343,7 +334,7 @@ class PacketReader:
     ) -> tuple[Buffers, NDArray[np.int64], NDArray[np.int64]]:
         count = len(addresses)
         tables = len(program.tables)
-        # Previous packets may have been unlike these: a packet with this many rows has bytes for them.
+        # Previous packets may have been different; a packet cannot have more rows than its bytes allow for.
         most_rows = int((ends - starts).clip(0).sum()) // ROW_BYTES
         guess = [count + 1]
         guess += [

@@ -1,7 +1,7 @@
 """Divides the block of a container into its records.
 
-A block does not say where its records end: they must be read one after the other. The compiled walk does it, with its
-bounds, and without making values: a value that no program can represent does no harm.
+A block does not say where its records end: they must be read one after the other. The compiled walk does this within
+its limits and without creating values, so a value that cannot be represented does no harm.
 """
 
 from __future__ import annotations

@@ -158,13 +158,13 @@ class SchemaRegistry:
     Parameters
     ----------
     url : str
-        Base address of the registry.
+        Base URL of the registry.
     cache_folder : path, optional
         Folder where schemas are kept between processes; None keeps them in memory only.
     credentials : (user, password), optional
         Basic authentication.
     ca_file : path, optional
-        Certificates (PEM) that the registry's is checked with; none means those of the system.
+        CA certificates (PEM) to verify that of the registry; default: those of the system.
     timeout : float
         Time limit of a request, seconds.
     attempts : int
@@ -182,7 +182,7 @@ class SchemaRegistry:
         attempts: int = 4,
     ) -> None:
         self.url = url.rstrip("/")
-        # Ids are those of one registry: another address must not find this one's schemas.
+        # Ids belong to one registry: another URL must not find the schemas of this one.
         identity = hashlib.sha256(self.url.encode()).hexdigest()[:12]
         self._folder = Path(cache_folder) / identity if cache_folder is not None else None
         self._known: dict[str, AvroSchema] = {}
@@ -351,14 +351,14 @@ def schema_source(
     Parameters
     ----------
     registry : str or SchemaSource, optional
-        Address or client of a schema registry.
+        URL or client of a schema registry.
     schemas : path, optional
         File or folder of schemas, which is asked before the registry.
 
     Returns
     -------
     SchemaSource
-        Where neither is given, Rubin's own schemas if their package is installed.
+        If neither is given, Rubin's own schemas if their package is installed.
     """
     sources: list[SchemaSource] = []
     if schemas is not None:

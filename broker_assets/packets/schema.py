@@ -1,7 +1,7 @@
 """Avro schemas: the tree of their types.
 
-This module holds what can be said about one schema without looking at data. Types that are defined in other files or
-schemas are put into it by `named_types`; how bytes are read is the subject of `program` and `walk`.
+This module covers what is known about one schema without data. `named_types` inserts types that are defined in other
+files or schemas; `program` and `walk` read bytes.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ from typing import Any, Final, TypeAlias
 PRIMITIVES = ("null", "boolean", "int", "long", "float", "double", "bytes", "string")
 
 MAXIMUM_TEXT: Final = 1 << 20
-"""Bytes of a schema's JSON; Rubin's, with all its documentation, has a tenth of that."""
+"""Bytes of a schema's JSON, at most; Rubin's, with all its documentation, has a tenth of that."""
 MAXIMUM_TYPES: Final = 50_000
-"""Types of a schema with every name replaced by its definition. A few names can stand for more than any memory."""
+"""Types of a schema with every name replaced by its definition, at most. A few names can expand beyond any memory."""
 MAXIMUM_NAMES: Final = 1 << 26
-"""Characters of the dotted names of all its types together."""
+"""Characters of the dotted names of all its types together, at most."""
 MAXIMUM_DEPTH: Final = 64
-"""Types within types."""
+"""Levels of nested types, at most."""
 MAXIMUM_FIXED: Final = 1 << 26
-"""Bytes of a `fixed`: no packet is larger. Sums and products of sizes and numbers of types stay far below 2⁶³."""
+"""Bytes of a `fixed`, at most: no packet is larger. Sums and products of sizes and numbers of types stay far below 2⁶³.
+"""
 
 Schema: TypeAlias = str | Mapping[str, Any] | Sequence[Any]
 
@@ -118,7 +119,7 @@ AvroType: TypeAlias = Primitive | Fixed | Enum | Array | Map | Union | Record
 
 
 def parse(schema: Schema | str) -> Any:
-    """Return a schema as decoded JSON, whether given so or as text.
+    """Return a schema as decoded JSON, whether it is given as JSON or as text.
 
     Examples
     --------
@@ -151,7 +152,7 @@ def parse_text(text: str | bytes) -> Any:
 
 
 def qualified(name: str, namespace: str | None) -> str:
-    """A name with the namespace that it is used in, unless it has one of its own.
+    """A name with the namespace in which it is used, unless it has one of its own.
 
     Examples
     --------
@@ -162,7 +163,7 @@ def qualified(name: str, namespace: str | None) -> str:
 
 
 def full_name(schema: Mapping[str, Any], namespace: str | None) -> str:
-    """Name of a named type with its namespace; the surrounding one where it gives none.
+    """Name of a named type with its namespace, which is the enclosing one if it gives none.
 
     Raises
     ------
@@ -194,7 +195,7 @@ def inner_namespace(full: str) -> str | None:
 
 @contextmanager
 def well_formed() -> Iterator[None]:
-    """Turn what malformed schemas provoke into `SchemaError`, and what deep ones do into `UnsupportedSchema`."""
+    """Turn exceptions caused by malformed schemas into `SchemaError`, those by deep ones into `UnsupportedSchema`."""
     try:
         yield
     except SchemaError:
@@ -295,7 +296,7 @@ class _Size:
     types: int
     depth: int
     characters: int
-    """Of the dotted names of its parts."""
+    """Characters of the dotted names of its parts."""
 
 
 def _require_bounded(kind: AvroType, measured: dict[int, _Size]) -> _Size:

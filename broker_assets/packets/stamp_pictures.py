@@ -1,4 +1,4 @@
-"""Stamps as a reader wants them: north up, east to the left, at one scale, with arrows, a bar and a cross-hair.
+"""Stamps for people to look at: north up, east to the left, at one scale, with arrows, a bar and a cross-hair.
 
 Science and template share the limits of an asinh stretch, from the science image; the difference is linear and
 symmetric about zero. Pixels without a value are hatched.
@@ -20,7 +20,7 @@ from broker_assets.plots import label_font
 from broker_assets.storage.fits_headers import refuse_impossible
 
 SIDE: Final = 240
-"""Pixels of a picture, at least."""
+"""Pixels along the side of a picture, at least."""
 _SOFTENING: Final = 10.0
 _PERCENTILES: Final = (0.5, 99.5)
 _BAR: Final = 5.0
@@ -36,7 +36,7 @@ class Stamp:
     pixels: NDArray[np.float64]
     """(n, n); the first row is the top one; NaN where there is no value."""
     arcsec: float | None
-    """Size of a pixel; None if the orientation is unknown."""
+    """Size of a pixel, arcsec; None if the orientation is unknown."""
     target: tuple[float, float] | None
     """Column and row of the source in `pixels`; None if unknown."""
 
@@ -68,7 +68,7 @@ def oriented(fits: bytes, position: tuple[float, float] | None = None) -> Stamp:
     middle = np.array([(columns - 1) / 2, (rows - 1) / 2])
     centre = np.radians(sky.wcs_pix2world([middle], 0)[0])
     east, north = _directions(*centre)
-    # Where a step of one arcsec to the east, and one to the north, leads.
+    # Positions one arcsec to the east and one arcsec to the north.
     moved = [_coordinates(_vector(*centre) + math.radians(1 / 3600) * direction) for direction in (east, north)]
     steps = sky.wcs_world2pix(np.degrees(moved), 0) - middle
     along = np.column_stack(list(steps))  # pixels per arcsec
@@ -95,7 +95,7 @@ def oriented(fits: bytes, position: tuple[float, float] | None = None) -> Stamp:
 
 
 def _vector(ra: float, dec: float) -> NDArray[np.float64]:
-    """Direction of a position, radians."""
+    """Unit vector of a position, radians."""
     return np.array([math.cos(dec) * math.cos(ra), math.cos(dec) * math.sin(ra), math.sin(dec)])
 
 
@@ -111,14 +111,14 @@ def _coordinates(vector: NDArray[np.float64]) -> tuple[float, float]:
 
 
 def limits(pixels: NDArray[np.float64], *, difference: bool) -> tuple[float, float]:
-    """Values that are black and white.
+    """Values that are drawn black and white.
 
     Parameters
     ----------
     pixels : float64 array
-        Of the science image, or of the difference.
+        Values of the science or the difference image.
     difference : bool
-        Whether they are symmetric about zero.
+        Whether the limits are symmetric about zero.
 
     Examples
     --------
@@ -161,7 +161,7 @@ def stamp_png(stamp: Stamp, low: float, high: float, *, stretched: bool) -> byte
 
 
 def stamps_png(stamps: Sequence[tuple[Stamp, tuple[float, float], bool]]) -> bytes:
-    """Draw stamps side by side, a pixel of the picture for one of the stamp, and nothing else in it.
+    """Draw stamps side by side, one pixel of the picture per pixel of a stamp, without annotations.
 
     Parameters
     ----------
@@ -243,7 +243,7 @@ def _sky(fits: bytes) -> Any:
             warnings.simplefilter("ignore", FITSFixedWarning)
             header = next(unit.header for unit in units if getattr(unit, "is_image", False) and len(unit.shape) == 2)
             found = WCS(header)
-            # Galactic, ecliptic and B1950 images have another north; those of surveys have that of ICRS.
+            # Galactic, ecliptic and B1950 images have another north; images of surveys have that of ICRS.
             is_known = found.wcs.lngtyp == "RA" and str(found.wcs.radesys).strip() in ("", "ICRS", "FK5")
             axes = (found.naxis, found.wcs.lng, found.wcs.lat)
             return found if found.has_celestial and is_known and axes == (2, 0, 1) else None

@@ -1,4 +1,4 @@
-"""Stamps of a batch of packets as arrays, for what computes with their pixels."""
+"""Stamps of a batch of packets as arrays, for computations on their pixels."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from broker_assets.packets.surveys import adapter_of
 _CARD: Final = 80
 _BLOCK: Final = 2880
 _MOST_CARDS: Final = 360
-"""Cards of a header that are looked through; others are left to astropy."""
+"""Header cards that are searched, at most; longer headers are left to astropy."""
 _FLOATS: Final[dict[str, np.dtype[Any]]] = {"-32": np.dtype(">f4"), "-64": np.dtype(">f8")}
 
 _readers: dict[tuple[str, tuple[str, ...]], PacketReader | None] = {}
 
 
 class Stamps:
-    """The stamps in the packets of a batch, read when they are asked for.
+    """The stamps in the packets of a batch, read on request.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class Stamps:
         self._framed: FramedPackets | None = framed
 
     def release(self) -> None:
-        """Give up the packets: they have no stamps from now on."""
+        """Release the packets; from now on they have no stamps."""
         self._framed = None
 
     def __call__(self, packets: NDArray[np.integer], kinds: Sequence[str], size: int) -> NDArray[np.float32]:
@@ -48,8 +48,8 @@ class Stamps:
         kinds : sequence of str
             "science", "template", "difference".
         size : int
-            Pixels along a side. Larger stamps are cropped, smaller ones padded with NaN; the middle pixel, of an even
-            number the one above and right of the middle, stays in the middle.
+            Pixels along a side. Larger stamps are cropped, smaller ones padded with NaN; the central pixel (for an even
+            size, the one above and to the right of the centre) stays central.
 
         Returns
         -------
@@ -82,7 +82,7 @@ class Stamps:
 
 
 def _reader(schema: FramedSchema, kinds: tuple[str, ...]) -> tuple[PacketReader | None, dict[int, str]]:
-    """What reads the stamps of packets of a schema, and the field of each kind that they have."""
+    """Reader for the stamps in packets of a schema, and the field of each kind that the schema has."""
     try:
         cutouts = adapter_of(schema.schema).CUTOUTS
     except ValueError:
@@ -120,9 +120,9 @@ def _place(target: NDArray[np.float32], content: bytes) -> None:
 
 
 def _simple(fits: bytes) -> NDArray[Any] | None:
-    """The image in the primary unit of a FITS file, if it is one of floating-point numbers without scaling.
+    """The image in the primary HDU of a FITS file, if it has floating-point numbers without scaling.
 
-    The stamps of all surveys are; astropy takes a hundred times as long for one.
+    The stamps of all surveys do; astropy takes a hundred times as long to read one.
     """
     values: dict[bytes, str] = {}
     for card in range(_MOST_CARDS):

@@ -1,7 +1,7 @@
 """The internal tables, into which a batch of packets of any survey is converted.
 
 Columns and types are those of `broker_assets.database.tables`, declared once there, without the provenance columns,
-which the ingest adds. A table of a batch has those columns that the batch's schemas can fill: an absent column is null
+which the ingest adds. A table of a batch has the columns that the batch's schemas can fill; an absent column means null
 throughout. Every table begins with `packet`, the packet's position in the batch.
 """
 
@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from broker_assets.database import tables as sql
 from broker_assets.database.arrow import arrow_schema
-from broker_assets.packets.framing import PacketFailure
+from broker_assets.packets.failures import PacketFailure
 from broker_assets.packets.values import cast_where_possible
 
 PACKET: Final = pa.field("packet", pa.int32(), nullable=False)
@@ -101,8 +101,8 @@ class AlertTables:
     failures: list[PacketFailure] = field(default_factory=list)
     """Packets without rows in any table, and why."""
     omitted: Mapping[str, int] = field(default_factory=dict)
-    """Values, points of histories and records about objects that are damaged or not understood and were left out of
-    packets that are stored without them, by reason."""
+    """Number of values, points of histories and records about objects, by reason, that are damaged or not understood
+    and were left out of packets stored without them."""
 
 
 TABLE_NAMES: Final = tuple(item.name for item in fields(AlertTables) if item.name in SCHEMAS)
@@ -161,7 +161,7 @@ def concatenate(name: str, parts: Iterable[pa.Table]) -> pa.Table:
         return empty(name)
     if len(kept) == 1:
         return kept[0]
-    # Absent columns are null where they are absent, including those that SQL declares not null.
+    # Rows of tables without a column get null there, even for columns that SQL declares not null.
     loose = [part.cast(pa.schema([item.with_nullable(True) for item in part.schema])) for part in kept]
     joined = pa.concat_tables(loose, promote_options="default")
     return joined.select([column for column in SCHEMAS[name].names if column in joined.column_names])

@@ -1,7 +1,7 @@
 """The value of a field that is a union of several types, as one column.
 
-The compiled reader has a column for each branch (`naming`). A field that was a number or null and may now also be
-written as another type, as after a change of a schema, is still one field to those who read it.
+The compiled reader has a column for each branch (`naming`). A field that was a number or null and, after a change of
+the schema, may also have another type, is still one field for readers.
 """
 
 from __future__ import annotations
@@ -64,14 +64,14 @@ def merge(rows: pa.Table, wanted: Mapping[str, Sequence[str]]) -> pa.Table:
     """Replace the columns of branches by one for each union.
 
     It has the common type of its branches: of numbers the wider one, else text, which a reader that expects a number
-    can parse. What has no text, such as bytes that are not UTF-8, is null.
+    can parse. A value that cannot be text, such as bytes that are not UTF-8, becomes null.
 
     Parameters
     ----------
     rows : Table
         With the columns of branches.
     wanted : mapping of str to sequence of str
-        Name of a union to the columns of its branches.
+        Columns of the branches of a union, by its name.
     """
     for name, parts in wanted.items():
         columns = [rows[part] for part in parts]
@@ -87,7 +87,7 @@ def _common(kinds: Sequence[pa.DataType]) -> pa.DataType:
     if all(pa.types.is_integer(kind) for kind in kinds):
         return pa.int64()
     if all(pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in kinds):
-        # Identifiers do not survive as floats.
+        # Large identifiers would lose digits as floats.
         return pa.float64() if not any(kind == pa.int64() for kind in kinds) else pa.string()
     return pa.string()
 

@@ -1,7 +1,7 @@
 """Which rows and values of packets are usable: the same for all surveys, after every adapter.
 
-A row needs its keys, and a point a time that is a modified Julian date: a Julian date, Unix seconds or milliseconds,
-zero and infinity are not. In addition, the stream stores only points within `MJD_MINIMUM` and `MJD_MAXIMUM`.
+A row needs its keys, and a point a time that is a plausible modified Julian date: not a Julian date, Unix seconds or
+milliseconds, zero or infinity. In addition, the stream stores only points within `MJD_MINIMUM` and `MJD_MAXIMUM`.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def _with_sane_times(name: str, rows: pa.Table, column: str, omitted: Counter[st
     damaged = ~_is_mjd(times) & ~unknown
     if not damaged.any() and np.count_nonzero(unknown) == rows[column].null_count:
         return rows
-    lost = int((damaged & (times != 0)).sum())  # zero is what surveys write where there is no time
+    lost = int((damaged & (times != 0)).sum())  # surveys write zero where there is no time
     if lost:
         omitted[f"{name}.{column}: no modified Julian date"] += lost
     place = rows.column_names.index(column)

@@ -1,6 +1,6 @@
-"""Values as other people write them, in the types of our columns: what cannot be understood becomes null.
+"""Conversion of values from outside to the types of our columns: what cannot be understood becomes null.
 
-A value that does not fit is a fault of that value, not of the row or the packet around it.
+A value that does not fit only affects itself, not its row or its packet.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def cast_where_possible(values: Column | NDArray[np.generic], kind: pa.DataType)
     Parameters
     ----------
     values : (n,) Arrow column or numpy array
-        Any type, also one that has nothing to do with `kind`.
+        Any type, even one that is unrelated to `kind`.
     kind : DataType
         Type of the result.
 
@@ -51,7 +51,7 @@ def cast_where_possible(values: Column | NDArray[np.generic], kind: pa.DataType)
         cast: Column = pc.cast(values, kind, safe=not (_is_number(values.type) and pa.types.is_floating(kind)))
         if not (pa.types.is_floating(kind) and pa.types.is_floating(values.type) and kind != pa.float64()):
             return cast, 0
-        # Arrow makes infinity of what is too large for a shorter type.
+        # Arrow turns numbers that are too large for a shorter type into infinity.
         cast = pc.if_else(pc.and_(pc.is_inf(cast), pc.is_finite(values)), None, cast)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         cast = _numbers(values, kind) if _is_number(values.type) and pa.types.is_integer(kind) else _each(values, kind)
@@ -76,7 +76,7 @@ def _numbers(values: Column, kind: pa.DataType) -> Column:
 
 
 def _each(values: Column, kind: pa.DataType) -> Column:
-    """Cast distinct values one by one; rare, so that it may take time."""
+    """Cast distinct values one by one: slow, but rarely needed."""
     try:
         encoded = pc.dictionary_encode(values)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):

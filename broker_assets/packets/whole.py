@@ -11,9 +11,9 @@ from broker_assets.packets.named_types import AvroSchema
 from broker_assets.packets.reader import PacketReader
 
 WHOLE_ITEMS: Final = 100_000
-"""Items of arrays in a packet that is shown; a year of Rubin's history has a hundredth of that."""
+"""Items of arrays in a packet that is shown, at most; a year of Rubin's history has a hundredth of that."""
 WHOLE_BYTES: Final = 16 << 20
-"""Bytes of a packet that is shown."""
+"""Bytes of a packet that is shown, at most."""
 
 
 class WholePacketError(ValueError):
@@ -33,7 +33,7 @@ def read_whole(datum: bytes, schema: AvroSchema) -> dict[str, Any]:
     Returns
     -------
     dict
-        By field. Times are `datetime`, unless a time in the packet has none: then all are numbers as written.
+        By field. Times are `datetime`; if any time in the packet cannot be one, all are numbers as written.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def read_whole(datum: bytes, schema: AvroSchema) -> dict[str, Any]:
 
 
 def _for_reading(schema: Any, *, keep_logical: bool) -> Any:
-    """A schema without what only matters to writers, which often is wrong, and perhaps without logical types."""
+    """A schema without attributes that only matter to writers and are often wrong, optionally without logical types."""
     if isinstance(schema, list):
         return [_for_reading(branch, keep_logical=keep_logical) for branch in schema]
     if not isinstance(schema, dict):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from broker_assets.packets.bisection import isolated
-from broker_assets.packets.framing import PacketFailure
+from broker_assets.packets.failures import PacketFailure
 from broker_assets.packets.limits import BatchTooLarge
 
 

@@ -52,7 +52,7 @@ _POINT_COLUMNS: Final[Mapping[PointKind, tuple[str, ...]]] = {
     )
     for kind in PointKind
 }
-"""Columns that are read before it is decided which points are read whole."""
+"""Columns that are read before it is decided which points are read in full."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Destination:
     """Internal table."""
     column: str
     convert: Callable[[Column], Column] | None = None
-    """Applied to the whole column; None keeps the values."""
+    """Function applied to the whole column; None keeps the values."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class SurveyAdapter(ABC):
     OPTIONAL: ClassVar[tuple[str, ...]] = ()
     """Records that a packet may lack; the reader gives their presence."""
     HISTORY: ClassVar[Mapping[str, tuple[str, ...]]]
-    """Path of each array of points to the internal tables that its points go to."""
+    """Internal tables to which the points of an array go, by path of the array."""
     LIGHT_CURVE: ClassVar[Collection[str]] = light_curves.COLUMNS
     """Columns of sources and forced points whose fields are read for `light_curve`."""
     NUMBERS_EXPOSURES: ClassVar[bool] = True
@@ -123,8 +123,8 @@ class SurveyAdapter(ABC):
     ) -> tuple[dict[str, pa.Table], Counter[str]]:
         """Internal tables by name, and the number of values that are not understood, by reason.
 
-        `identity` has one entry for each row of `decoded[""]`; `packet` identifies the packet. Rows that cannot be
-        stored, for want of an identifier or a time, are removed by the decoder (`usable`).
+        `identity` has one entry for each row of `decoded[""]`; `packet` identifies the packet. The decoder (`usable`)
+        removes rows that cannot be stored because they lack an identifier or a time.
         """
 
     def points(self, decoded: Mapping[str, pa.Table], identity: Identity) -> dict[str, Points]:
@@ -222,8 +222,8 @@ class SurveyAdapter(ABC):
     def present(self, root: pa.Table, record: str) -> NDArray[np.int64]:
         """Rows of the packets that have a record.
 
-        If the schema does not let it be null, as schemas written by Spark, the record is there where one of its
-        fields is not null.
+        If the schema does not allow the record to be null (as in schemas written by Spark), it is present where one of
+        its fields is not null.
         """
         if record in root.column_names:
             return np.flatnonzero(as_integer(root[record]))
@@ -323,9 +323,9 @@ def without_sentinels(column: Column) -> Column:
 
 
 def timestamp_to_mjd_tai(column: Column) -> Column:
-    """UTC timestamps as MJD TAI; null if outside `MJD_MINIMUM` … `MJD_MAXIMUM`. Plain integers are microseconds."""
+    """UTC timestamps as MJD TAI; null if outside `MJD_MINIMUM` … `MJD_MAXIMUM`. Plain integers count microseconds."""
     unit = column.type.unit if pa.types.is_timestamp(column.type) else "us"
-    # As numbers, since Arrow refuses a whole column for one time that another unit cannot represent.
+    # As numbers, since Arrow refuses a whole column if another unit cannot represent one of its times.
     mjd = unix_to_mjd_tai(as_float(pc.cast(column, pa.int64())) / UNITS[unit])
     return pa.array(mjd, mask=~np.isfinite(mjd))
 

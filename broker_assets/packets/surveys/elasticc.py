@@ -60,7 +60,7 @@ _HOST_FIELDS: Final = (
 
 
 def _lower(bands: Column) -> Column:
-    """ELAsTiCC writes Y."""
+    """Names of bands in lower case: ELAsTiCC writes Y."""
     return pc.utf8_lower(pc.utf8_trim_whitespace(bands))
 
 

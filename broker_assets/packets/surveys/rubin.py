@@ -1,8 +1,8 @@
 """Rubin: schemas lsst.v7 to lsst.v11.
 
 Fields have the names of our columns, except for case and those in `_RENAMED`; fluxes are already in nJy, times in MJD
-TAI and positions in ICRS degrees. A field of a version not yet known that has the documented name of one of our columns
-is used for that column.
+TAI and positions in ICRS degrees. If a future version has a field with the documented name of one of our columns, it
+fills that column.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from broker_assets.packets.values import Column
 
 NONDETECTION_SIGMA: Final = 5.0
 """Rubin's `diaNoise` is one standard deviation of the noise, in nJy (E. Bellm, community.lsst.org topic 7067); our
-column is the limit of a detection, five of them (LSE-163, `transSNR`)."""
+column is the detection limit of five standard deviations (LSE-163, `transSNR`)."""
 
 _RECORDS: Final = {
     "diaSource": "source",
@@ -98,7 +98,7 @@ _CONVERTED: Final[Mapping[str, Callable[[Column], Column]]] = {
 def _fields() -> dict[str, Destination | tuple[Destination, ...]]:
     fields: dict[str, Destination | tuple[Destination, ...]] = {}
     for record, name in _RECORDS.items():
-        # Not those that the ingest fills, in case a field ever has the name of one.
+        # Without columns that the ingest fills, in case a field ever has the name of one.
         for column in (SQL_TABLES[name].columns[item] for item in SCHEMAS[name].names if item in SQL_TABLES[name].c):
             documented = column.info.get("documented", column.name)
             fields[f"{record}.{documented}"] = Destination(name, column.name, _CONVERTED.get(documented))
@@ -221,7 +221,7 @@ class RubinAdapter(SurveyAdapter):
 
 
 def _from_solution(documents: Column, key: str) -> Column:
-    """A text in the orbit solutions of the Minor Planet Center, JSON of which nothing else is used; null if empty."""
+    """A text in the orbit solutions (JSON) of the Minor Planet Center, the rest of which is not used; null if empty."""
     found = pc.extract_regex(pc.cast(documents, pa.string()), rf'"{key}": *"(?P<value>[^"\\]+)"')
     return pc.struct_field(found, "value")
 

@@ -1,9 +1,9 @@
 """ZTF: schemas 3.x and 4.x, as written by IPAC and as passed on by other brokers.
 
 Magnitudes become fluxes in nJy with the sign of the subtraction; Julian dates in UTC become MJD in TAI. ZTF gives the
-start of the exposure and, in histories, no exposure time: half of the 30 s that its surveys expose is added to every
-start, so that a source has one time whichever packet contains it. The middle of a longer exposure is later by half of
-what it exceeds 30 s.
+start of the exposure and, in histories, no exposure time: half of the 30 s exposure of its surveys is added to every
+start, so that a source has the same time whichever packet contains it. The true middle of a longer exposure is later,
+by half of its excess over 30 s.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from broker_assets.packets.values import Column, cast_where_possible
 BANDS: Final = ("g", "r", "i")
 """Band of the filter identifiers 1, 2, 3."""
 SENTINEL: Final = -99_998.0
-"""ZTF writes −99999 where the forced photometry has no result; this value and smaller ones mean no value."""
+"""ZTF writes −99999 where the forced photometry has no result; any value up to this one means no value."""
 MAGNITUDE_ERROR: Final = math.log(10) / 2.5
 """Relative error of a flux for an error of one magnitude."""
 HALF_EXPOSURE: Final = 15.0 / 86_400.0
@@ -342,7 +342,7 @@ class ZtfAdapter(SurveyAdapter):
         return table("forced_source", columns, omitted)
 
     def _neighbours(self, values: pa.Table, identity: Identity, omitted: Counter[str]) -> pa.Table:
-        """The nearest known solar-system objects, where there is one."""
+        """The nearest known solar-system object of each source that has one."""
         found = named_objects(_text(values["ssnamenr"]))
         if found.not_understood:
             omitted["solar_system_source.designation: ssnamenr is not understood"] += found.not_understood
@@ -461,7 +461,7 @@ def _sign(spelled: Column, omitted: Counter[str]) -> NDArray[np.float64]:
 
 
 def _magnitudes(values: pa.Table, field: str, omitted: Counter[str]) -> Column:
-    """A column of magnitudes or their errors; null where it has a number that is none, such as −999."""
+    """A column of magnitudes or their errors; null where a number is not a magnitude, such as −999."""
     column, lost = cast_where_possible(values[field], pa.float64())
     low, high = MAGNITUDES
     none = pc.or_(
@@ -485,7 +485,8 @@ def _reliability(values: pa.Table) -> dict[str, Column]:
         }
     deep = pc.is_valid(values["drb"])
     if "drbversion" in names:
-        # Packets older than the score, passed on in a newer schema, have a score of 0 without version.
+        # Packets from before the score existed that are passed on in a newer schema have a score of 0 without a
+        # version.
         deep = pc.and_(deep, pc.not_equal(pc.fill_null(_text(values["drbversion"]), ""), ""))
     columns = {"reliability": without_sentinels(pc.if_else(deep, values["drb"], values["rb"]))}
     if "drbversion" in names and "rbversion" in names:
