@@ -1,1 +1,1 @@
-"""Classifiers of alerts: models in the ONNX format, what they are given, and the scores they return."""
+"""Classifiers of alerts: models in the ONNX format, their inputs, and their scores."""

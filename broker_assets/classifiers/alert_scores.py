@@ -1,9 +1,9 @@
 """Classifiers as an enrichment of alerts: the scores of each alert as facts, the newest of each object as state.
 
-Every active model runs once for a batch. What a model cannot score is counted with its reason and costs nobody else
-anything: the alert is stored, and other models score it. A model that does not end in its time is ended, and rests: one
-that hangs would otherwise take its time from every batch. Which versions are active is looked up for each batch, and
-again when it is written: the stream computes a batch again if that has changed.
+Every active model runs once for a batch. An alert that a model cannot score is counted with the reason, is nevertheless
+stored, and scored by the other models. A model that exceeds its time is stopped, and rests for a while: one that hangs
+would otherwise cost every batch its time limit. The active versions are looked up for each batch, and again when it is
+written: the stream computes a batch again if they have changed.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ FEATURES: Final = "object_features"
 """Table of the features of each alert, which another enrichment computes."""
 
 FAILURES: Final = "failures"
-"""Table of what was not scored, of `Computed`."""
+"""Name of the table, in `Computed`, of what was not scored."""
 
 FIRST_REST, LONGEST_REST = 60.0, 3600.0
-"""Seconds that a model rests after its time was over; twice as long each time, until it ends in time again."""
+"""Seconds that a model rests after exceeding its time; doubled each time, until it keeps to it again."""
 RESTS: Final = "it did not end in its time and rests for a while; later alerts are scored again"
 
 logger = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class AlertScores:
     context : str, optional
         Table of another enrichment with the context of each alert.
     seconds : float
-        Time that a model may take for a batch.
+        Seconds that a model may take for a batch.
     clock : callable
         Seconds, increasing.
     """
@@ -76,7 +76,7 @@ class AlertScores:
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """Tables of earlier enrichments that models have columns of."""
+        """Tables of earlier enrichments from which models may take columns."""
         return tuple(self._tables().values())
 
     @property
@@ -113,7 +113,7 @@ class AlertScores:
         return Computed({ASSET: rows, FAILURES: failures}, batch.revision or 0, {ACTIVE: set_version(active)})
 
     def write(self, computed: Computed, written: Written) -> dict[str, pa.Table]:
-        """Write the scores of alerts that were stored, the state of their objects, and what failed.
+        """Write the scores of alerts that were stored, the state of their objects, and the failures.
 
         Returns
         -------
@@ -133,7 +133,7 @@ class AlertScores:
         return {ASSET: facts_}
 
     def _tables(self) -> dict[str, str]:
-        """Table of an enrichment by its name in descriptions."""
+        """Tables of enrichments by their names in descriptions."""
         return {"features": FEATURES, **({"context": self.context} if self.context else {})}
 
     def _scored(self, active: Iterable[Stored], alerts: pa.Table, inputs: AlertInputs) -> tuple[pa.Table, pa.Table]:
@@ -164,7 +164,7 @@ class AlertScores:
             return self.clock() < self._rests.get(_key(stored), (0, 0.0))[1]
 
     def _remember(self, stored: Stored, *, overtime: bool) -> None:
-        """Let a model rest whose time was over."""
+        """Let a model rest if it exceeded its time."""
         with self._lock:
             if overtime:
                 times = self._rests.get(_key(stored), (0, 0.0))[0] + 1
@@ -225,7 +225,7 @@ _NO_FAILURES: Final = pa.schema(
 
 
 def _triggers(sources: pa.Table) -> pa.Table:
-    """Of the sources of a batch those that triggered its packets."""
+    """The sources of a batch that triggered its packets."""
     return sources.filter(sources["trigger"]) if "trigger" in sources.column_names else sources
 
 
@@ -248,7 +248,7 @@ def _rows(
 
 
 def _failures(alerts: pa.Table, stored: Stored, failed: NDArray[np.int64], reasons: Sequence[str]) -> pa.Table:
-    """A row for each alert that a model has no scores for."""
+    """A row for each alert for which a model has no scores."""
     rows = np.flatnonzero(failed >= 0)
     if not len(rows):
         return _NO_FAILURES

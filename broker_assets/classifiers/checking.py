@@ -1,7 +1,7 @@
-"""Whether a model can be taken into service: read and tried out before it sees an alert.
+"""Whether a model can be used: it is read and tried out before it gets an alert.
 
-A model is a folder with `model.onnx` and `classifier.yaml`. Weights in further files are taken into one file; further
-files outside the folder are refused, since a model could read any file of the machine that way.
+A model is a folder with `model.onnx` and `classifier.yaml`. Weights in further files are merged into one file; files
+outside the folder are refused, since a model could read any file of the machine that way.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LARGEST: Final = 512 << 20
 """Bytes of a model with all its weights; every process that scores alerts has it in memory."""
 LARGEST_DESCRIPTION: Final = 4 << 20
 _TRIED: Final = (1, 2, 33)
-"""Numbers of alerts with which a model is tried."""
+"""Numbers of alerts with which a model is tried out."""
 _WRONG: Final = {1: NOT_FINITE, 2: OUT_OF_RANGE, 3: NOT_ONE}
 
 
@@ -112,7 +112,7 @@ def _require_size(size: int) -> None:
 
 
 def _external(message: Any) -> Iterator[str]:
-    """Files that tensors of a model name, wherever in it they are: in sub-graphs, attributes and functions as well."""
+    """Files that the tensors of a model refer to, anywhere in it: also in sub-graphs, attributes and functions."""
     import onnx
 
     if isinstance(message, onnx.TensorProto):
@@ -133,7 +133,7 @@ def try_out(model: Model) -> None:
     Raises
     ------
     ClassifierError
-        If it fails, or its scores are not what they have to be.
+        If it fails, or its scores are invalid.
     """
     for number in _TRIED:
         feed = {item.name: _invented(item, number, model) for item in model.description.inputs}
@@ -145,7 +145,7 @@ def try_out(model: Model) -> None:
 
 
 def _invented(item: ColumnInput | StampInput, number: int, model: Model) -> NDArray[np.floating]:
-    """Values of alerts: of the first those of missing values, then zeros, then random ones of many sizes."""
+    """Values of invented alerts: those for missing values, then zeros, then random ones of many magnitudes."""
     random = np.random.default_rng(1)
     if isinstance(item, StampInput):
         images = random.normal(size=(number, len(item.stamps), item.size, item.size))

@@ -1,8 +1,8 @@
-"""The default classifier: what it is given, how it is trained, and how it becomes a model in the ONNX format.
+"""The default classifier: its inputs, its training, and its conversion to a model in the ONNX format.
 
-A random forest says which kind of object a light curve is of, an isolation forest how unlike all others it is. Both
-are trained on a simulated survey, whose objects are as simple as their formulas. The classifier shows the way from
-examples to scores of alerts; its scores are not for science.
+A random forest classifies light curves, an isolation forest measures how unlike all others they are. Both
+are trained on a simulated survey, whose objects are as simple as their formulas. The classifier demonstrates the way
+from examples to scores of alerts; its scores are not for science.
 
 Ratios of the columns are computed in the model itself, so that all of it is in one file.
 """
@@ -36,7 +36,7 @@ CLASSES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "flare star": ("star with flares", ("flare star",)),
     "artefact": ("residual of an image subtraction", ("dipole", "artefact")),
 }
-"""Classes, their meaning, and the kinds of objects of the simulated survey that they are."""
+"""Classes with their meaning and the kinds of objects in the simulated survey that belong to them."""
 ANOMALY: Final = "anomaly"
 
 _BANDS: Final = ("g", "r", "i", "z")
@@ -63,7 +63,7 @@ COLUMNS: Final[Mapping[str, float]] = {
     "features.bbbriserate": -1.0,
     "features.bbbtemp": -1.0,
 }
-"""Columns that it is given, and what replaces a missing value."""
+"""Input columns, and the value that replaces a missing one."""
 
 INPUT: Final = ColumnInput.model_validate(
     {"name": "columns", "columns": [{"column": name, "fill": fill} for name, fill in COLUMNS.items()]}
@@ -75,7 +75,7 @@ _PLAIN: Final = tuple(
     if name not in {*_FLUXES, *_NEWEST, "features.firstdiasourcemjdtai", "features.lastdiasourcemjdtai"}
     and "flux" not in name
 )
-"""Columns that trees compare as they are: those that do not depend on the distance of the object."""
+"""Columns that trees compare directly: those that do not depend on the distance of the object."""
 
 _RATIOS: Final[tuple[tuple[Mapping[str, float], Mapping[str, float]], ...]] = (
     ({"features.nposdiasources": 1.0}, {"object.ndiasources": 1.0}),
@@ -91,17 +91,17 @@ _RATIOS: Final[tuple[tuple[Mapping[str, float], Mapping[str, float]], ...]] = (
         for one, other in (("g", "r"), ("r", "i"), ("i", "z"))
     ),
 )
-"""Ratios of sums of columns, each sum by column; 1 is added to the absolute value of the denominator."""
+"""Ratios of weighted sums of columns, each as weight by column; 1 is added to the absolute value of the denominator."""
 
 TREES: Final = 60
 DEPTH: Final = 10
 LEAF: Final = 5
-"""Random forest: number and depth of trees, least examples in a leaf."""
+"""Random forest: number and depth of the trees, and least number of examples in a leaf."""
 ANOMALY_TREES: Final = 60
 ANOMALY_SAMPLE: Final = 256
-"""Isolation forest: number of trees, and examples for each (Liu, Ting & Zhou 2008, ICDM)."""
+"""Isolation forest: number of trees, and of examples for each (Liu, Ting & Zhou 2008, ICDM, p. 413)."""
 HELD_OUT: Final = 0.25
-"""Share of the objects that are not trained with."""
+"""Share of the objects that are held out from training."""
 
 
 class NotEnoughExamples(ValueError):
@@ -115,13 +115,13 @@ class Trained:
     checked: Checked
     """Model and description, ready for the store."""
     confusion: NDArray[np.int64]
-    """(classes, classes) held-out examples by true class (rows) and class with the highest score."""
+    """(classes, classes) number of held-out examples by true class (rows) and class with the highest score."""
     metrics: dict[str, float]
-    """Of held-out examples: accuracy, mean recall over classes, logarithmic loss."""
+    """Metrics of the held-out examples: accuracy, mean recall over classes, logarithmic loss."""
     counts: dict[str, int]
-    """Examples that it was trained with, by class."""
+    """Number of training examples, by class."""
     held_out: int
-    """Examples that it was not trained with."""
+    """Number of held-out examples."""
 
 
 def train(examples: pa.Table, *, seed: int = 1) -> Trained:
@@ -142,7 +142,7 @@ def train(examples: pa.Table, *, seed: int = 1) -> Trained:
     Raises
     ------
     NotEnoughExamples
-        If a class has fewer than ten examples to train with, or none that is held out.
+        If a class has fewer than ten training examples, or no held-out one.
 
     Notes
     -----
@@ -196,7 +196,7 @@ def forests(inputs: NDArray[np.float32], truth: NDArray[np.int64], seed: int) ->
 
 
 def derived(rows: NDArray[np.float64]) -> NDArray[np.float32]:
-    """What the trees compare, from the columns: some as they are, and ratios of sums of them.
+    """The inputs of the trees: some columns as they are, and ratios of sums of columns.
 
     Parameters
     ----------
@@ -226,7 +226,7 @@ def _selections() -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.
 
 
 def held_out(objects: NDArray[np.int64], seed: int) -> NDArray[np.bool_]:
-    """Which examples are not trained with: those of randomly chosen objects."""
+    """Which examples are held out: those of randomly chosen objects."""
     known, place = np.unique(objects, return_inverse=True)
     chosen: NDArray[np.bool_] = np.random.default_rng(seed).random(len(known)) < HELD_OUT
     return chosen[place]
@@ -243,7 +243,7 @@ def _class_trees(forest: Any) -> list[Tree]:
 
 
 def _isolation_trees(isolation: Any) -> list[Tree]:
-    """Trees whose sum is the mean length of the path that isolates a row, of a path among `ANOMALY_SAMPLE` examples."""
+    """Trees whose sum is the mean length of the path that isolates a row, over that among `ANOMALY_SAMPLE` examples."""
     trees = []
     for fitted, columns in zip(isolation.estimators_, isolation.estimators_features_, strict=True):
         tree = Tree.of(fitted.tree_, np.zeros((fitted.tree_.node_count, 1)), np.asarray(columns, np.int64))
@@ -287,7 +287,7 @@ def _model(classes: list[Tree], isolation: list[Tree]) -> bytes:
         helper.make_node("Cast", ["wide"], ["derived"], to=TensorProto.FLOAT),
         forest_node(classes, len(CLASSES), "derived", "probabilities"),
         forest_node(isolation, 1, "derived", "path"),
-        # A path as long as that among random values gives 1/2, one of no length 1.
+        # A path as long as for random values gives 1/2, a path of length 0 gives 1.
         helper.make_node("Mul", ["path", "minus"], ["exponent"]),
         helper.make_node("Pow", ["two", "exponent"], [ANOMALY]),
     ]
@@ -307,7 +307,7 @@ def _model(classes: list[Tree], isolation: list[Tree]) -> bytes:
 
 
 def _description(content: bytes, number: int, examples: pa.Table) -> str:
-    """The YAML next to the model; its version follows from the model."""
+    """The YAML next to the model; its version is derived from the model."""
     about = {
         "name": NAME,
         "version": hashlib.sha256(content).hexdigest()[:12],

@@ -1,6 +1,6 @@
-"""What a model needs and returns, as a small YAML file next to it says.
+"""Inputs and outputs of a model, as described in a small YAML file next to it.
 
-Inputs are columns of what is known of an alert, or its stamps. Outputs are the classes with their meaning. Nothing here
+Inputs are columns of tables about an alert, or its stamps. Outputs are the classes with their meaning. Nothing here
 reads a model.
 """
 
@@ -23,12 +23,12 @@ from broker_assets.database.tables import (
 )
 
 LARGEST_STAMP: Final = 256
-"""Pixels along a side."""
+"""Pixels along a side, at most."""
 MOST_CLASSES: Final = 1000
 MOST_COLUMNS: Final = 10_000
 
 _OF_ASSOCIATIONS: Final = frozenset({"diaobjectid", "associationid", "annotator", "description"})
-"""Columns of associations that say nothing of the sky that is not in the others."""
+"""Columns of associations that say nothing about the sky beyond the other columns."""
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _VERSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,39}")
 
@@ -47,9 +47,9 @@ class Column(_Part):
     column: str
     """Table and column: `features.jump1`, `object.g_psffluxmean`, `source.snr`, `context.classification`."""
     fill: float | None = None
-    """Given to the model where there is no value; if not set, NaN."""
+    """Replaces a missing value; default: NaN."""
     categories: tuple[str, ...] = ()
-    """Of a column of texts, those that are known: the model gets the place in this list, from 0."""
+    """For a column of texts, the known values: the model gets the place in this list, from 0."""
 
     @property
     def table(self) -> str:
@@ -124,11 +124,11 @@ class Description(_Part):
     """Description of a model."""
 
     name: str
-    """By which users' SQL names the classifier."""
+    """Name of the classifier, also in users' SQL."""
     version: str
     """Changed whenever model or description change."""
     description: str = ""
-    """What it classifies, what it was trained on, who answers for it."""
+    """What it classifies, what it was trained on, and who is responsible for it."""
     inputs: tuple[Input, ...] = Field(min_length=1)
     outputs: tuple[Output, ...] = Field(min_length=1)
 
@@ -213,7 +213,7 @@ def parse(text: str, *, where: str = "classifier.yaml") -> Description:
 
 
 def _directed(content: dict[str, Any]) -> dict[str, Any]:
-    """Inputs as what they are, so that messages are about one kind and not about both."""
+    """Tag each input with its kind, so that messages are about that kind and not about both."""
     inputs = content.get("inputs")
     if not isinstance(inputs, list):
         return content
@@ -239,13 +239,13 @@ def _said(error: ValidationError) -> str:
 
 
 def tables_of_columns() -> dict[str, dict[str, sa.types.TypeEngine[Any]]]:
-    """Columns that models can have, by name of their table in descriptions, with their SQL types.
+    """Columns that models can use, by name of their table in descriptions, with their SQL types.
 
     Returns
     -------
     dict
         `features`: features of the light curve in the alert; `object` and `source`: columns of the object and of the
-        source in its packet; `context`: what the object is near to.
+        source in its packet; `context`: sky context of the object.
     """
     found = {
         "features": {name: object_features.c[name].type for name in FEATURE_COLUMNS},

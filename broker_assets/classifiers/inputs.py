@@ -1,4 +1,4 @@
-"""The arrays that models are given, from what is known of the alerts of a batch."""
+"""The input arrays of models, from the tables about the alerts of a batch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from broker_assets.classifiers.description import Column, ColumnInput, StampInpu
 
 Floats = NDArray[np.float64]
 ReadStamps = Callable[[NDArray[np.int64], Sequence[str], int], NDArray[np.float32]]
-"""Gives the stamps of packets, of kinds, of a size: (packets, kinds, size, size), NaN where there is no value."""
+"""Reads stamps of packets, of given kinds and size: (packets, kinds, size, size), NaN where there is no value."""
 
 LARGEST: Final = 3.4e38
 """Absolute value beyond which a number does not fit into 32 bits."""
@@ -23,7 +23,7 @@ LARGEST: Final = 3.4e38
 
 @dataclass(frozen=True)
 class AlertInputs:
-    """What is known of the alerts of a batch."""
+    """What is known about the alerts of a batch."""
 
     packets: NDArray[np.int64]
     """(n,) number of each alert in its batch."""
@@ -43,14 +43,14 @@ class AlertInputs:
         Parameters
         ----------
         wanted : ColumnInput
-            Which.
+            The input.
         dtype : dtype
             That of the model's input.
 
         Returns
         -------
         (n, columns) array
-            In the order of the alerts; what is missing or infinite is as the description says.
+            In the order of the alerts; missing and infinite values are replaced as the description says.
         """
         matrix = np.empty((len(self), len(wanted.columns)), dtype)
         for place, column in enumerate(wanted.columns):
@@ -97,7 +97,7 @@ class AlertInputs:
 
 
 _PLAIN: Final = (pa.int16(), pa.int32(), pa.int64(), pa.float32(), pa.float64())
-"""Types that numpy takes over, with NaN for nulls."""
+"""Types that numpy can convert, with NaN for nulls."""
 
 
 def _rows(known: pa.ChunkedArray, packets: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -116,7 +116,7 @@ def normalised(pixels: NDArray[np.float32], how: str, fill: float) -> NDArray[np
     pixels : (n, kinds, rows, columns) float32 array
         NaN where there is no value.
     how : {"none", "maximum", "standard"}
-        See `StampInput.normalisation`. An image of one value becomes 0.
+        See `StampInput.normalisation`. A constant image becomes 0.
     fill : float
         Value of pixels without one.
 

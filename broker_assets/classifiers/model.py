@@ -1,4 +1,4 @@
-"""A model as it runs: one thread, limited time, no memory kept between runs, scores that are checked before use."""
+"""A running model: one thread, limited time, no memory kept between runs, and scores that are checked before use."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from broker_assets.classifiers.description import ClassifierError, ColumnInput, 
 from broker_assets.classifiers.inputs import AlertInputs
 
 STAMP_ROWS: Final = 256
-"""Alerts for which a model with stamps runs at a time: the inner layers of a network are larger than its input."""
+"""Alerts that a model with stamps gets at a time: the inner layers of a network are larger than its input."""
 TOLERANCE: Final = 1e-3
-"""By how much scores may be outside 0 to 1, or their sum from 1: rounding of 32-bit numbers."""
+"""By how much scores may be outside 0 to 1, or their sum differ from 1: rounding of 32-bit numbers."""
 DTYPES: Final[Mapping[str, Any]] = {"tensor(float)": np.float32, "tensor(double)": np.float64}
 """Types of inputs and outputs, as onnxruntime names them."""
 
@@ -33,13 +33,13 @@ class Scores:
     """Scores of the alerts of a batch."""
 
     values: NDArray[np.float32]
-    """(n, classes) from 0 to 1; of alerts that failed without meaning."""
+    """(n, classes) from 0 to 1; meaningless for alerts that failed."""
     failed: NDArray[np.int64]
-    """(n,) −1 where there are scores, else place of the reason."""
+    """(n,) −1 where there are scores, else the place of the reason in `reasons`."""
     reasons: tuple[str, ...] = ()
-    """Why alerts have none."""
+    """Why alerts have no scores."""
     overtime: bool = False
-    """Whether the model was ended because its time was over."""
+    """Whether the model was stopped because its time was over."""
 
 
 class TookTooLong(ClassifierError):
@@ -68,10 +68,10 @@ class Model:
         self.description = description
         self._run_options = onnxruntime.RunOptions
         options = onnxruntime.SessionOptions()
-        # The stream has its own threads; a pool per model would take those of everything else.
+        # The stream has its own threads; a pool per model would take processor time from everything else.
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
-        # Memory of the largest batch would stay with the process otherwise.
+        # Otherwise the process would keep the memory for the largest batch.
         options.enable_cpu_mem_arena = False
         options.enable_mem_pattern = False
         options.log_severity_level = 4
@@ -93,12 +93,13 @@ class Model:
         inputs : AlertInputs
             The alerts.
         seconds : float
-            Time that it may take for all of them; then it is ended, and those that it has not scored have no scores.
+            Time that it may take for all of them; then it is stopped, and the alerts that it has not scored have no
+            scores.
 
         Returns
         -------
         Scores
-            A model that fails gives none, for the reason that it names.
+            A model that fails gives none; its message is the reason.
         """
         classes = len(self.description.classes)
         values = np.zeros((len(inputs), classes), np.float32)
@@ -143,19 +144,19 @@ class Model:
         feed : mapping of str to array
             Its inputs.
         seconds : float
-            Time after which it is ended.
+            Time after which it is stopped.
 
         Raises
         ------
         TookTooLong
-            If it was ended.
+            If it was stopped.
         ClassifierError
             If it fails, or an output does not have a row per alert and a column per class.
 
         Notes
         -----
-        onnxruntime looks between two operators, and in each round of a loop, whether it shall end. An operator that has
-        begun is finished: its work follows from the sizes of its inputs.
+        onnxruntime checks between two operators, and in each iteration of a loop, whether to stop. An operator that has
+        begun is completed: its work depends on the sizes of its inputs.
         """
         rows = len(next(iter(feed.values())))
         names = [item.name for item in self.description.outputs]
@@ -242,7 +243,7 @@ def _dtype(what: str, kind: str) -> Any:
 
 
 def _require_shape(what: str, shape: list[Any], wanted: tuple[int, ...]) -> None:
-    """The first axis must be open; the others must be those of the description where the model says them."""
+    """Require that the first axis is variable, and that the others, if the model gives them, are as described."""
     if shape and isinstance(shape[0], int):
         raise ClassifierError(f"{what} is for {shape[0]} alerts; export the model with a variable first axis")
     if shape and (
@@ -259,6 +260,6 @@ def _names(items: Mapping[str, Any]) -> str:
 
 
 def _line(error: Exception) -> str:
-    """The message of an error of onnxruntime, without its codes and line numbers of sources."""
+    """The message of an error of onnxruntime, without error codes and source lines."""
     text = " ".join(str(error).split())
     return text.rpartition(" : ")[2][:300] if " : " in text else text[:300]

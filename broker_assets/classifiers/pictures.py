@@ -17,7 +17,7 @@ _SHOWN: Final = 12
 
 
 def confusion_png(confusion: NDArray[np.int64], classes: Sequence[str]) -> bytes:
-    """A confusion matrix: of the examples of each true class, the share that got each class.
+    """A confusion matrix: the share of the examples of each true class that got each class.
 
     Parameters
     ----------

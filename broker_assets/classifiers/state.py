@@ -1,4 +1,4 @@
-"""Scores of objects as they are now, the classes that scores are of, and the account of what could not be scored."""
+"""The current scores of objects, the classes of the scores, and the record of what could not be scored."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def store_classes(
     connection : psycopg.Connection
         In a transaction.
     rows : pyarrow.Table
-        Scores of alerts; those of alerts that are not the newest of their objects as stored are left out.
+        Scores of alerts; ignored for alerts that are not the newest stored ones of their objects.
     ingestid : int
         The batch.
     all_newest : bool
-        Whether it is known that all are the newest of their objects, and these are locked.
+        Whether all are known to be the newest of their objects, and the objects are locked.
     """
     if not all_newest:
         rows = _of_newest_alerts(connection, rows)
@@ -42,7 +42,7 @@ def store_classes(
     with connection.cursor() as cursor:
         for name in rows["classifier"].unique().to_pylist():
             of_model = numbered.filter(pc.equal(numbered["classifier"], name))
-            # Another version may have other classes.
+            # Another version of the model may have other classes.
             cursor.execute(
                 "DELETE FROM object_classes WHERE classifier = %s AND diaobjectid = ANY(%s)",
                 (name, of_model["diaobjectid"].unique().to_pylist()),
@@ -51,7 +51,7 @@ def store_classes(
 
 
 def _of_newest_alerts(connection: psycopg.Connection[Any], rows: pa.Table) -> pa.Table:
-    """The rows of alerts that are the newest of their objects as stored; the objects are locked in the order of ids."""
+    """The rows of alerts that are the newest stored ones of their objects; locks the objects in the order of ids."""
     objects = rows["diaobjectid"].to_numpy()
     found = connection.execute(
         "SELECT diaobjectid, broughtby FROM objects WHERE diaobjectid = ANY(%s) AND broughtby IS NOT NULL"
@@ -67,7 +67,7 @@ def _of_newest_alerts(connection: psycopg.Connection[Any], rows: pa.Table) -> pa
 
 
 def register_classes(connection: psycopg.Connection[Any], store: ClassifierStore, rows: pa.Table) -> None:
-    """Record what the classes of the models with scores mean, if that is not known yet."""
+    """Record the meaning of the classes of the models in `rows`, if it is not recorded yet."""
     if not rows.num_rows:
         return
     known = {
@@ -77,7 +77,7 @@ def register_classes(connection: psycopg.Connection[Any], store: ClassifierStore
     used = rows.group_by(["classifier", "version"]).aggregate([]).to_pylist()
     new = []
     for key in ((item["classifier"], item["version"]) for item in used):
-        # A version that was removed a moment ago has scores without meanings.
+        # A version that has just been removed leaves scores without meanings.
         with contextlib.suppress(ClassifierError):
             if key not in known:
                 new.append(store.get(*key))
@@ -97,7 +97,7 @@ def register_classes(connection: psycopg.Connection[Any], store: ClassifierStore
 
 
 def store_failures(connection: psycopg.Connection[Any], failures: pa.Table, ingestid: int) -> None:
-    """Add to the account of what was not scored; `failures` has a row for each alert and model."""
+    """Add to the record of what was not scored; `failures` has a row for each alert and model."""
     if not failures.num_rows:
         return
     keys = ["night", "classifier", "version", "reason"]
@@ -112,7 +112,7 @@ def store_failures(connection: psycopg.Connection[Any], failures: pa.Table, inge
 
 
 def prune(connection: psycopg.Connection[Any], *, before: str, present: Sequence[str]) -> dict[str, int]:
-    """Delete scores of old nights, what provenance and ledger say about them, and the state of removed classifiers.
+    """Delete scores of old nights with their rows in provenance and ledger, and the state of removed classifiers.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""Models on disk: whole versions side by side, and for each classifier the one that is active.
+"""Models on disk: complete versions side by side, one of which may be active for each classifier.
 
-A classifier has a folder with its versions in it, and a small file that names the active one. A version is never
-changed: what scored an alert can be looked at for as long as its version is kept.
+A classifier has a folder with its versions, and a small file that names the active one. A version never changes: the
+model that scored an alert can be inspected for as long as its version is kept.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Stored:
     bytes: int
     """Size of the model."""
     source: str
-    """Where it was added from."""
+    """From where it was added."""
     folder: Path
 
     def description(self) -> Description:
@@ -67,7 +67,7 @@ class ClassifierStore:
     Parameters
     ----------
     folder : Path
-        May be absent: then there are none.
+        May be absent; then there are no classifiers.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -104,7 +104,7 @@ class ClassifierStore:
                 try:
                     move_folder(building, target)
                 except OSError:
-                    if not target.exists():  # else another process has added the same version a moment ago
+                    if not target.exists():  # else another process has just added the same version
                         raise
         found = self.get(name, version)
         if found.sha256 != sha256:
@@ -150,7 +150,7 @@ class ClassifierStore:
         return chosen[0]
 
     def activate(self, name: str, version: str | None) -> Stored:
-        """Make a version the active one, or none of them.
+        """Make a version the active one; with None, no version is active.
 
         Raises
         ------

@@ -11,7 +11,7 @@ from broker_assets.classifiers.pictures import scores_png
 from broker_assets.classifiers.state import failures_of
 
 SAMPLE: Final = 50_000
-"""Scores of a night that are looked at, at most."""
+"""Scores of a night that are read, at most."""
 
 
 def describe_night(connection: psycopg.Connection[Any], night: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""Forests of decision trees as operators of ONNX: a sum over trees of what their leaves say.
+"""Forests of decision trees as ONNX operators: a sum of the values of leaves over the trees.
 
-`TreeEnsembleRegressor` (operators of ONNX-ML, version 1) is the same for all kinds of forests; what is summed are
+`TreeEnsembleRegressor` (operators of ONNX-ML, version 1) is the same for all kinds of forests; the values are
 probabilities of classes, or path lengths.
 """
 
@@ -24,7 +24,7 @@ class Tree:
     feature: NDArray[np.int64]
     """Column that is compared; ignored in leaves."""
     threshold: NDArray[np.float64]
-    """Values that are not larger go left."""
+    """Values that are not larger go to the left."""
     left: NDArray[np.int64]
     """Node on the left; −1 in leaves."""
     right: NDArray[np.int64]
@@ -42,7 +42,7 @@ class Tree:
         values : (nodes, targets) float64 array
             What leaves add.
         columns : (n,) int64 array, optional
-            Columns that the tree was given, if not all.
+            Columns that the tree was given; default: all.
         """
         feature = np.maximum(np.asarray(fitted.feature, np.int64), 0)
         return cls(
@@ -66,7 +66,7 @@ class Tree:
 
 
 def not_above(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:
-    """The largest 32-bit numbers that are not above 64-bit ones: 32-bit values compare with both alike.
+    """The largest 32-bit numbers that are not above 64-bit ones; comparisons of 32-bit values with either agree.
 
     Examples
     --------
@@ -78,7 +78,7 @@ def not_above(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:
 
 
 def forest_node(trees: Iterable[Tree], targets: int, source: str, result: str) -> onnx.NodeProto:
-    """An operator that sums what the leaves of a forest say.
+    """An operator that sums the values of the leaves of a forest.
 
     Parameters
     ----------

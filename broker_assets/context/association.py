@@ -1,6 +1,6 @@
 """Associates positions with sources of catalogues: the searches of the rules, in array passes over all positions.
 
-The merging of matches that are one source on the sky is in `merging`, their rank and the class in `ranking`.
+`merging` merges matches that are one source on the sky, and ranks the sources.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FARTHEST_DIRECT: Final = 300.0
 """Arcseconds; farther from a galaxy with a direct distance, no projected distance is believed."""
 
 BIG, HUGE = 600.0, 6000.0
-"""Major axes in arcseconds from which on the ellipse is taken smaller."""
+"""Major axes, arcseconds, at and above which the ellipse of a galaxy is scaled by 0.7 and 0.5."""
 
 
 class Reliability(IntEnum):
@@ -34,9 +34,9 @@ class Reliability(IntEnum):
     SYNONYM = 1
     """The position coincides with the source."""
     ASSOCIATION = 2
-    """It is near it."""
+    """The position is near the source."""
     ANNOTATION = 3
-    """It is near it, and nothing else is."""
+    """The position is near the source, and near no other."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Matches:
     east: NDArray[np.float64]
     """Offset of the position from the source to the east, arcseconds."""
     north: NDArray[np.float64]
-    """The same to the north."""
+    """Offset of the position from the source to the north, arcseconds."""
     kiloparsecs: NDArray[np.float64]
     """Projected distance; NaN if neither distance nor spectroscopic redshift is known."""
     source: Sources
@@ -71,13 +71,13 @@ class Matches:
 
 @dataclass(frozen=True)
 class Part:
-    """The sources that one search looks at, ordered for it. Making it takes time, searching does not."""
+    """The sources that one search looks at, ordered for it. Ordering takes time, searching does not."""
 
     number: int
     """Place in `Rules.searches`."""
     search: Search
     sources: Sources
-    """Sources of the catalogue; those that the search does not select are among them."""
+    """Sources of the catalogue, including those that the search does not select."""
     order: Zones
 
 
@@ -115,7 +115,7 @@ class Index:
     catalogues : mapping of str to Sources
         Catalogues by name, their positions at the epoch of the alerts; those that the rules do not name are ignored.
     ordered : sequence of Part
-        Of other catalogues, where they are ordered already.
+        Parts of other catalogues that are already ordered.
     """
 
     def __init__(self, rules: Rules, catalogues: Mapping[str, Sources], ordered: Sequence[Part] = ()) -> None:
@@ -141,14 +141,14 @@ class Index:
         return every.take(kept[order])
 
     def touched(self, ra: NDArray[np.float64], dec: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Which positions any search finds something for, whether or not another search would hide it."""
+        """For which positions any search finds something, whether or not another search would hide it."""
         found = np.zeros(len(ra), bool)
         for part in self._parts:
             found[_found(part, ra, dec).position] = True
         return found
 
     def _kept(self, every: Matches, positions: int) -> NDArray[np.int64]:
-        """Those that the three passes (synonyms, associations, annotations) come to."""
+        """Rows of the matches that the three passes (synonyms, associations, annotations) keep."""
         searches = self.rules.searches
         stops = np.array([search.stop_on_synonym for search in searches], bool)
         synonym = every.reliability == Reliability.SYNONYM
@@ -167,7 +167,7 @@ def _found(part: Part, ra: NDArray[np.float64], dec: NDArray[np.float64]) -> Mat
     """What one search finds."""
     search, sources = part.search, part.sources
     near = pairs(part.order, ra, dec)
-    # What is far from its source is dropped before anything else of the source is read.
+    # Distant pairs are dropped before any other column of the sources is read.
     source_ra, source_dec = sources.ra[near.source], sources.dec[near.source]
     east, north = _offsets(ra[near.position], dec[near.position], source_ra, source_dec)
     good = np.ones(near.position.size, bool)
@@ -201,7 +201,7 @@ def _found(part: Part, ra: NDArray[np.float64], dec: NDArray[np.float64]) -> Mat
 def _offsets(
     ra: NDArray[np.float64], dec: NDArray[np.float64], from_ra: NDArray[np.float64], from_dec: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """East and north of sources, arcseconds, in the tangent plane of the source (gnomonic, FITS code TAN)."""
+    """Offsets east and north of sources, arcseconds, in the tangent plane at the source (gnomonic, FITS code TAN)."""
     cosine, sine = np.cos(np.radians(dec)), np.sin(np.radians(dec))
     from_cosine, from_sine = np.cos(np.radians(from_dec)), np.sin(np.radians(from_dec))
     difference = np.radians(ra - from_ra)
@@ -219,10 +219,9 @@ def _within_ellipse(
     east: NDArray[np.float64],
     north: NDArray[np.float64],
 ) -> NDArray[np.bool_]:
-    """Whether positions lie within 2.5 times the ellipse of a galaxy, less for those of more than ten arcminutes.
+    """Whether positions lie within 2.5 times the ellipse of a galaxy, less for those of ten arcminutes and more.
 
-    The separation is the one along the major axis: for a galaxy without axis ratio and position angle the ellipse is
-    a circle.
+    The ellipse of a galaxy without axis ratio and position angle is a circle with the diameter of its major axis.
     """
     axis = sources.major_axis[rows]
     reach = axis / 2.0 * 2.5 * np.where(axis >= HUGE, 0.5, np.where(axis >= BIG, 0.7, 1.0))

@@ -1,4 +1,4 @@
-"""What a single position is near to, with every association by rank."""
+"""The sky context of a single position, with every association by rank."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from broker_assets.context.store import Catalogue
 
 @dataclass(frozen=True)
 class PositionContext:
-    """What a position is near to."""
+    """The sky context of a position."""
 
     classification: str
     """Class by the best association; `ORPHAN` if there is none."""
@@ -36,7 +36,7 @@ def context_at(
     Parameters
     ----------
     rules, catalogues : Rules, mapping of str to Catalogue
-        By which, and with which.
+        The rules to apply, and the catalogues to search.
     ra, dec : float
         ICRS, degrees; `ra` in [0, 360), `dec` from −90 to 90.
     epoch : float

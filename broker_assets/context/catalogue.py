@@ -1,7 +1,6 @@
-"""The sources of a catalogue as columns in standard units, whatever the catalogue calls them.
+"""The sources of a catalogue as columns with standard names and units.
 
-What belongs here: the columns, and their selection. How catalogues are read is in `loading`, how they are stored in
-`store`.
+This module has the columns and their selection; `loading` reads catalogues, `store` stores them.
 """
 
 from __future__ import annotations
@@ -92,7 +91,7 @@ class Sources:
 
     @classmethod
     def of(cls, table: pa.Table) -> Self:
-        """From a table with some of the columns of `SCHEMA`, at least `REQUIRED`; the others are unknown.
+        """Make them from a table with some of the columns of `SCHEMA`, at least `REQUIRED`; the others are unknown.
 
         Raises
         ------
@@ -106,7 +105,7 @@ class Sources:
         for field in SCHEMA:
             if field.name in table.column_names:
                 chunks = pc.cast(table[field.name], field.type).chunks
-                # Of one chunk, no copy is made.
+                # A single chunk is not copied.
                 column = chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks or [pa.array([], field.type)])
             elif field.name in TEXTS:
                 column = pa.nulls(table.num_rows, field.type)
@@ -115,7 +114,7 @@ class Sources:
             if field.name in TEXTS:
                 values[field.name] = column
             elif column is None or column.null_count == len(column):
-                # One value that all rows share: most catalogues leave most columns empty.
+                # One value that all rows share, since most catalogues leave most columns empty.
                 values[field.name] = np.broadcast_to(np.nan, table.num_rows)
             else:
                 values[field.name] = pc.fill_null(column, np.nan).to_numpy(zero_copy_only=False)
@@ -150,7 +149,7 @@ class Sources:
         return cls(**values)
 
     def at(self, epoch: float) -> Sources:
-        """The sources where they are at an epoch, by their proper motions; those without one stay where they are.
+        """The sources at their positions at an epoch; those without a proper motion do not move.
 
         Parameters
         ----------

@@ -1,6 +1,6 @@
-"""What differs between two versions of a catalogue or of the rules, and which positions that can concern.
+"""Differences between two versions of a catalogue or of the rules, and the positions that they can affect.
 
-A position is concerned by a changed source, or search, if the search finds the source for it: all other positions have
+A changed source or search affects a position if the search finds the source for it: all other positions have
 the same matches before and after, and so the same association.
 """
 
@@ -20,23 +20,23 @@ from broker_assets.context.rules import Rules, Search
 from broker_assets.context.store import NEAR_ORDER, SCATTER_ORDER, Catalogue, gathered
 
 CELL_WIDTH: Final = 211_000.0
-"""Arcseconds: side of a HEALPix cell of order 0, the square root of its area; that of order k is 2⁻ᵏ of it."""
+"""Arcseconds: side of a HEALPix cell of order 0, the square root of its area; at order k it is smaller by 2⁻ᵏ."""
 NARROWEST: Final = 0.55
-"""Least distance between opposite sides of a cell, of that side; the ones next to a pole are the narrowest."""
+"""Least distance between opposite sides of a cell, in units of that side; cells at the poles are the narrowest."""
 
 
 def changed_sources(old: Catalogue | None, new: Catalogue | None) -> Iterator[Sources]:
-    """The sources of two versions of a catalogue that are not in both, part by part of the sky.
+    """The sources that are in only one of two versions of a catalogue, one part of the sky at a time.
 
     Parameters
     ----------
     old, new : Catalogue, optional
-        The versions; none where there is no catalogue.
+        The versions; None if there is no catalogue.
 
     Yields
     ------
     Sources
-        Of a part; parts without a difference are left out.
+        Those of one part; parts without a difference are left out.
     """
     nothing = Sources.of(SCHEMA.empty_table())
     shift = 2 * (29 - SCATTER_ORDER)
@@ -56,7 +56,7 @@ def changed_sources(old: Catalogue | None, new: Catalogue | None) -> Iterator[So
 
 
 def _without(these: Sources, those: Sources) -> pa.Table:
-    """Rows of the first that the second has not."""
+    """Rows of the first that are not in the second."""
     table = these.table()
     if not len(these) or not len(those):
         return table
@@ -66,18 +66,18 @@ def _without(these: Sources, those: Sources) -> pa.Table:
 
 
 def _filled(table: pa.Table) -> pa.Table:
-    """With values in place of nulls, which would differ from one another."""
+    """The table with values in place of nulls, which would never be equal."""
     columns = [pc.fill_null(table[name], "\0" if name in TEXTS else -1e300) for name in SCHEMA.names]
     return pa.Table.from_arrays(columns, names=SCHEMA.names)
 
 
 def changed_searches(old: Rules, new: Rules) -> list[Search] | None:
-    """The searches of two versions of the rules that are not in both.
+    """The searches that are in only one of two versions of the rules.
 
     Returns
     -------
     list of Search or None
-        Those that were removed, added, or changed in any word, before and after; None if more than that has changed:
+        Those that were removed or added, and those that were changed, in both forms; None if anything else has changed:
         the order of the others, or which catalogues are named first.
     """
     if old.first_names != new.first_names:
@@ -114,12 +114,12 @@ def rules_of(text: str) -> Rules:
 
 
 def alone(search: Search) -> Rules:
-    """Rules of one search, to find out which positions it concerns."""
+    """Rules with a single search, to find the positions that it affects."""
     return Rules((replace(search, stop_on_synonym=False),))
 
 
 def order_for(radius: float) -> int:
-    """The deepest order, at most `NEAR_ORDER`, of which a cell and those next to it have all within a radius.
+    """The deepest order, at most `NEAR_ORDER`, at which a cell and its neighbours contain everything within a radius.
 
     Parameters
     ----------

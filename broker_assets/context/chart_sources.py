@@ -1,4 +1,4 @@
-"""Sources of the loaded catalogues around a position, for finding charts: whatever they are, the nearest first."""
+"""Sources of any kind in the loaded catalogues around a position, the nearest first, for finding charts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ChartSource:
     dec: float
     magnitude: float | None
     arcsec: float
-    """From the position."""
+    """Distance from the position."""
 
 
 def sources_around(folder: Path, ra: float, dec: float, arcsec: float, *, most: int = 60) -> list[ChartSource]:
@@ -33,11 +33,11 @@ def sources_around(folder: Path, ra: float, dec: float, arcsec: float, *, most: 
     Parameters
     ----------
     folder : Path
-        Of the catalogues, see `CatalogueStore`.
+        Folder of the catalogues, see `CatalogueStore`.
     ra, dec : float
         Degrees, ICRS.
     arcsec : float
-        Radius; at most what catalogues are read to, `store.FARTHEST`.
+        Radius, arcseconds; at most `store.FARTHEST`, up to which catalogues are read.
     most : int
         Sources, at most.
 

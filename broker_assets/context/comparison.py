@@ -1,8 +1,8 @@
-"""Marks the facts that a changed catalogue or changed rules concern, and no others.
+"""Marks the facts that a changed catalogue or changed rules affect, and no others.
 
-What is in force is on disk (catalogues) and in a file (rules); up to which version facts were compared is in the
-database. A batch that is written later than the change holds for what is in force then (`EnrichmentPlan.renewed`), so
-the comparison first waits for batches that are under way, and leaves alone what was computed with the new version.
+The current versions are on disk (catalogues) and in a file (rules); the versions up to which facts were compared are in
+the database. A batch that is written after the change uses the new versions (`EnrichmentPlan.renewed`), so the
+comparison first waits for running batches, and does not mark what was computed with the new versions.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from broker_assets.provenance.revisions import next_revision, wait_for_batches
 from broker_assets.provenance.stale_facts import mark_nights
 
 _RULES: Final = "(rules)"
-"""Name of the rules among the catalogues, none of which can have it."""
+"""Name of the rules among the catalogues; no catalogue can have this name."""
 _LOCK: Final = "broker_assets context comparison"
 _INTERVALS: Final = 2_000
-"""Parts of the sky of which associations are read at a time."""
+"""Intervals of cells for which associations are read at a time."""
 _NEAR: Final = pa.schema(
     [("diaobjectid", pa.int64()), ("associationid", pa.int64()), ("ra", pa.float64()), ("decl", pa.float64())]
 )
@@ -49,11 +49,11 @@ class Compared:
     marked: int = 0
     """Facts that were marked."""
     nights: int = 0
-    """Marks of whole nights."""
+    """Number of nights that were marked as a whole."""
 
 
 def pending(connection: psycopg.Connection[Any], in_force: CataloguesInForce) -> list[str]:
-    """Catalogues, and `(rules)`, whose version in force has not been compared yet; by name."""
+    """Catalogues, and `(rules)`, whose current version has not been compared yet, by name."""
     known = _known(connection)
     wanted = in_force.versions() | {_RULES: in_force.rules.version}
     if not known and len(wanted) == 1:
@@ -68,7 +68,7 @@ def compare(
     readers: Sequence[str] = (),
     patience: float = 900.0,
 ) -> Compared:
-    """Mark all facts that differ, or may, with the catalogues and rules in force.
+    """Mark all facts that differ, or may differ, with the catalogues and rules in force.
 
     Parameters
     ----------
@@ -77,14 +77,14 @@ def compare(
     in_force : CataloguesInForce
         What is in force.
     readers : sequence of str
-        Assets of facts that are made from associations, which are marked too.
+        Assets of facts that are derived from associations, which are marked, too.
     patience : float
-        Longest wait for batches under way, seconds.
+        Longest wait for running batches, seconds.
 
     Returns
     -------
     Compared
-        Nothing, where nothing has changed or another process compares at the moment.
+        Empty if nothing has changed, or if another process is comparing at the moment.
 
     Raises
     ------
@@ -144,7 +144,7 @@ class _Comparison:
         """All epochs for which associations were made."""
 
     def mark_all(self, reason: str, *, without: bool) -> None:
-        """Mark all nights; `without`: only those of which some alerts were associated without any catalogue."""
+        """Mark all nights; with `without`, only those in which some alerts were associated without any catalogue."""
         rows = self._connection.execute(
             "SELECT DISTINCT facts.night::text FROM ingest_batch_facts AS facts JOIN ingest_batch_night AS part"
             " USING (ingestid, night) WHERE facts.asset = %s AND facts.replaced_by IS NULL"
@@ -154,7 +154,7 @@ class _Comparison:
         self._mark_nights([night for (night,) in rows], reason)
 
     def compare_catalogue(self, name: str, old: str | None, new: str | None) -> None:
-        """Mark what the changed sources of a catalogue concern."""
+        """Mark what the changed sources of a catalogue affect."""
         searches = [search for search in self._rules.searches if search.catalogue == name]
         store = self._in_force.store
         before = store.version(name, old) if old is not None else None
@@ -170,7 +170,7 @@ class _Comparison:
                     self._mark_near(search, chosen, reason, catalogue_input(name), new or "")
 
     def compare_rules(self, old: Rules | None) -> None:
-        """Mark what the changed searches concern, or everything, where more than searches has changed."""
+        """Mark what the changed searches affect, or everything if more than searches has changed."""
         searches = changed_searches(old, self._rules) if old is not None else None
         if searches is None:
             self._mark_nights(self._all_nights(), "the rules have changed")
@@ -203,7 +203,7 @@ class _Comparison:
                 self._mark(rows[0][touched], rows[1][touched], reason, used, version)
 
     def _near(self, sources: Sources, radius: float) -> Iterator[tuple[NDArray[Any], ...]]:
-        """Associations of positions near sources, and others: object, identifier, ra and dec."""
+        """Associations of positions near sources, and some others: object, identifier, ra and dec."""
         low, high = intervals(np.mod(sources.ra, 360.0), sources.dec, order_for(radius))
         for start in range(0, len(low), _INTERVALS):
             part = slice(start, start + _INTERVALS)

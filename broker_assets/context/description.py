@@ -1,4 +1,4 @@
-"""The sentence that says what a position is near to, and the fields of the association by their published names."""
+"""The sentence about the sky context of a position, and the fields of the association by their published names."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NAMES: Final = {
     "cv": "cataclysmic variable",
     "unknown": "source of unknown type",
 }
-"""What sources are called."""
+"""Names of kinds of sources in sentences."""
 
 _SOURCES: Final = {
     DIRECT: "a distance that does not rest on its redshift",
@@ -110,7 +110,7 @@ def classes(found: Associated, positions: int) -> tuple[pa.Array, NDArray[np.int
 def published(found: Associated) -> pa.Table:
     """The fields of an association by the names of Lasair's schema; angles in degrees and arcseconds.
 
-    Numbers are rounded to three decimals but for positions. `rank` and `position` are those of `found`.
+    Numbers except positions are rounded to three decimals. `rank` and `position` are those of `found`.
     """
 
     def rounded(values: NDArray[np.float64]) -> pa.Array:
@@ -165,5 +165,5 @@ def fixed(values: NDArray[np.float64], decimals: int) -> pa.Array:
 
 
 def _joined(*parts: Any) -> pa.Array:
-    """Texts one after the other; null where one of them is."""
+    """Concatenated texts; null where one of them is."""
     return pc.binary_join_element_wise(*parts, "", null_handling="emit_null")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 HUBBLE: Final = 70.0
 """Hubble constant, km/s/Mpc."""
 MATTER: Final = 0.3
-"""Density of matter in units of the critical density, of a flat universe."""
+"""Density of matter in units of the critical density; the universe is flat."""
 
 LOWEST, HIGHEST, STEPS = 1e-6, 12.0, 20_001
 """Redshifts of the table; outside it there is no distance."""
@@ -24,7 +24,7 @@ LOWEST, HIGHEST, STEPS = 1e-6, 12.0, 20_001
 
 def cosmology() -> FlatLambdaCDM:
     """The cosmology of `HUBBLE` and `MATTER`."""
-    from astropy.cosmology import FlatLambdaCDM  # with SciPy's optimisation: 46 MB, for those who compute distances
+    from astropy.cosmology import FlatLambdaCDM  # imports SciPy's optimisation: 46 MB, only needed to compute distances
 
     return FlatLambdaCDM(H0=HUBBLE, Om0=MATTER)
 

@@ -1,4 +1,4 @@
-"""Of all catalogues of the rules, the sources that are near some positions: nothing else is read."""
+"""The sources near some positions in all catalogues of the rules; nothing else is read."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def sources_near(
     *,
     epoch: float,
 ) -> dict[str, Sources]:
-    """Read what the rules may match the positions with.
+    """Read the sources with which the rules may match the positions.
 
     Parameters
     ----------
     rules : Rules
-        Say which catalogues are searched, and how far.
+        Which catalogues are searched, and how far.
     catalogues : mapping of str to Catalogue
         Those that are loaded.
     ra, dec : (n,) float64 arrays
@@ -44,7 +44,7 @@ def sources_near(
             continue
         near = catalogues[name].near(ra, dec)
         if goes_far(rules, name):
-            # Those that are near are in both.
+            # Large sources that are near are in both sets.
             small = near.take(np.flatnonzero(~(near.major_axis >= LARGE)))
             near = Sources.joined([small, catalogues[name].large()])
         found[name] = near.at(epoch)

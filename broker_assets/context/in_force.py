@@ -1,7 +1,7 @@
-"""The catalogues and rules in force, kept open between batches of alerts, and associations by them.
+"""The catalogues and rules in force, kept open between batches of alerts, and associations with them.
 
-Small catalogues stay in memory, ordered for their searches. Of large ones, what is near the positions of a batch is
-read for that batch.
+Small catalogues stay in memory, ordered for their searches. From large ones, the sources near the positions of a batch
+are read for that batch.
 """
 
 from __future__ import annotations
@@ -31,28 +31,28 @@ from broker_assets.storage.versioned import DamagedVersion
 logger = logging.getLogger(__name__)
 
 RESIDENT_ROWS: Final = 1_500_000
-"""Sources of all catalogues that stay in memory, some 160 bytes each."""
+"""Number of sources that stay in memory, over all catalogues; some 160 bytes each."""
 RESIDENT_SHARE: Final = 0.3
-"""Share of a catalogue that is read for batches, altogether, before it is taken into memory."""
+"""Share of a catalogue, summed over batches, that is read from disk before it is loaded into memory."""
 EPOCH_STEP: Final = 0.1
-"""Years; positions of stars with a proper motion hold for epochs rounded to this. Barnard's Star, the fastest, moves
-0.5 arcseconds in half of it."""
+"""Years: epochs are rounded to this when stars are moved by their proper motion. Barnard's Star, the fastest, moves 0.5
+arcseconds in half of it."""
 
 
 class CatalogueDamagedError(OSError):
-    """A catalogue cannot be read; no alert is to blame for it."""
+    """A catalogue cannot be read, which is not the fault of any alert."""
 
 
 @dataclass
 class Opened:
-    """Some versions of catalogues, opened; for several threads.
+    """Some versions of catalogues, opened; safe for several threads.
 
     Attributes
     ----------
     rules : Rules
-        By which they are searched.
+        Rules by which the catalogues are searched.
     catalogues : mapping of str to Catalogue
-        By name, those that the rules search.
+        Those that the rules search, by name.
     """
 
     rules: Rules
@@ -61,9 +61,9 @@ class Opened:
     _still: dict[str, list[Part]] = field(default_factory=dict)
     """Ordered sources of resident catalogues without proper motions."""
     _moved: dict[tuple[str, float], list[Part]] = field(default_factory=dict)
-    """The same of those with, by epoch; of one epoch at a time."""
+    """Ordered sources of resident catalogues with proper motions, by epoch; one epoch at a time is kept."""
     _read: dict[str, float] = field(default_factory=dict)
-    """Shares of catalogues that were read for batches."""
+    """Share of each catalogue that was read for batches so far."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -72,7 +72,7 @@ class Opened:
         return {name: catalogue.version for name, catalogue in self.catalogues.items()}
 
     def keep(self, other: Opened) -> None:
-        """Take over what another one, with the same rules, has in memory of the same versions."""
+        """Take over catalogues of the same versions that another one, with the same rules, has in memory."""
         same = [name for name, version in self.versions.items() if other.versions.get(name) == version]
         with other._lock:
             self._resident |= {name: other._resident[name] for name in same if name in other._resident}
@@ -91,8 +91,8 @@ class Opened:
         Returns
         -------
         (n,) pyarrow.Table
-            The columns of `description.published` in the order of the positions; of an orphan only class and
-            description are not null.
+            The columns of `description.published` in the order of the positions; for an orphan, all but class and
+            description are null.
 
         Raises
         ------
@@ -134,7 +134,7 @@ class Opened:
         return taken.set_column(taken.column_names.index("classification"), "classification", labels)
 
     def _is_resident(self, name: str, catalogue: Catalogue, ra: NDArray[np.float64], dec: NDArray[np.float64]) -> bool:
-        """Whether a catalogue is in memory, or better were: reading it takes seconds, which short runs save."""
+        """Whether a catalogue is in memory or should be loaded now. Loading takes seconds, which short runs avoid."""
         if name in self._resident:
             return True
         held = sum(len(sources) for sources in list(self._resident.values()))
@@ -151,7 +151,7 @@ class Opened:
             if (name, epoch) in self._moved:
                 return self._moved[name, epoch]
             if name not in self._resident:
-                goes_far(self.rules, name)  # what would be refused of a large catalogue is refused of a small one
+                goes_far(self.rules, name)  # raises for small catalogues what it raises for large ones
                 self._resident[name] = catalogue.all()
             sources = self._resident[name]
             found = parts(self.rules, name, sources.at(epoch))
@@ -171,7 +171,7 @@ class CataloguesInForce:
     folder : Path
         See `CatalogueStore`.
     rules : Path, optional
-        YAML file; those of the package if not given.
+        YAML file; default: the rules of the package.
     """
 
     def __init__(self, folder: Path, rules: Path | None = None) -> None:
@@ -188,7 +188,7 @@ class CataloguesInForce:
         Raises
         ------
         RulesError
-            If they cannot be read for the first time. Rules that are damaged later are not taken over.
+            If they cannot be read the first time. If the file is damaged later, the rules read before stay in force.
         """
         with self._lock:
             try:

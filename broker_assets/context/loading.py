@@ -1,6 +1,6 @@
-"""Reads catalogues as others write them (CSV, FITS, VOTable, Parquet, HATS) into the standard columns.
+"""Reads catalogues in common formats (CSV, FITS, VOTable, Parquet, HATS) into the standard columns.
 
-Which column is which, and its unit, is said by a mapping, a small YAML file:
+A mapping, a small YAML file, gives the column and the unit of each:
 
     columns:
       identifier: PGC                                # a column of the file
@@ -38,9 +38,9 @@ from broker_assets.context.votables import MOST_COLUMNS, refuse_hostile
 from broker_assets.storage.fits_headers import refuse_impossible, refuse_impossible_in
 
 ROWS: Final = 500_000
-"""Read at a time."""
+"""Number of rows read at a time."""
 _LONGEST_LINE: Final = 1 << 20
-"""Bytes of the first line of a CSV file."""
+"""Bytes of the first line of a CSV file, at most."""
 
 UNITS: Final = {
     field.name: u.Unit(field.metadata[b"unit"].decode()) for field in SCHEMA if b"unit" in (field.metadata or {})
@@ -69,12 +69,12 @@ class Mapped:
 
     @classmethod
     def parse(cls, text: str, *, where: str = "the mapping") -> Mapped:
-        """From YAML.
+        """Read a mapping from YAML.
 
         Raises
         ------
         CatalogueError
-            If a column or a unit means nothing.
+            If a column or a unit is unknown.
         """
         try:
             content = yaml.safe_load(text)
@@ -91,7 +91,7 @@ class Mapped:
 
     @classmethod
     def same(cls, names: list[str]) -> Mapped:
-        """For a file whose columns have the standard names and units."""
+        """The mapping for a file whose columns have the standard names and units."""
         known = [name for name in SCHEMA.names if name in names]
         missing = [name for name in REQUIRED if name not in known]
         if missing:
@@ -102,7 +102,7 @@ class Mapped:
         return cls({name: Column(name) for name in known})
 
     def sources(self, table: pa.Table) -> tuple[Sources, int]:
-        """The sources of a part of the file, and how many rows have no position on the sky and are left out.
+        """The sources of a part of the file, and the number of rows left out because they have no valid position.
 
         Raises
         ------
@@ -184,7 +184,7 @@ def _converted(values: NDArray[np.float64], unit: u.UnitBase, target: u.UnitBase
 
 
 def read_parts(path: Path) -> Iterator[pa.Table]:
-    """Read a catalogue part by part.
+    """Read a catalogue in parts.
 
     Parameters
     ----------
@@ -195,7 +195,7 @@ def read_parts(path: Path) -> Iterator[pa.Table]:
     Raises
     ------
     CatalogueError
-        If it is of no known kind, or cannot be read.
+        If its format is unknown, or it cannot be read.
     """
     if not path.exists():
         raise CatalogueError(f"there is no {path}")
@@ -216,7 +216,7 @@ def read_parts(path: Path) -> Iterator[pa.Table]:
                 refuse_hostile(path)
             elif path.name.lower().endswith(".gz"):
                 with gzip.open(path) as packed:
-                    # Pieces of whole blocks, which no card crosses.
+                    # Pieces of whole FITS blocks, so that no card is split.
                     while piece := packed.read(2880 * 1024):
                         refuse_impossible(piece)
             else:

@@ -1,4 +1,4 @@
-"""Merges matches that are one source on the sky, and ranks what is left; the best match gives a position its class."""
+"""Merges matches that are one source on the sky, and ranks the results; the best one gives a position its class."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Associated:
     rank: NDArray[np.int64]
     """From 1, the best."""
     score: NDArray[np.float64]
-    """By which they are ranked; the lowest is the best."""
+    """Score by which they are ranked; the lowest is the best."""
     label: NDArray[np.int64]
     """Place of the class in `CLASSES`."""
     reliability: NDArray[np.int64]
@@ -44,18 +44,18 @@ class Associated:
     catalogue: pa.Array
     """Names of the catalogues that have the source, joined by a slash."""
     identifier: pa.Array
-    """Of the source, in the catalogue that gives the class."""
+    """Identifier of the source in the catalogue that gives the class."""
     kind: pa.Array
-    """Of the search that gives the class: star, galaxy, agn, qso, cv or unknown."""
+    """Kind of the search that gives the class: star, galaxy, agn, qso, cv or unknown."""
     ra: NDArray[np.float64]
-    """Of the closest of the matches, ICRS, degrees."""
+    """Right ascension of the closest of the matches, ICRS, degrees."""
     dec: NDArray[np.float64]
     separation: NDArray[np.float64]
     """Arcseconds."""
     east: NDArray[np.float64]
     north: NDArray[np.float64]
     kiloparsecs: NDArray[np.float64]
-    """Projected distance, from the best distance."""
+    """Projected distance, kpc, by the best distance."""
     distance: NDArray[np.float64]
     """Direct distance, Mpc."""
     redshift: NDArray[np.float64]
@@ -90,13 +90,13 @@ def merged(matches: Matches, rules: Rules) -> Associated:
     matches : Matches
         From `association.Index.matches`.
     rules : Rules
-        Their rules.
+        The rules that gave the matches.
 
     Notes
     -----
-    Of a source in several catalogues, the class is that of the most reliable match, then of the most accurate
-    catalogue, then the first in `CLASSES`; each distance is that of the most accurate catalogue that has one, the
-    magnitude that with the smallest error, the position that of the closest match.
+    The class of a source in several catalogues is that of the most reliable match, then of the most accurate catalogue,
+    then the first in `CLASSES`. Each distance is from the most accurate catalogue that has one, the magnitude is the
+    one with the smallest error, and the position is that of the closest match.
     """
     source = matches.source
     group = _groups(matches.position, np.radians(source.ra), np.radians(source.dec), matches.separation)
@@ -167,7 +167,7 @@ def merged(matches: Matches, rules: Rules) -> Associated:
 
 
 def _ranked(found: Associated) -> Associated:
-    """By position and score."""
+    """Sort by position and score, and number the ranks."""
     closeness = np.minimum(found.separation / 60.0, 100.0)
     hosted, stellar = np.isin(found.label, _HOSTED), np.isin(found.label, _STELLAR)
     near = np.isfinite(found.kiloparsecs)
@@ -193,7 +193,7 @@ def _ranked(found: Associated) -> Associated:
 
 
 def _names(group: NDArray[np.int64], search: NDArray[np.int64], accuracy: NDArray[np.int64], rules: Rules) -> pa.Array:
-    """Catalogues of each source, each once: first those that the rules want first, then by accuracy."""
+    """Catalogues of each source, each once: first those that the rules name first, then by accuracy."""
     names = [one.catalogue for one in rules.searches]
     unique = list(dict.fromkeys(names))
     number = np.array([unique.index(name) for name in names], np.int64)[search]
@@ -213,7 +213,7 @@ def _names(group: NDArray[np.int64], search: NDArray[np.int64], accuracy: NDArra
 
 @njit(nogil=True, cache=True)
 def _groups(position, ra, dec, separation):  # type: ignore[no-untyped-def]
-    """Number of the source of each match; the matches of a position lie together, the sources are in their order."""
+    """Number of the source of each match; the matches of a position are adjacent, and the numbers ascend."""
     limit = np.sin(np.radians(ONE_SOURCE / 3600.0) / 2.0) ** 2
     group = np.full(position.size, -1, np.int64)
     number, begin = 0, 0

@@ -1,8 +1,8 @@
-"""Association as an enrichment of alerts: what the object of each alert is near to, at its position in the packet.
+"""Association as an enrichment: the sky context of the object of each alert, at its position in the packet.
 
 An association is stored once for each object, position and content; the facts of alerts refer to it, and so does the
-row of the object, as its newest alert does. It follows from the position, the time (stars move), the catalogues and
-the rules. While no catalogue is loaded there is nothing to say: neither facts nor a class.
+row of the object, as its newest alert does. It depends on the position, the time (stars move), the catalogues and
+the rules. While no catalogue is loaded, neither facts nor classes are written.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from broker_assets.sky.cells import cells_at
 ASSET: Final = "context_matches"
 RULES: Final = "context_rules"
 CATALOGUES: Final = "catalogues"
-"""Asset of the catalogues; each is a partition of it."""
+"""Asset of the catalogues; each catalogue is a partition of it."""
 CONTEXT_VERSION: Final = "association 1, description 1"
 """Version of the code that finds, merges, ranks and describes."""
 RULES_VERSION: Final = "1"
@@ -75,7 +75,7 @@ class ObjectContext:
 
     @classmethod
     def of(cls, settings: ContextSettings, folder: Path) -> ObjectContext:
-        """The enrichment that the settings describe; the catalogues are in a folder."""
+        """The enrichment with these settings and the catalogues in a folder."""
         return cls(CataloguesInForce(folder, settings.rules))
 
     @property
@@ -132,7 +132,7 @@ class ObjectContext:
         _store(written.connection, kept.drop_columns(["packet", "diasourceid", "night"]))
         facts.insert(written.connection, self.facts[0], rows, written.ingestid)
         if written.as_of is not None:
-            # Rows of objects are not written again where only facts are; elsewhere they have their state already.
+            # Where a reprocessing writes only facts, objects get their state here; the newest ones have theirs already.
             state = computed.tables[_OBJECTS]
             packets = state["packet"].to_numpy()
             left = np.isin(packets, written.stored) & ~np.isin(packets, written.newest)
@@ -159,7 +159,7 @@ def _floats(column: pa.ChunkedArray) -> NDArray[np.float64]:
 
 
 def _stored(rows: pa.Table, ra: NDArray[np.float64], dec: NDArray[np.float64]) -> pa.Table:
-    """Associations as the database has them, each with its identifier: the hash of what it says."""
+    """Associations as rows of the database, each with its identifier: the hash of its content."""
     columns = {name.lower(): rows[name] for name in rows.column_names}
     columns |= {
         "ra": pa.array(ra),
@@ -170,7 +170,7 @@ def _stored(rows: pa.Table, ra: NDArray[np.float64], dec: NDArray[np.float64]) -
     content = pa.table(
         {item.name: pc.cast(columns[item.name], item.type) for item in _SCHEMA if item.name != "associationid"}
     )
-    # The description follows from the other columns and the version of the code.
+    # The description is derived from the other columns, and changes with the version of the code.
     hashes = row_hashes(content.drop_columns(["description", "healpix"]))
     return content.append_column("associationid", pa.array(hashes.view(np.int64)))
 
@@ -200,7 +200,7 @@ def _store(connection: psycopg.Connection[Any], rows: pa.Table) -> None:
 
 
 def describe_night(connection: psycopg.Connection[Any], night: str) -> dict[str, Any]:
-    """What materialisations of a night show: how many alerts have which class.
+    """What materialisations of a night show: the number of alerts of each class.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from broker_assets.sky.separation import ARCSEC_PER_RADIAN, haversine
 
 LOWEST_ZONE = 4.0
-"""Arcseconds; lower zones would be mostly empty."""
+"""Least height of a zone, arcseconds; lower ones would be mostly empty."""
 
 
 @dataclass(frozen=True)
@@ -26,17 +26,17 @@ class Zones:
     radius: float
     """Arcseconds; positions find all sources that are closer."""
     height: float
-    """Of a zone, degrees."""
+    """Height of a zone, degrees."""
     source: NDArray[np.int64]
-    """(n,) place of each in the catalogue"""
+    """(n,) place of each source in the catalogue."""
     ra: NDArray[np.float64]
-    """(n,) degrees, ascending in each zone"""
+    """(n,) ICRS, degrees, ascending in each zone."""
     dec: NDArray[np.float64]
-    """(n,) degrees"""
+    """(n,) ICRS, degrees."""
     zone: NDArray[np.int64]
-    """(m,) the zones that have sources, ascending"""
+    """(m,) the zones that have sources, ascending."""
     begin: NDArray[np.int64]
-    """(m + 1,) the first source of each"""
+    """(m + 1,) the first source of each zone."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def _search(capacity, ra, dec, radius, height, source_ra, source_dec, zone, begi
     limit = np.sin(np.radians(degrees) / 2.0) ** 2
     for one in range(ra.size):
         low, high = dec[one] - degrees, dec[one] + degrees
-        # The widest right ascension of a circle; all of them if it has a pole.
+        # Half the extent of a circle in right ascension; all of it if the circle contains a pole.
         if high >= 90.0 or low <= -90.0:
             width = 180.0
         else:

@@ -13,7 +13,7 @@ from broker_assets.sky.cells import cells_at
 
 
 def classes_png(counts: Mapping[str, int]) -> bytes:
-    """How many alerts have which class, as PNG.
+    """The number of alerts of each class, as PNG.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def classes_png(counts: Mapping[str, int]) -> bytes:
     """
     numbers = np.array(list(counts.values()), np.float64)
     panel = Bars(
-        heights=np.log1p(numbers),  # a class of three is seen next to one of a million
+        heights=np.log1p(numbers),  # so that a class of three is visible next to one of a million
         names=list(counts),
         values=[f"{number:,}" if number else "" for number in counts.values()],
         label="alerts by class, logarithmic",
@@ -41,7 +41,7 @@ def sky_png(density: NDArray[np.int64]) -> bytes:
     Parameters
     ----------
     density : (12 · 4**order,) int64 array
-        How many sources lie in each HEALPix cell (nested) of an order.
+        Number of sources in each HEALPix cell (nested) of an order.
 
     Examples
     --------

@@ -1,7 +1,7 @@
 """Deletes associations that nothing refers to.
 
-An association is stored once for each position of an object and what was found there. Facts that are computed again,
-after a catalogue has changed, refer to others; those of before stay behind.
+An association is stored once for each position of an object and what was found there. When facts are computed again
+after a catalogue has changed, they refer to new associations; the old ones stay behind.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import psycopg
 from broker_assets.provenance.revisions import alone
 
 CHUNK = 5_000
-"""Associations deleted in one transaction: batches of the stream wait for it."""
+"""Associations deleted in one transaction, for which batches of the stream wait."""
 PATIENCE = 30.0
-"""Seconds in which a moment without batches is looked for, for each transaction."""
+"""Seconds that each transaction waits for a moment without batches."""
 
 _UNUSED = (
     " NOT EXISTS (SELECT FROM context_matches AS fact WHERE fact.diaobjectid = one.diaobjectid"
@@ -33,7 +33,7 @@ class Pruned:
     deleted: int
     """Associations that were deleted."""
     left: int
-    """Associations that nothing refers to and that stay until the next time, since batches did not pause."""
+    """Unreferenced associations that stay until the next time, since batches did not pause."""
 
 
 def prune_associations(
@@ -48,12 +48,12 @@ def prune_associations(
     chunk : int
         Associations deleted in one transaction.
     patience : float
-        Seconds in which a moment without batches is looked for, for each.
+        Seconds that each transaction waits for a moment without batches.
 
     Notes
     -----
     A batch that finds an association stored does not store it again, and refers to it when it commits. So nothing is
-    deleted while a batch is under way (`provenance.revisions.alone`), and under that lock it is looked again.
+    deleted while a batch runs (`provenance.revisions.alone`), and references are checked again under that lock.
     """
     found = connection.execute(
         f"SELECT diaobjectid, associationid FROM associations AS one WHERE{_UNUSED} ORDER BY 1, 2"  # noqa: S608

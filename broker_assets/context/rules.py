@@ -18,7 +18,7 @@ from broker_assets.context.catalogue import NUMBERS, Sources
 DEFAULT: Final = Path(__file__).with_name("rules.yaml")
 
 CLASSES: Final = ("AGN", "CV", "NT", "SN", "VS", "BS", "HPMS", "UNCLEAR")
-"""Classes of matches, in the order in which one is preferred to another that is as good."""
+"""Classes of matches, in order of preference among equally good ones."""
 ORPHAN: Final = "ORPHAN"
 """Class of a position without any match."""
 
@@ -27,7 +27,7 @@ LARGEST_RADIUS: Final = 36_000.0
 
 
 class RulesError(ValueError):
-    """A rule that cannot be followed."""
+    """A rule is invalid; the message says which and why."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Search:
     association: str | None = None
     """Class of a position that is near a source."""
     annotation: str | None = None
-    """Class, if nothing else is near."""
+    """Class of a position that is near a source and near nothing else."""
     synonym_radius: float = 1.3
     """Arcseconds within which a position coincides with a source."""
     stop_on_synonym: bool = False
@@ -55,17 +55,17 @@ class Search:
     within_axis: bool = False
     """Whether the position must lie within the galaxy's ellipse."""
     axis_needs_magnitude: float | None = None
-    """If given, sizes are believed only of galaxies brighter than this, or with a redshift."""
+    """If given, sizes are only trusted for galaxies brighter than this, or with a redshift."""
     accuracy: int = 100
-    """Of the catalogue: the lowest is preferred."""
+    """Rank of the catalogue by accuracy: the lowest is preferred."""
     where: dict[str, tuple[float, float]] | None = None
-    """Columns and the intervals that their values must lie in, the ends included."""
+    """Columns with the closed intervals in which their values must lie."""
     kinds: tuple[str, ...] = ()
-    """Types of the catalogue to which the search is limited; all if empty."""
+    """Types of sources, as the catalogue names them, to which the search is limited; all if empty."""
     known: tuple[str, ...] = ()
-    """Columns of which a source must have a value."""
+    """Columns in which a source must have a value."""
     not_larger: tuple[str, ...] = ()
-    """Identifiers of sources with misleading sizes, for which the ellipse is not looked at."""
+    """Identifiers of sources with misleading sizes, which never match by their ellipse."""
 
     def selects(self, sources: Sources) -> NDArray[np.bool_]:
         """Which sources are searched; (n,) bool array."""
@@ -88,11 +88,11 @@ class Rules:
 
     searches: tuple[Search, ...]
     first_names: tuple[str, ...] = ()
-    """Catalogues named first where a source is in several."""
+    """Catalogues that are named first if a source is in several."""
 
     @property
     def version(self) -> str:
-        """Eight hexadecimal digits, other ones for other rules."""
+        """Hash of the rules: eight hexadecimal digits."""
         content = json.dumps(asdict(self), sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:8]
 
@@ -102,7 +102,7 @@ class Rules:
         return tuple(dict.fromkeys(search.catalogue for search in self.searches))
 
     def absent(self, present: set[str]) -> list[str]:
-        """Catalogues that the rules name and that are not there: their searches find nothing."""
+        """Catalogues that the rules name but that are not loaded: their searches find nothing."""
         return [name for name in self.catalogues if name not in present]
 
 
@@ -112,12 +112,12 @@ def read_rules(path: Path = DEFAULT) -> Rules:
     Parameters
     ----------
     path : Path
-        A YAML file: see `rules.yaml` in this folder, which explains each word.
+        A YAML file: see `rules.yaml` in this folder, which explains each key.
 
     Raises
     ------
     RulesError
-        If the file is not YAML, or has a search that cannot be followed; the message says which and why.
+        If the file is not YAML, or has an invalid search; the message says which and why.
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -1,8 +1,8 @@
-"""Catalogues on disk: Parquet files by HEALPix cell in the layout of HATS, of which only what is near is read.
+"""Catalogues on disk: Parquet files by HEALPix cell in HATS layout, of which only the parts near positions are read.
 
-HATS (Hierarchical Adaptive Tiling Scheme, IVOA Note 2025): a file for each cell, of an order that leaves it with not
-too many rows, sorted by the cell of order 29. Each catalogue also has a file of its largest sources, which
-are looked for from far away and are few.
+HATS (Hierarchical Adaptive Tiling Scheme, IVOA Note 2025) has a file for each cell, with the order chosen to limit
+the number of rows, sorted by cell of order 29. Each catalogue also has a file of its largest sources, which are few
+and are searched from larger distances.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ from broker_assets.storage.versioned import VersionedFolder
 
 CELL: Final = "_healpix_29"
 MOST_ROWS: Final = 500_000
-"""In a file."""
+"""Rows in a file, at most."""
 GROUP_ROWS: Final = 8_192
-"""In a row group, the least that is read."""
+"""Rows in a row group, the smallest unit that is read."""
 DEEPEST_FILE: Final = 10
 SCATTER_ORDER: Final = 3
-"""Cells by which rows are parted before they are sorted."""
+"""Order of the cells into which rows are divided before they are sorted."""
 LARGE: Final = 120.0
-"""Major axis in arcseconds from which on a source is also in the file of large ones."""
+"""Major axis, arcseconds, at and above which a source is also in the file of large ones."""
 NEAR_ORDER: Final = 9
-"""Order of the cells (6.9 arcminutes) by which it is decided what is near."""
+"""Order of the cells (6.9 arcminutes) that decide which sources are read as near."""
 FARTHEST: Final = 240.0
 """Arcseconds around positions that are read: less than the size of a cell of `NEAR_ORDER`."""
 
 DENSITY: Final = "density.npy"
 POINTER: Final = "catalogue.json"
 ABOUT: Final = "about.json"
-"""What `Stored` says about a version."""
+"""File with the fields of `Stored` for a version."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,10 @@ class Stored:
     version: str
     rows: int
     left_out: int
-    """Rows of the file without a position on the sky."""
+    """Rows of the file without a valid position."""
     bytes: int
     source: str
-    """Name of the file that it was made from."""
+    """Name of the file from which it was made."""
     folder: Path
 
 
@@ -69,7 +69,7 @@ class CatalogueStore:
     Parameters
     ----------
     folder : Path
-        Each catalogue has a folder of its own in it, with its versions.
+        Has a subfolder for each catalogue, with its versions.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -85,12 +85,12 @@ class CatalogueStore:
         path : Path
             See `loading.read_parts`.
         mapping : Mapped, optional
-            Where the columns come from; by default they have the standard names.
+            Mapping of the columns; by default they have the standard names.
 
         Raises
         ------
         CatalogueError
-            If it cannot be read, or has no source; the version in force stays.
+            If it cannot be read, or contains no source; the version in force stays.
         """
         if not name.isidentifier() or not name.isascii():
             raise CatalogueError(f"{name!r} is not a name: letters, digits and underscores, a letter first")
@@ -135,7 +135,7 @@ class CatalogueStore:
         name : str
             Its name.
         keep : bool
-            Leave its files, so that it can be found out which objects were near its sources; see `forget`.
+            Keep its files, so that objects near its sources can still be found; see `forget`.
 
         Raises
         ------
@@ -149,7 +149,7 @@ class CatalogueStore:
             self._folder(name).remove()
 
     def forget(self, name: str) -> None:
-        """Remove what is left of a catalogue that was removed before, with `keep`."""
+        """Delete the files of a catalogue that was removed with `keep`."""
         folder = self._folder(name)
         if folder.pointer() is None:
             folder.remove()
@@ -175,7 +175,7 @@ class CatalogueStore:
 
 
 class Catalogue:
-    """One version of a catalogue, opened. Of its rows, only where which are is in memory."""
+    """One version of a catalogue, opened. Only the index of its rows is in memory."""
 
     def __init__(self, name: str, version: str, folder: Path) -> None:
         self.name, self.version, self.folder = name, version, folder
@@ -197,13 +197,13 @@ class Catalogue:
                 for column in self._known:
                     self._known[column] += columns.num_rows - columns.column(place[column]).statistics.null_count
         self._columns = [column for column, count in self._known.items() if count]
-        """Those of which any source has a value: the others are not read."""
+        """Columns in which any source has a value: the others are not read."""
         self._files = files
         self._groups = np.array(groups, np.int64).reshape(-1, 2)
         self._begin, self._end = np.array(begin, np.int64), np.array(end, np.int64)
 
     def within(self, first: int, last: int) -> Sources:
-        """The sources in an interval of cells of order 29, the last one not included."""
+        """The sources in a half-open interval of cells of order 29."""
         chosen = self._touched(np.array([first]), np.array([last]))
         return self._read(chosen, np.array([first]), np.array([last]))
 
@@ -212,7 +212,7 @@ class Catalogue:
         return self._touched(*intervals(ra, dec)).size / len(self._groups)
 
     def _touched(self, low: NDArray[np.int64], high: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Row groups with cells of some intervals: one begins before the end of the group and ends behind its begin."""
+        """Row groups that overlap any of some intervals of cells."""
         behind = np.searchsorted(low, self._end, side="right")
         return np.flatnonzero(behind > np.searchsorted(high, self._begin, "right"))
 
@@ -225,26 +225,26 @@ class Catalogue:
     def all(self) -> Sources:
         """Every source."""
         columns = {}
-        for name in self._columns:  # one after the other, so that only one is in memory twice
+        for name in self._columns:  # one column after the other, so that only one is in memory twice
             parts = [pq.read_table(path, columns=[name], partitioning=None) for path in self._files]
             columns[name] = pa.concat_tables(parts)[name].combine_chunks()
             del parts
         found = Sources.of(pa.table(columns))
         del columns
-        # Arrow keeps what it freed for later: hundreds of megabytes here.
+        # Arrow keeps freed memory for later use: hundreds of megabytes here.
         pa.default_memory_pool().release_unused()
         return found
 
     def density(self) -> NDArray[np.int64]:
-        """How many sources lie in each HEALPix cell (nested) of the order `SCATTER_ORDER`."""
+        """Number of sources in each HEALPix cell (nested) of the order `SCATTER_ORDER`."""
         return np.asarray(np.load(self.folder / DENSITY), np.int64)
 
     def known(self) -> dict[str, int]:
-        """How many sources have a value of each column."""
+        """Number of sources with a value, by column."""
         return dict(self._known)
 
     def near(self, ra: NDArray[np.float64], dec: NDArray[np.float64]) -> Sources:
-        """All sources within `FARTHEST` of any position, and others.
+        """All sources within `FARTHEST` of any position, and some beyond.
 
         Parameters
         ----------
@@ -277,9 +277,9 @@ class Catalogue:
 def intervals(
     ra: NDArray[np.float64], dec: NDArray[np.float64], order: int = NEAR_ORDER
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Intervals of cells of order 29 around positions, ascending and apart: first, and the one after the last.
+    """Half-open intervals of cells of order 29 around positions, ascending and disjoint.
 
-    They cover the cells of an order that have the positions, and the cells next to these.
+    They cover the cells of an order that contain the positions, and the neighbours of these cells.
     """
     own = np.unique(cells_at(ra, dec, order))
     around = np.asarray(cdshealpix.neighbours(own.astype(np.uint64), order), np.int64)
@@ -329,12 +329,12 @@ def _write(folder: Path, name: str, path: Path, mapping: Mapped | None) -> None:
 
 
 def gathered(density: NDArray[np.int64]) -> Iterator[tuple[int, int, int]]:
-    """Cells as large as `MOST_ROWS` allows: order, and the first cell of `SCATTER_ORDER` and the one after the last.
+    """The largest cells that `MOST_ROWS` allows: order, and half-open interval of cells of `SCATTER_ORDER`.
 
     Parameters
     ----------
     density : (12 · 4**SCATTER_ORDER,) int64 array
-        Rows of each cell of `SCATTER_ORDER`; cells without any are left out.
+        Number of rows of each cell of `SCATTER_ORDER`; cells without rows are left out.
     """
 
     def divided(order: int, pixel: int) -> Iterator[tuple[int, int, int]]:
@@ -352,15 +352,15 @@ def gathered(density: NDArray[np.int64]) -> Iterator[tuple[int, int, int]]:
 
 
 def _scatter(folder: Path, path: Path, mapping: Mapped | None) -> tuple[int, NDArray[np.int64]]:
-    """Part the rows by cells of the sky, so that each part fits into memory.
+    """Divide the rows by cells of the sky, so that each part fits into memory.
 
     Returns
     -------
     left_out : int
         Rows without a position.
     density : (12 · 4**SCATTER_ORDER,) int64 array
-        Rows of each cell. Those of a cell are an Arrow stream named by its number, which takes no memory while it is
-        written, as the many small row groups of a Parquet file would.
+        Number of rows of each cell. The rows of a cell are in an Arrow stream named by its number; unlike a Parquet
+        file with many small row groups, it takes no memory while it is written.
     """
     folder.mkdir()
     writers: dict[int, pa.ipc.RecordBatchStreamWriter] = {}

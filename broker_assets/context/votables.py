@@ -1,6 +1,6 @@
-"""What a VOTable may claim, before a reader believes it.
+"""Checks of the claims of a VOTable before a reader trusts them.
 
-Astropy follows addresses in a VOTable, to other files of this machine and to other machines, makes as many rows as the
+Astropy follows URLs in a VOTable, to other files of this machine and to other machines, allocates as many rows as the
 file says it has, and takes a truncated file for a complete one. One pass of a parser that keeps nothing finds all this.
 """
 
@@ -14,20 +14,20 @@ from typing import Any, Final
 from xml.parsers import expat
 
 MOST_COLUMNS: Final = 10_000
-"""Columns of a catalogue."""
+"""Columns of a catalogue, at most."""
 _MOST_DEPTH: Final = 64
-"""Elements inside one another; VOTables have about eight."""
+"""Depth of nested elements, at most; VOTables have about eight."""
 _MOST_VALUES: Final = 1_000_000
-"""Values in one cell."""
+"""Values in one cell, at most."""
 _PIECE: Final = 1 << 20
 
 
 class HostileVotable(ValueError):
-    """A VOTable claims what it cannot hold, or refers to what is elsewhere; the message says what."""
+    """A VOTable claims more than it can contain, or refers to other files; the message says what."""
 
 
 class _Claims:
-    """Counts of one file, and refusals of what is certain at once."""
+    """Counts what one file claims, and refuses at once what is certainly wrong."""
 
     def __init__(self) -> None:
         self.depth = 0
@@ -70,7 +70,7 @@ def refuse_hostile(path: Path) -> None:
     Raises
     ------
     HostileVotable
-        If it is truncated, defines entities, refers to data elsewhere, is nested deeply, has very many columns, or
+        If it is truncated, defines entities, refers to other files or URLs, is deeply nested, has too many columns, or
         claims more rows than it has bytes.
     OSError, EOFError
         If it cannot be read.

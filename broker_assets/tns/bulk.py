@@ -37,7 +37,7 @@ COLUMNS = {
     "reporters": "reporters",
     "source_group": "source_group",
 }
-"""Column of `crossmatch_tns` to column of the file; found by name, so that order and additions do not matter."""
+"""Columns of the file by column of `crossmatch_tns`; found by name, so that order and additions do not matter."""
 
 OPTIONAL = {"objid"}
 """Columns that a file may lack."""
@@ -46,14 +46,14 @@ _NUMBERS = {
     "ra": (True, -360.0, 360.0), "decl": (True, -90.0, 90.0), "disc_mag": (False, -100.0, 100.0),
     "z": (False, -1.0, 10_000.0),
 }  # fmt: skip
-"""Numeric columns: whether a row without the value is bad, and the smallest and largest value."""
+"""Numeric columns: whether a value is required, and the smallest and largest value."""
 _DECIMAL = r"^[+-]?(\d{1,40}\.?\d{0,40}|\.\d{1,40})([eE][+-]?\d{1,3})?$"
 _OBJECT_NUMBER = r"^\d{1,18}$"
 _TIMES = ("disc_date", "lastmodified_date")
 _LONGEST_NAME = 100
-"""Characters; those of TNS have at most 16."""
+"""Characters of a name, at most; names of TNS have up to 16."""
 _LARGEST_DIRECTORY = 4096
-"""Bytes of the directory of a zip with one member; a name and its extra fields fit."""
+"""Bytes of the directory of a zip with one member, at most; enough for a name and its extra fields."""
 _END_OF_DIRECTORY, _ZIP64_LOCATOR = b"PK\x05\x06", b"PK\x06\x07"
 _BANNER = re.compile(
     r"\s*(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2}:\d{2})"
@@ -63,7 +63,7 @@ _BANNER = re.compile(
 
 
 class BadBulkFile(ValueError):
-    """The file as a whole is unusable; nothing must be applied."""
+    """The file as a whole is unusable; nothing of it is applied."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class BulkFile:
     banner: str
     """First line: the time covered by the file, as text."""
     sha256: str
-    """SHA-256 of the unpacked file, hexadecimal."""
+    """SHA-256 of the unzipped file, hexadecimal."""
 
 
 def unpack(content: bytes, *, limits: InputLimits = LIMITS) -> bytes:
@@ -100,7 +100,7 @@ def unpack(content: bytes, *, limits: InputLimits = LIMITS) -> bytes:
     content : bytes
         The zip.
     limits : InputLimits
-        `tns_bytes` limits the CSV; nothing beyond is unpacked.
+        `tns_bytes` limits the CSV; nothing beyond it is unzipped.
 
     Raises
     ------
@@ -142,18 +142,18 @@ def _refuse_long_directory(content: bytes) -> None:
 
 
 def fingerprint(text: bytes) -> str:
-    """SHA-256 of the unpacked file, hexadecimal, by which an unchanged file is recognised without parsing it."""
+    """SHA-256 of the unzipped file, hexadecimal, by which an unchanged file is recognised without parsing it."""
     return hashlib.sha256(text).hexdigest()
 
 
 def covered_interval(text: bytes) -> tuple[datetime.datetime, datetime.datetime] | None:
-    """The time that an unpacked file says it covers, UTC, without its end; None if its first line says nothing.
+    """The half-open interval that an unzipped file says it covers, UTC; None if its first line does not say.
 
     Parameters
     ----------
     text : bytes
-        The file; the first line is, for example, ``"2026-11-19 00:00:00 - 23:59:59"``. A single time is that up to
-        which the file goes.
+        The file; the first line is, for example, ``"2026-11-19 00:00:00 - 23:59:59"``. A single time is the end of the
+        interval.
 
     Examples
     --------
@@ -178,7 +178,7 @@ def covered_interval(text: bytes) -> tuple[datetime.datetime, datetime.datetime]
 
 
 def parse_bulk_csv(text: bytes, *, limits: InputLimits = LIMITS) -> BulkFile:
-    """Read the unpacked CSV.
+    """Read the unzipped CSV.
 
     Parameters
     ----------
@@ -200,7 +200,7 @@ def parse_bulk_csv(text: bytes, *, limits: InputLimits = LIMITS) -> BulkFile:
         text.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadBulkFile(f"not UTF-8 at byte {error.start}") from error
-    # Decoded as it is read: a text file in memory would take four bytes for each.
+    # Decoded as it is read: a decoded text in memory would take four bytes per character.
     reader = csv.reader(io.TextIOWrapper(io.BytesIO(text), encoding="utf-8-sig", newline=""))
     banner, header = "", []
     try:
@@ -226,7 +226,7 @@ def parse_bulk_csv(text: bytes, *, limits: InputLimits = LIMITS) -> BulkFile:
     try:
         for number, row in enumerate(reader):
             line, before = before + 1, reader.line_num
-            if number >= limits.tns_rows:  # empty lines count: they take their time, too
+            if number >= limits.tns_rows:  # empty lines count, since they take time, too
                 raise BadBulkFile(f"more than {limits.tns_rows:,} rows (BROKER_LIMITS__TNS_ROWS)")
             if len(row) == len(header):
                 rows.append(row)
@@ -266,7 +266,7 @@ def _convert(rows: list[list[str]], header: list[str]) -> tuple[pa.Table, dict[i
             numbers[decimal] = texts[decimal].astype(np.float64)
             decimal &= np.isfinite(numbers)  # an exponent may be beyond what can be represented
             _note(failed, ~decimal & (~empty | required), texts, f"{theirs} {{!r}} is not a number")
-            if ours not in ("ra", "decl"):  # of a position, both are shown
+            if ours not in ("ra", "decl"):  # for a position, both values are shown
                 outside = decimal & ~((numbers >= smallest) & (numbers <= largest))
                 _note(failed, outside, texts, f"{theirs} {{!r}} is not between {smallest:g} and {largest:g}")
                 numbers[outside] = np.nan
@@ -312,7 +312,7 @@ def _note(failed: dict[int, str], wrong: np.ndarray, texts: pd.Series, reason: s
 
 
 def _newest_of_each(table: pa.Table, lines: np.ndarray) -> tuple[pa.Table, list[tuple[int, str]]]:
-    """One row for each name and each number: the one that TNS modified last; of equals, the last one."""
+    """One row for each name and each number: the one that TNS modified last, or the last of several equal ones."""
     modified = table["lastmodified_date"].to_pandas()
     order = modified.sort_values(kind="stable", na_position="first").index
     names = pd.Series(table["tns_name"].to_pylist(), dtype="object").reindex(order)

@@ -30,14 +30,14 @@ FULL_DAYS = (1, 4)
 MOST_DAYS = 14
 """After a longer outage, the full file is cheaper than individual days."""
 LATE_FULL = datetime.timedelta(days=3)
-"""How late a full file may be, which TNS makes every day. One that says it is older is taken for what is there: it
-deletes nothing that is newer than it says, and the daily files after it are not fetched for its sake."""
+"""How late a full file may be, which TNS makes every day. An older one is applied nevertheless: it deletes nothing that
+is newer than it claims to be, and does not cause daily files to be fetched."""
 _DAY = datetime.timedelta(days=1)
 _HOUR = datetime.timedelta(hours=1)
 
 
 class FileNotReady(LookupError):
-    """TNS still has the file of the hour or day before under the name; it is fetched again next time."""
+    """TNS still has the file of the previous hour or day under this name; it is fetched again next time."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def due_files(applied: Iterable[AppliedFile], now: datetime.datetime) -> list[Du
     Parameters
     ----------
     applied : iterable of AppliedFile
-        What has been applied before.
+        Files that have been applied.
     now : datetime
         With time zone.
 
@@ -121,7 +121,7 @@ def _last_full(now: datetime.datetime) -> datetime.datetime:
 
 
 def applied_files(connection: psycopg.Connection[Any]) -> list[AppliedFile]:
-    """Files that have been applied; an hourly file is known by its last day only."""
+    """Files that have been applied; for an hourly file, only the last day is known."""
     rows = connection.execute("SELECT name, kind, covers_until, applied_at FROM tns_file ORDER BY name")
     return [AppliedFile(*row) for row in rows]
 
@@ -129,7 +129,7 @@ def applied_files(connection: psycopg.Connection[Any]) -> list[AppliedFile]:
 def files_version(connection: psycopg.Connection[Any]) -> str | None:
     """Version of the bulk files that TNS has, as far as they were fetched; None before the first.
 
-    A hash of the content of the newest file of each name: one that is fetched again unchanged changes nothing.
+    A hash of the content of the newest file of each name: fetching an unchanged file again does not change it.
     """
     rows = connection.execute("SELECT name, sha256 FROM tns_file ORDER BY name").fetchall()
     return hashlib.sha256(repr(rows).encode()).hexdigest()[:32] if rows else None
@@ -177,8 +177,8 @@ def apply_content(
 ) -> Refresh:
     """Apply a file as sent by TNS; one that is already known is not parsed.
 
-    The first line of a file says what it covers. A full file lists every object until then and no later one, whenever
-    it is fetched. An hourly or daily file of another time is the old one under the same name.
+    The first line of a file says what it covers. A full file lists every object up to that time and no later one,
+    whenever it is fetched. An hourly or daily file that covers another time is the old one under the same name.
 
     Raises
     ------
@@ -197,7 +197,7 @@ def apply_content(
 
 
 def _covered(text: bytes, due: DueFile) -> tuple[datetime.datetime, datetime.datetime]:
-    """End of the time that a file covers, and up to when it lists every object; by the schedule if it does not say."""
+    """End of the time that a file covers, and time up to which it lists every object; by default from the schedule."""
     interval = covered_interval(text)
     if interval is None:
         return due.covers_until, due.covers_until

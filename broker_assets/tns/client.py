@@ -1,7 +1,7 @@
-"""Asking TNS: bulk files and single objects, within its rules.
+"""Requests to TNS: bulk files and single objects, within its rules.
 
-TNS wants a POST with the API key as a form field and a marker of the bot as user agent, limits the number of requests,
-and answers 429 with the time to wait (TNS, "Bulk CSV downloads" and "API" help pages).
+TNS requires a POST with the API key as a form field and a marker of the bot as user agent, limits the number of
+requests, and answers 429 with the time to wait (TNS, "Bulk CSV downloads" and "API" help pages).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ BULK_URL = "https://www.wis-tns.org/system/files/tns_public_objects/"
 SEARCH_URL = "https://www.wis-tns.org/api/get/"
 
 LONGEST_WAIT = 300.0
-"""Seconds; a longer `Retry-After` ends the attempt, and the next schedule tries again."""
+"""Seconds; a longer `Retry-After` ends the attempt, and the next tick of the schedule tries again."""
 TRIES = 5
 LARGEST_FILE = 256 * 1024**2
 """Bytes of a bulk file, zipped: many times that of all objects (20 MB in 2026)."""
@@ -41,7 +41,7 @@ class TnsNotFoundError(LookupError):
 
 @dataclass(frozen=True)
 class Bot:
-    """Who asks."""
+    """The bot in whose name requests are made."""
 
     key: str
     """API key; a secret."""
@@ -88,11 +88,11 @@ class TnsClient:
     Parameters
     ----------
     bot : Bot
-        Who asks.
+        The bot in whose name requests are made.
     bulk_url, search_url : str
-        Where; another address for a mirror or a test peer.
+        URLs of TNS, or of a mirror or a test peer.
     wait : callable
-        How to wait some seconds.
+        Waits for a number of seconds.
     timeout : float
         Seconds for one request.
     """
@@ -146,7 +146,7 @@ class TnsClient:
         Returns
         -------
         dict
-            What TNS says about it, as its API names it.
+            What TNS says about it, under the names of its API.
 
         Raises
         ------
@@ -211,7 +211,7 @@ class TnsClient:
 
 
 def asked_to_wait(answer: Answer) -> float | None:
-    """Seconds that TNS asks to wait: `Retry-After`, or TNS's own header fields of its limits."""
+    """Seconds that TNS asks clients to wait: `Retry-After`, or TNS's own header fields about its limits."""
     asked = retry_after(answer)
     waits = [] if asked is None else [asked]
     for name, remaining in answer.headers.items():

@@ -29,7 +29,7 @@ WATCHLIST = "__TNS__"
 """Name of the watchlist that mirrors the table."""
 OWNER = "system"
 MATCH_RADIUS = 3.0
-"""arcsec."""
+"""Radius of the cones of the watchlist, arcsec."""
 
 Kind = Literal["full", "day", "hour"]
 
@@ -46,7 +46,7 @@ _CHANGED = sql.SQL(
 )
 """Rows, past ones included, that such a file can change or delete."""
 _TRIES = 3
-"""A batch of the stream and a refresh may each wait for the other; the database then aborts one of them."""
+"""Attempts: a batch of the stream and a refresh may wait for each other; the database then aborts one of them."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def tns_watchlist(connection: psycopg.Connection[Any]) -> int:
         " ON CONFLICT (owner, lower(name)) DO UPDATE SET name = EXCLUDED.name RETURNING wl_id",
         (OWNER, WATCHLIST, MATCH_RADIUS),
     ).fetchone()
-    if row is None:  # RETURNING after DO UPDATE always gives the row
+    if row is None:  # RETURNING after DO UPDATE always returns the row
         raise LookupError(f"watchlist {WATCHLIST} was not created")
     change(connection, "watchlist", int(row[0]))
     return int(row[0])
@@ -180,7 +180,7 @@ def _apply_once(
         )
         if known is None or before is None:
             rows, version = stored_checksum(connection)
-        else:  # the sum of the rows that the file does not touch is known
+        else:  # the sum over the rows that the file does not touch is known
             after = stored_checksum(connection, only=_TOUCHED)
             rows, version = known[0] + after[0] - before[0], str(int(known[1]) + int(after[1]) - int(before[1]))
         refresh = Refresh(*counts, cones, rows, len(file.bad), version)
@@ -204,7 +204,7 @@ def skip_unchanged(
     Parameters
     ----------
     sha256 : str
-        See `broker_assets.tns.bulk.fingerprint`: the file need not be parsed for this.
+        See `broker_assets.tns.bulk.fingerprint`; it does not require parsing the file.
     """
     row = connection.execute(
         "UPDATE tns_file AS this SET applied_at = clock_timestamp(), covers_until = greatest(covers_until, %(until)s)"
@@ -237,7 +237,7 @@ def stored_checksum(
     row = connection.execute(
         sql.SQL("SELECT count(*), coalesce(sum(hashtextextended(ROW({})::text, 0)), 0)::text FROM {} WHERE {}").format(
             sql.SQL(", ").join(
-                # not as text, which would depend on the time zone of the session
+                # not the text, which would depend on the time zone of the session
                 sql.SQL("extract(epoch FROM {})").format(sql.Identifier(name))
                 if name in {"disc_date", "lastmodified_date"}
                 else sql.Identifier(name)
@@ -251,7 +251,7 @@ def stored_checksum(
 
 
 def _stage(connection: psycopg.Connection[Any], objects: pa.Table) -> None:
-    # they outlive a savepoint, if the caller is in a transaction
+    # they survive a savepoint, if the caller is in a transaction
     connection.execute(
         "DROP TABLE IF EXISTS pg_temp.tns_new, pg_temp.tns_pair, pg_temp.tns_change, pg_temp.tns_gone, pg_temp.tns_cone"
     )
@@ -274,7 +274,7 @@ def _pair(connection: psycopg.Connection[Any]) -> None:
         " LEFT JOIN crossmatch_tns AS by_name ON by_name.tns_name = new.tns_name AND by_number.id IS NULL"
         " AND (by_name.objid IS NULL OR new.objid IS NULL OR by_name.objid = new.objid)"
     )
-    # The number of an object never changes: a file without it, or without the column, takes no number away.
+    # The number of an object never changes: a file without the number, or without the column, does not remove it.
     connection.execute(
         "UPDATE tns_new AS new SET objid = old.objid FROM tns_pair AS pair"
         " JOIN crossmatch_tns AS old ON old.id = pair.id"
@@ -383,7 +383,7 @@ def _mirror(connection: psycopg.Connection[Any], *, every: bool) -> int:
     gone = [
         row[0]
         for row in connection.execute(
-            # the touched cones first: otherwise the planner would compare all cones with the table
+            # the touched cones first, or else the planner would compare all cones with the table
             "WITH cone AS MATERIALIZED (SELECT cone_id, name, ra, decl FROM watchlist_cones"  # noqa: S608
             f" WHERE wl_id = %s {touched('name')})"
             " SELECT cone_id FROM cone WHERE NOT EXISTS (SELECT FROM crossmatch_tns AS tns"

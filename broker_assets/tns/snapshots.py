@@ -1,4 +1,4 @@
-"""Tables as versioned files for other nodes: written here, installed there, each completely or not at all.
+"""Tables as versioned files for other nodes: written on one node, installed on another, completely or not at all.
 
 A snapshot of a table is a folder of versions with a pointer (see `broker_assets.storage.published`): the rows as
 Parquet and as CSV, and a description of the columns. Installing compares checksums first and then changes the other
@@ -236,7 +236,7 @@ def _text(value: Any) -> Any:
 
 
 def _as_texts(table: sa.Table) -> sa.Table:
-    """The same table with documents as texts: that is what a snapshot holds."""
+    """The table with JSON documents as text, as in a snapshot."""
     columns = [
         sa.Column(column.name, sa.Text() if _is_document(column) else column.type, nullable=column.nullable)
         for column in table.columns
@@ -249,7 +249,7 @@ def _is_document(column: sa.Column[Any]) -> bool:
 
 
 def _columns_as(table: sa.Table, documents: str | None, alias: str | None = None) -> sql.Composable:
-    """The columns, documents cast to a type, or to their own."""
+    """The columns, with documents cast to a type or, by default, to their own."""
     casts = {
         column.name: f"::{documents or column.type.compile(dialect=_POSTGRESQL)}" if _is_document(column) else ""
         for column in table.columns
