@@ -130,7 +130,7 @@ def _few(
     since: float | None,
     until: float | None,
 ) -> pa.Table:
-    """`curve_table` for few objects, in one prepared statement: planning a read of all months takes longer than it."""
+    """`curve_table` for few objects, in one prepared statement: planning over all months is slower than reading."""
     parts: list[str] = []
     for kind, (table, columns, name) in KINDS.items():
         if kind in kinds:
