@@ -1,4 +1,4 @@
-"""The role of the web application for what its users change: accounts, filters, lists, annotators, annotations."""
+"""The role of the web application that writes what users change: accounts, filters, lists, annotators, annotations."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ ACCOUNTS = (
     "GRANT EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) TO {role}",
     LOCKING,
 )
-"""What accounts need."""
+"""Rights for accounts."""
 
 ANNOTATING = (
     "GRANT SELECT ON objects, ingest_batch, revision_counter, annotators TO {role}",
-    # To lock the annotator, which none of its columns is changed for.
+    # To lock the annotator; none of its columns is changed.
     "GRANT UPDATE (revision) ON annotators TO {role}",
     "GRANT UPDATE ON revision_counter TO {role}",
     "GRANT INSERT, UPDATE ON ingest_batch TO {role}",
@@ -31,28 +31,28 @@ ANNOTATING = (
     " TO {role}",
     "GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role}",
 )
-"""What annotating an object needs."""
+"""Rights for annotating an object."""
 
 DESK = (
-    "GRANT TEMPORARY ON DATABASE {database} TO {role}",  # cones that replace others are compared first
+    "GRANT TEMPORARY ON DATABASE {database} TO {role}",  # cones that replace others are first compared with them
     "GRANT SELECT, INSERT, UPDATE, DELETE ON watchlists, watchlist_cones, watchlist_cone_gone, watchlist_periods,"
     " areas, area_periods, filters, filter_periods, filter_sinks, annotators, annotator_history TO {role}",
     "GRANT SELECT, INSERT ON filter_versions, rematch, owner_messages TO {role}",
     "GRANT SELECT, DELETE ON watchlist_hits, area_hits TO {role}",
     "GRANT SELECT, UPDATE ON deliveries, owner_contacts TO {role}",
-    "GRANT UPDATE (tns_name) ON objects TO {role}",  # named after the hits of the list of TNS
+    "GRANT UPDATE (tns_name) ON objects TO {role}",  # set from hits of the TNS list
     "GRANT EXECUTE ON FUNCTION shared_with(text, text) TO {role}",
     "GRANT SELECT, INSERT ON snapshots TO {role}",
     "GRANT SELECT ON crossmatch_tns, filter_runs, ingest_batch_night, ingest_batch_facts TO {role}",
 )
-"""What changing filters, lists and annotators needs."""
+"""Rights for changing filters, lists and annotators."""
 
 UPLOADING = (
     "GRANT SELECT, INSERT ON elasticc2_brokerclassifier, elasticc2_brokermessage, elasticc2_brokersourceids,"
     " message_uploads TO {role}",
     "GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role}",
 )
-"""What storing classifications of brokers needs; `DESK` has the right to make temporary tables."""
+"""Rights for storing classifications of brokers; the right to make temporary tables is in `DESK`."""
 
 SPECTRA = (
     "GRANT SELECT ON elasticc2_diaobjectdetails TO {role}",
@@ -63,20 +63,20 @@ SPECTRA = (
     "GRANT SELECT, INSERT ON spectruminfo TO {role}",
     "GRANT SELECT, INSERT, UPDATE, DELETE ON db_queryqueue TO {role}",
 )
-"""What the cycle of spectra and queued SQL need."""
+"""Rights for wanted, planned and reported spectra, and for queued SQL."""
 
 FIRST_CAMPAIGN = (
     "GRANT SELECT, INSERT ON elasticc_diaobject, elasticc_diasource, elasticc_diaforcedsource, elasticc_diatruth,"
     " elasticc_diaobjecttruth, elasticc_diaalert TO {role}",
     'GRANT UPDATE ("alertSentTimestamp") ON elasticc_diaalert TO {role}',
 )
-"""What the loader of the first campaign needs."""
+"""Rights for the loader of the first campaign."""
 
 LEAVING = (
     "GRANT SELECT, UPDATE, DELETE ON filter_versions, owner_messages, owner_contacts, change_feeds TO {role}",
     "GRANT EXECUTE ON FUNCTION shared_with(text, text) TO {role}",
 )
-"""What an account that is removed takes along, in addition."""
+"""Additional rights for what is removed along with an account."""
 
 
 def create_access_role(owner: str | URL, access: str | URL) -> None:

@@ -1,9 +1,9 @@
 """Writes the rows of alerts to the tables, exactly once.
 
 Everything happens in the caller's transaction, so the rows become visible together with the position of the stream.
-Points of light curves are compared with the stored ones and written directly (`point_rows`); objects and what else is
-one row of a changing content go by binary COPY to a temporary table, and from there by `INSERT … ON CONFLICT`. Rows are
-written in the order of their keys, so writers of the same objects wait for one another instead of deadlocking.
+Points of light curves are compared with the stored ones and written directly (`point_rows`); objects, and all else that
+is one row with changing content, go by binary COPY to a temporary table, and from there by `INSERT … ON CONFLICT`. Rows
+are written in the order of their keys, so writers of the same objects wait for one another instead of deadlocking.
 """
 
 from __future__ import annotations
@@ -105,11 +105,11 @@ class WriteCounts(NightCounts):
     nondetections: int = 0
     """Rows of `dianondetectionlimits` inserted."""
     nights: dict[datetime.date, NightCounts] = field(default_factory=dict)
-    """The same by night."""
+    """Counts by night."""
     stored_packets: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-    """Rows of `AlertRows.sources` that were stored and no duplicates, ascending."""
+    """Rows of `AlertRows.sources` that were stored and are not duplicates, ascending."""
     newest_objects: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-    """Rows of `AlertRows.objects` that `objects` holds now, ascending; an object at most once."""
+    """Rows of `AlertRows.objects` that are now those of `objects`, ascending; an object at most once."""
 
 
 def write(
@@ -131,7 +131,7 @@ def write(
     ingestid : int
         Batch, see `ingest_batch`.
     comparison : Comparison, optional
-        What was found out about the points before the transaction; without it all are compared now.
+        What was determined about the points before the transaction; without it, all are compared now.
     replace : bool
         Also overwrite objects whose stored row is as new as this one: for reprocessing.
 
@@ -235,15 +235,15 @@ class DeletedNight:
     counts: dict[str, int]
     """Number of rows by table."""
     points: Removed
-    """Points; `mark_again` is to be called once they are written again."""
+    """Points; call `mark_again` after they are written again."""
 
 
 def delete_night(connection: psycopg.Connection[Any], night: datetime.date, survey: int) -> DeletedNight:
     """Delete the rows of the packets of a night, within the caller's transaction, before they are written again.
 
     Objects, solar-system objects and orbits stay: they reflect the latest alert, which may be of a later night. Their
-    rows are locked, in the order in which `write` locks them: what is written again comes file by file, in no order,
-    while the stream and other nights write the same rows.
+    rows are locked, in the order in which `write` locks them: the rows are written again file by file, in no particular
+    order, while the stream and other nights write the same rows.
     """
     removed = remove_points(connection, night, survey)
     counts = {TABLES[kind].name: count for kind, count in removed.count.items()}
@@ -271,7 +271,7 @@ def _lock(connection: psycopg.Connection[Any], table: sa.Table, key: str, values
 
 
 _ROW = "row of the batch"
-"""Column that numbers rows while they are sorted; no column of a table is called so."""
+"""Column that numbers rows while they are sorted; no table has a column of this name."""
 
 _SOLAR_SYSTEM_KEY = ("ssobjectid", "diasourceid")
 
@@ -309,11 +309,11 @@ def _with_forced_times(rows: pa.Table, forced: pa.Table) -> pa.Table:
 def _write_newest(
     cursor: psycopg.Cursor[Any], table: sa.Table, key: str, rows: pa.Table, *, replace: bool
 ) -> tuple[Inserted, NDArray[np.int64]]:
-    """Write the newest row of each key, unless the table has a newer one; also which rows are the newest."""
+    """Write the newest row of each key, unless the table has a newer one; also return which rows are the newest."""
     if rows.num_rows == 0:
         return Inserted(), np.zeros(0, np.int64)
     times = rows["lastdiasourcemjdtai"].to_numpy()
-    # PostgreSQL considers NaN larger than any number: if stored, it would exclude every later alert.
+    # PostgreSQL sorts NaN above all numbers: if stored, it would exclude every later alert.
     finite = np.isfinite(times)
     if not finite.all():
         place = rows.column_names.index("lastdiasourcemjdtai")
@@ -337,7 +337,7 @@ def _write_newest(
 
 
 def _lift_forced_times(cursor: psycopg.Cursor[Any], rows: pa.Table, written: Inserted) -> None:
-    """Raise `lastforcedmjdtai` of objects whose row was kept because it is newer: their forced points were stored."""
+    """Raise `lastforcedmjdtai` of objects whose newer row was kept, since their forced points were stored."""
     if rows.num_rows == 0 or written.total == len(pc.unique(rows["diaobjectid"])):
         return
     cursor.execute(

@@ -1,10 +1,10 @@
-"""Reads points wherever they are: in the database, and those of months that have left it in the cold store.
+"""Reads points wherever they are: in the database or, for months that have left it, in the cold store.
 
 This is the only place that decides between the two. A month that has left keeps an empty partition for points that
-arrive late: these are in the database until their month leaves again. Where both stores have a point, that in the
-database is newer and counts. A point that is stored again with a time of another month is noted with the month that it
-left (`note_moved`), until that month is proven equal and leaves again. The points of a night that was brought back
-(`thaw`) are in the database alone.
+arrive late: these are in the database until their month leaves again. Where both stores have a point, the one in the
+database is newer and counts. A point that is stored again with a time in another month is noted with the month that it
+left (`note_moved`), until that month is proven equal and leaves again. Points of a night that was copied back
+(`thaw`) count from the database alone.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Operator = Literal["=", "<", "<=", ">=", "in", "is null"]
 Test: TypeAlias = tuple[str, Operator, Any]
 """Column, operator, value."""
 Conditions: TypeAlias = Sequence[Sequence[Test]]
-"""All of them must hold; of each, one of the tests."""
+"""All of them must hold; each holds if any of its tests does."""
 
 TIME: Final = "midpointmjdtai"
 KINDS: Final = {
@@ -45,7 +45,7 @@ KINDS: Final = {
 
 
 class TooManyBeyond(ValueError):
-    """A question needs more rows of the cold store than it may."""
+    """A query needs more rows of the cold store than it is allowed."""
 
     def __init__(self, table: str, most: int) -> None:
         super().__init__(
@@ -56,19 +56,19 @@ class TooManyBeyond(ValueError):
 
 @dataclass(frozen=True)
 class Border:
-    """What of a table has left the database."""
+    """The part of a table that has left the database."""
 
     metadata_location: str
     """The table in the cold store."""
     months: tuple[tuple[float, float], ...]
     """Beginning and end of each month, MJD TAI."""
     thawed: frozenset[datetime.date]
-    """Nights that are in the database nevertheless."""
+    """Nights of these months that are in the database again."""
     moved: tuple[tuple[float, float, tuple[int, ...]], ...] = ()
-    """Beginning and end of months, and the points (`point_keys`) whose time has been moved out of them since."""
+    """Beginning and end of months, with the points (`point_keys`) whose time has moved out of them since."""
 
     def within(self, conditions: Conditions) -> tuple[tuple[float, float], ...]:
-        """The months that rows with some conditions may be in."""
+        """The months in which rows that fulfil conditions may be."""
         begins, ends = -np.inf, np.inf
         for alternatives in conditions:
             if len(alternatives) == 1 and alternatives[0][0] == TIME:
@@ -79,8 +79,8 @@ class Border:
 
 
 def border_of(connection: psycopg.Connection[Any], table: sa.Table) -> Border | None:
-    """What of a table has left the database; None if nothing has. It stays so until the transaction ends."""
-    # Naming the table locks it as a reader does, before the answer is looked up: no month can leave while it is used.
+    """The part of a table that has left the database; None if nothing has. Constant until the transaction ends."""
+    # Naming the table locks it like any reader before the border is read, so no month can leave while it is used.
     rows = connection.execute(
         sql.SQL(
             "SELECT metadata_location, begins, ends, moved FROM cold_months JOIN cold_tables USING (name)"
@@ -98,7 +98,7 @@ def border_of(connection: psycopg.Connection[Any], table: sa.Table) -> Border | 
 def note_moved(
     connection: psycopg.Connection[Any], table: sa.Table, points: pa.Table, before: NDArray[np.float64]
 ) -> None:
-    """Note that points have a time of another month now: what the cold store has of them is no longer read.
+    """Note that points now have a time in another month, so that their rows in the cold store are no longer read.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def note_moved(
     table : Table
         One of `tables.PARTITIONED`.
     points : Table
-        What identifies them, and their time now.
+        Their identifying columns, and their new time.
     before : (n,) float64 array
         Their stored times, MJD TAI.
     """
@@ -156,7 +156,8 @@ def rows(
     query = select(table, columns, conditions)
     while True:
         hot = fetch_grouped(connection, query, schema, by="diaobjectid") if many else fetch(connection, query, schema)
-        # Asked afterwards: a month that left meanwhile is in both, which is noticed; before, it could be in neither.
+        # Read afterwards: a month that leaves in between is in both results, which is handled; otherwise it could be in
+        # neither.
         border = border_of(connection, table)
         if border is None:
             return hot
@@ -175,15 +176,14 @@ def rows_beyond(
     border: Border | None,
     most: int | None = None,
 ) -> pa.Table | None:
-    """Rows that are in the cold store only; None if there can be none.
+    """Rows that are only in the cold store; None if there cannot be any.
 
-    Parameters as of `rows`; it is an error if more than `most` have to be read.
+    Parameters as for `rows`; it is an error if more than `most` rows have to be read.
 
     Raises
     ------
     TooManyBeyond
-        If they are more.
-    """
+        If there are more."""
     months = border.within(conditions) if border is not None else ()
     if border is None or not months:
         return None
@@ -191,7 +191,7 @@ def rows_beyond(
     if most is not None and found.num_rows > most:
         raise TooManyBeyond(table.name, most)
     if found.num_rows:
-        # Only what holds for every form of a point: a newer one may have another night, time or flux.
+        # Only conditions on what never changes about a point: a newer row may have another night, time or flux.
         lasting = [one for one in conditions if all(test[0] in ("diaobjectid", *_identity(table)) for test in one)]
         newer = fetch(
             connection,
@@ -214,13 +214,13 @@ def cold_rows(
     metadata_location: str,
     most: int | None = None,
 ) -> pa.Table:
-    """Rows as the cold store has them, whatever is in the database; not more than `most`."""
+    """Rows of the cold store, whatever is in the database; at most `most`."""
     schema = pa.schema([(name, arrow_type(table.c[name].type)) for name in columns])
     return _scan(schema, conditions, metadata_location, most)
 
 
 def facts_beyond(connection: psycopg.Connection[Any], name: str, schema: pa.Schema, night: datetime.date) -> pa.Table:
-    """Facts of a night that the database has pruned, as the cold store has them; none if it has none."""
+    """Facts of a night that the database has pruned, from the cold store; empty if it has none."""
     row = connection.execute("SELECT metadata_location FROM cold_tables WHERE name = %s", (name,)).fetchone()
     return schema.empty_table() if row is None else _scan(schema, [[("night", "=", night)]], row[0])
 
@@ -238,14 +238,14 @@ def _scan(schema: pa.Schema, conditions: Conditions, metadata_location: str, mos
 
 
 def thaw(connection: psycopg.Connection[Any], night: datetime.date) -> int:
-    """Bring the points of a night back into the database, before they are written again; gives how many.
+    """Copy the points of a night back into the database, before they are written again; return how many.
 
     Parameters
     ----------
     connection : psycopg.Connection
-        In a transaction that owns the night.
+        In a transaction that has the night locked.
     night : date
-        Night of the packets that brought the points.
+        Night of the packets that provided the points.
     """
     count = 0
     borders = {table: border_of(connection, table) for table in PARTITIONED}
@@ -260,9 +260,9 @@ def thaw(connection: psycopg.Connection[Any], night: datetime.date) -> int:
 def warm(
     connection: psycopg.Connection[Any], table: sa.Table, conditions: Conditions, border: Border | None = None
 ) -> int:
-    """Copy rows of the cold store into the database, where they then count; gives how many.
+    """Copy rows of the cold store into the database, where they then count; return how many.
 
-    Parameters as of `rows`; rows that the database has are left.
+    Parameters as for `rows`; rows that are already in the database are left as they are.
     """
     schema = arrow_schema(table)
     border = border_of(connection, table) if border is None else border
@@ -274,9 +274,9 @@ def warm(
 
 
 def point_keys(table: sa.Table, found: pa.Table) -> NDArray[np.uint64]:
-    """A number for each point, different ones for different points up to a chance of 2⁻⁶⁴.
+    """A hash of each point; two different points have the same with a probability of 2⁻⁶⁴.
 
-    Without a column `reduction` they are points of reduction 0.
+    Without a column `reduction`, they are points of reduction 0.
     """
     identity = identities(KINDS[table], found)
     if "reduction" in found.column_names:
@@ -312,14 +312,14 @@ def _sql(table: sa.Table, test: Test) -> sql.Composed:
 
 
 _FEW: Final = 50
-"""Values of a list up to which the planner looks at each."""
+"""Length of a list up to which the planner sees each value."""
 
 
 def one_of(values: Sequence[Any], kind: sql.Composable = sql.SQL("bigint")) -> sql.Composable:
     """A list for `= ANY(…)`, as an array of the SQL type.
 
-    A long list of whole numbers is written in one go, and hidden from the planner, which would look up the statistics
-    of each of its values in each partition: for a thousand objects that takes longer than reading a hundred.
+    A long list of integers is written as one array and hidden from the planner, which would otherwise look up the
+    statistics of each value in each partition: for a thousand objects that takes longer than reading a hundred.
 
     Examples
     --------
@@ -347,7 +347,7 @@ def _expression(test: Test) -> Any:
     from pyiceberg.expressions import EqualTo, GreaterThanOrEqual, In, IsNull, LessThan, LessThanOrEqual
 
     name, operator, value = test
-    # Their types do not have the positional arguments of their documentation.
+    # Their type hints lack the positional arguments that are documented.
     makers: dict[str, Any] = {"=": EqualTo, "<": LessThan, "<=": LessThanOrEqual, ">=": GreaterThanOrEqual}
     makers |= {"in": In, "is null": IsNull}
     if operator == "is null":
@@ -359,7 +359,7 @@ def _expression(test: Test) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """A value as plain Python has it."""
+    """A value as a plain Python type."""
     if isinstance(value, np.ndarray):
         return value.tolist()
     return value.item() if isinstance(value, np.generic) else value
@@ -373,7 +373,7 @@ def _cold(
     months: Sequence[tuple[float, float]],
     most: int | None,
 ) -> pa.Table:
-    """Rows of months that have left the database, with what identifies them and their night."""
+    """Rows of months that have left the database, with their identifying columns and night."""
     every = list(dict.fromkeys([*columns, *_keyed(table), "night"]))
     found = cold_rows(table, every, [*conditions, *_times(months, margin=0.0)], border.metadata_location, most)
     times = found[TIME].to_numpy()
@@ -384,7 +384,7 @@ def _cold(
 
 
 def _has_moved(table: sa.Table, found: pa.Table, border: Border) -> NDArray[np.bool_]:
-    """Which rows of the cold store are of points whose time is now in another month."""
+    """Which rows of the cold store belong to points whose time is now in another month."""
     times, numbers = found[TIME].to_numpy(), point_keys(table, found).view(np.int64)
     result = np.zeros(len(times), bool)
     for begins, ends, moved in border.moved:

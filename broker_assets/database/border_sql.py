@@ -1,7 +1,7 @@
-"""SQL over tables of points that finds the rows on both sides of the border.
+"""SQL over tables of points that also finds the rows in the cold store.
 
-A statement names `diasources`; where months of it have left the database, the rows that it may need are put before it
-as a common table expression of that name. The statement itself stays as it is.
+A statement names, for example, `diasources`; if months of it have left the database, the rows that the statement may
+need are put before it as a common table expression of that name. The statement itself is not changed.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from psycopg import sql
 from broker_assets.database.border import Conditions, border_of, rows_beyond
 
 MOST: Final = 200_000
-"""Rows of the cold store that a statement of a user may need."""
+"""Rows of the cold store that a statement of a user may need, at most."""
 MOST_BEYOND: Final = 5_000_000
-"""The same of a statement of the platform, which reads the light curves of a chosen number of objects."""
+"""Rows that a statement of the platform may need, which reads the light curves of a limited number of objects."""
 
 _NO_VIEWS: Final[Mapping[str, sa.Select[Any]]] = {}
 
@@ -40,13 +40,13 @@ def across(
     Parameters
     ----------
     connection : psycopg.Connection
-        On which it will be executed, in the same transaction: the border cannot move before that ends.
+        Connection that will execute it, in the same transaction: the border cannot move before that ends.
     statement : str or psycopg.sql.Composable
         A query without schema names; it may begin with `WITH`.
     tables : mapping of Table to conditions
-        Tables of points in it, and what every row that it needs of them fulfils (`border.Conditions`).
+        Tables of points in it, with the conditions (`border.Conditions`) that every row it needs fulfils.
     most : int
-        Rows of the cold store for each table.
+        Rows of the cold store for each table, at most.
     has_values : bool
         Whether values are passed with a statement, so that `%` must be doubled.
     views : mapping of str to Select
@@ -55,7 +55,7 @@ def across(
     Returns
     -------
     str or psycopg.sql.Composable
-        The statement itself where nothing has left that it may need.
+        The statement itself if nothing that it may need has left the database.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def anything_left(connection: psycopg.Connection[Any]) -> bool:
 
 
 def out_of_reach(connection: psycopg.Connection[Any], text: str) -> str:
-    """Months that a statement which only reads the database does not find, by the tables or views of points it names.
+    """Months that a statement misses if it only reads the database, by the tables or views of points that it names.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def ask(
     Parameters
     ----------
     connection, statement, tables, most, views
-        As of `across`.
+        As for `across`.
     values : sequence or mapping, optional
         Values of the statement.
     """
@@ -131,11 +131,11 @@ def ask(
 
 
 def _view(name: str, query: sa.Select[Any]) -> sql.Composed:
-    """A view under its own name, over the tables as they are in the statement."""
+    """A view as a common table expression of its name, over the tables as they are in the statement."""
     from sqlalchemy.dialects import postgresql
 
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    # In the text of a view nothing is bound, and `%` is written once.
+    # The text of a view has no parameters, so `%` is written once.
     text = str(query.compile(dialect=dialect, compile_kwargs={"literal_binds": True})).replace("%%", "%")
     return sql.SQL("{} AS NOT MATERIALIZED ({})").format(sql.Identifier(name), sql.SQL(text))
 

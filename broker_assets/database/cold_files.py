@@ -1,4 +1,4 @@
-"""Files of the cold store for the library that reads and writes its tables: through fsspec, like all others."""
+"""Files of the cold store for pyiceberg, which reads and writes its tables: through fsspec, like all other files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ IO: Final = {"py-io-impl": "broker_assets.database.cold_files.StoreFiles"}
 
 
 class StoreFiles(FsspecFileIO):
-    """Files of any store that fsspec knows, with the options of this process, as for the packet archive."""
+    """Files of any store that fsspec supports, with the options of this process, as for the packet archive."""
 
     def get_fs(self, scheme: str, hostname: str | None = None) -> Any:
         """The file system of a protocol."""
@@ -24,5 +24,5 @@ class StoreFiles(FsspecFileIO):
 
 @functools.lru_cache(maxsize=32)
 def table_at(metadata_location: str) -> StaticTable:
-    """A table as its metadata file describes it, which never changes; no catalogue is asked."""
+    """A table as described by its metadata file, which never changes; no catalogue is needed."""
     return StaticTable.from_metadata(metadata_location, IO)

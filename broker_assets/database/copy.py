@@ -40,7 +40,7 @@ FIRST_MICROSECOND, LAST_MICROSECOND = -211_813_488_000_000_000, 9_223_371_331_19
 """Instants that PostgreSQL can store (4713 BC to 294276 AD), microseconds since 2000-01-01; the same."""
 
 _ELEMENTS: Final = {pa.int64(): (20, ">i8"), pa.int16(): (21, ">i2"), pa.float32(): (700, ">f4")}
-"""Elements of arrays: the number of their type (`pg_type.dat`), and how they are sent."""
+"""Elements of arrays: OID of their type (`pg_type.dat`), and format on the wire."""
 
 Bytes = NDArray[np.uint8]
 
@@ -158,7 +158,8 @@ def _numbers(array: pa.Array) -> NDArray[Any]:
         [None, array.buffers()[1]],
         offset=array.offset,
     ).to_numpy()
-    # Values before the first day are moved next to it, since the subtraction would otherwise overflow into the future.
+    # Values before the first day are clipped to just before it; otherwise the subtraction would overflow into the
+    # future.
     if pa.types.is_date(kind):
         raw = np.maximum(raw, FIRST_DAY - 1 + DAYS_TO_2000) - np.int32(DAYS_TO_2000)
     elif pa.types.is_timestamp(kind):

@@ -33,7 +33,7 @@ CHAPTERS: dict[str, tuple[str, ...]] = {
     ),
     "Provenance": ("artefact", "artefact_input", "artefact_history", "stale_facts", "code", "revision_counter"),
 }
-"""Tables in the order of the document; those of other subjects follow under "Further tables"."""
+"""Tables in the order of the document; all others follow under "Further tables"."""
 
 _INTRODUCTION = """# Data model
 

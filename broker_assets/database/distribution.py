@@ -1,8 +1,8 @@
-"""How the tables would be spread over several servers by Citus, should the hot store outgrow one.
+"""How Citus would distribute the tables over several servers, should the database outgrow one.
 
-Nothing here runs today: one PostgreSQL server holds everything. What keeps the way open is a rule of the schema, which
-a test compares with the catalogue of a migrated database: every unique key of a distributed table holds its
-distribution column, and no foreign key leads from one distribution to another.
+Nothing here runs today: one PostgreSQL server holds everything. A rule of the schema keeps the option open, and a test
+checks it in the catalogue of a migrated database: every unique key of a distributed table contains its distribution
+column, and no foreign key leads from one distribution to another.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ REFERENCE: Final = frozenset(
         "watchlist_cones",
         "watchlist_periods",
         "watchlists",
-        # Which months and nights are in the cold store: readers are split by them.
+        # Which months and nights are in the cold store, by which readers split their queries.
         "cold_months",
         "cold_nights",
         "cold_tables",
@@ -124,12 +124,12 @@ TOM_REASON: Final = (
 
 
 def place(table: sa.Table) -> tuple[Place, str]:
-    """Where a table belongs, and its distribution column or the reason.
+    """The place of a table, with its distribution column or the reason.
 
     Raises
     ------
     LookupError
-        If nothing is said about it: a new table must be.
+        If it is in none of the lists: a new table must be added to one.
 
     Examples
     --------
@@ -154,13 +154,13 @@ def place(table: sa.Table) -> tuple[Place, str]:
 
 
 def tables() -> list[sa.Table]:
-    """Every table of the platform, those that others refer to first."""
+    """Every table of the platform, referenced ones before those that refer to them."""
     every = (metadata, access_metadata, tom_metadata)
     return [table for each in every for table in each.sorted_tables]
 
 
 def statements() -> list[str]:
-    """The SQL that an empty, migrated database with the extension `citus` would be given, before rows come.
+    """The SQL to run in an empty, migrated database with the extension `citus`.
 
     Examples
     --------

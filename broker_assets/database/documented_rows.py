@@ -42,7 +42,7 @@ def documented_rows(
     order: Collection[str] = (),
     without: Collection[str] = (),
 ) -> pa.Table:
-    """Rows that have one of some values of a column.
+    """Rows in which a column has one of some values.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """Connections to the broker's database.
 
-URLs are written as SQLAlchemy wants them (`postgresql+psycopg://user@host/database`, or with `?host=/folder` for a
+URLs have the form of SQLAlchemy (`postgresql+psycopg://user@host/database`, or with `?host=/folder` for a
 Unix socket). No message of this module shows a password.
 """
 
@@ -23,15 +23,15 @@ NETWORK_LOST: Final = {
     "tcp_user_timeout": 60_000,
 }
 """libpq parameters by which a connection over a network that is down fails within a minute, instead of the two hours of
-the operating system; a slow answer of a server that is reachable is waited for. Without effect on Unix sockets."""
+the operating system; slow answers of a reachable server are waited for. No effect on Unix sockets."""
 
 
 RECYCLE_SECONDS: Final = 600
-"""A kept connection that is older is replaced: its process has grown, and a firewall between may have forgotten it."""
+"""Age at which a kept connection is replaced: its server process grows, and a firewall may have dropped it."""
 
 
 CONFLICTS: Final = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
-"""Errors of a transaction that was rolled back because another one was in the way: it can be repeated as it is."""
+"""Errors of a transaction that was rolled back because of another one, and can be repeated unchanged."""
 
 
 class DatabaseUnavailableError(ConnectionError):
@@ -67,7 +67,7 @@ def conninfo(url: str | URL) -> str:
 
 
 def in_schema(url: str | URL, schema: str) -> str:
-    """The URL of a database with another schema in place of `public`, which is then out of sight.
+    """The URL of a database with another schema in place of `public`, which is then not visible.
 
     Examples
     --------
@@ -81,7 +81,7 @@ def in_schema(url: str | URL, schema: str) -> str:
 
 
 def watched(url: str | URL) -> str:
-    """The URL of a database with `NETWORK_LOST`, for programs that connect by themselves, as Dagster does.
+    """The URL of a database with `NETWORK_LOST`, for programs that connect themselves, such as Dagster.
 
     Examples
     --------
@@ -116,9 +116,9 @@ class ConnectionOptions(TypedDict, total=False):
     application: str
     """Shown in `pg_stat_activity`."""
     statement_timeout: float | None
-    """Seconds after which the server gives up a statement; none means never."""
+    """Seconds after which the server cancels a statement; None means never."""
     lock_timeout: float | None
-    """Seconds after which the server gives up waiting for a lock; none means never."""
+    """Seconds after which the server stops waiting for a lock; None means never."""
     autocommit: bool
     """Whether each statement is a transaction."""
     read_only: bool
@@ -170,7 +170,7 @@ def connect(url: str | URL, **options: Unpack[ConnectionOptions]) -> psycopg.Con
 
 
 def unavailable(url: str | URL, error: Exception) -> DatabaseUnavailableError:
-    """Say that there is no connection, to which database and why."""
+    """The error for a failed connection, with the database and the reason."""
     return DatabaseUnavailableError(_reason(url, error))
 
 
@@ -196,7 +196,7 @@ def transaction(url: str | URL, **options: Unpack[ConnectionOptions]) -> Iterato
 def engine(url: str | URL, *, application: str = "broker-assets", keep: bool = False) -> sa.Engine:
     """Return an SQLAlchemy engine, for migrations and for libraries that need one.
 
-    Without a pool, unless it is to `keep` a connection for the next question.
+    It has no pool, unless it is to `keep` a connection for the next query.
     """
     address = make_url(url).set(drivername="postgresql+psycopg")
     arguments = {**NETWORK_LOST, "application_name": application}
@@ -210,8 +210,8 @@ def engine(url: str | URL, *, application: str = "broker-assets", keep: bool = F
 def pooled(engine: sa.Engine) -> sa.Engine:
     """Prepare an engine whose pool keeps connections between statements: one that the server has closed is replaced.
 
-    A look at the socket shows that; asking the server before each statement (`pool_pre_ping`) was a third of what an
-    idle platform asked. A forked process gets connections of its own and leaves those of its parent alone.
+    The state of the socket shows this; with `pool_pre_ping`, a third of all statements of an idle platform were pings.
+    A forked process opens its own connections and does not touch those of its parent.
     """
 
     @sa.event.listens_for(engine, "checkout")

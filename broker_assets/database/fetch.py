@@ -77,9 +77,9 @@ def _gather_variable(
 
 
 _COUNT = 12
-"""Where an array has the number of its elements, after its dimensions, flags and type, bytes."""
+"""Offset of the number of elements in an array, after its dimensions, flags and type, bytes."""
 _HEADER = 20
-"""Where the elements of a one-dimensional array begin, each after its length; one without elements ends at `_COUNT`."""
+"""Offset of the elements of a one-dimensional array, each after its length; an empty array ends at `_COUNT`."""
 
 
 @numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
@@ -193,7 +193,7 @@ def fetch(connection: psycopg.Connection[Any], query: sql.Composable, schema: pa
 def fetch_grouped(
     connection: psycopg.Connection[Any], query: sql.Composable, schema: pa.Schema, *, by: str
 ) -> pa.Table:
-    """The same rows as of `fetch`, sent as one message for each value of a column that many of them share.
+    """The rows of `fetch`, sent as one message per value of a column that many of them share.
 
     A message costs more than a row: a thousand light curves arrive in a third of the time.
 
@@ -221,14 +221,14 @@ def fetch_grouped(
 
 
 _ENDS = (TRAILER, HEADER + TRAILER)
-"""Last messages: the second one where there are no rows."""
+"""Last messages of a COPY; the second one if there are no rows."""
 
 
 def _rows_into(blocks: bytearray, connection: pq.abc.PGconn) -> Generator[Wait, Ready | int, None]:
     """Append the messages of a COPY, one for each row, up to its trailer.
 
-    Those that have arrived are taken without asking whether to wait, which costs more than the message itself. What
-    follows the trailer, or an error, is left to the caller's stream.
+    Messages that have arrived are taken without polling the connection, which costs more than the message itself. What
+    follows the trailer, or an error, is left to the caller.
     """
     while True:
         count, message = connection.get_copy_data(1)
@@ -241,7 +241,7 @@ def _rows_into(blocks: bytearray, connection: pq.abc.PGconn) -> Generator[Wait, 
                 continue
             connection.consume_input()
         else:
-            # The query failed: its result is there, and says why.
+            # The query failed; its result says why.
             failed = connection.get_result()
             while connection.get_result() is not None:
                 pass

@@ -1,8 +1,8 @@
-"""Connections that are kept between transactions, for a process that asks the database every few seconds.
+"""Connections that are kept between transactions, for a process that queries the database every few seconds.
 
-A connection costs PostgreSQL a process, which reads its catalogues again: for the short questions of sensors ten times
-what the answer costs. Each transaction finds a session as a new connection has it; what the server has closed, and what
-is old, is replaced.
+A new connection costs PostgreSQL a process, which reads its catalogues again: ten times the cost of the short queries
+of sensors. Each transaction finds the session in the state of a new connection; connections that are old, or that the
+server has closed, are replaced.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from psycopg.pq import ExecStatus, TransactionStatus
 from broker_assets.database import engine
 
 MOST: Final = 2
-"""Connections that are kept; those of more transactions at once are closed."""
+"""Connections that are kept, at most; further ones are closed after use."""
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -58,7 +58,7 @@ class KeptConnections:
             self._give_back(since, connection)
 
     def forget(self) -> None:
-        """Leave the connections to the process from which this one was forked."""
+        """Forget the connections without closing them, after a fork: they belong to the parent."""
         self._lock = threading.Lock()
         self._idle = []
 
@@ -79,7 +79,8 @@ class KeptConnections:
 
     def _give_back(self, since: float, connection: Connection) -> None:
         if not connection.closed and connection.info.transaction_status == TransactionStatus.IDLE:
-            # Settings, locks and temporary tables of the session; adapters and the like are of the connection.
+            # Resets settings, locks and temporary tables of the session; adapters and the like belong to the
+            # connection.
             clean = connection.pgconn.exec_(b"DISCARD ALL").status == ExecStatus.COMMAND_OK
             with self._lock:
                 if clean and len(self._idle) < MOST:

@@ -1,7 +1,7 @@
 """Arrays of numbers as parameters of queries.
 
-psycopg dumps a list element by element, and numpy hashes numbers to find each once, which for a batch of alerts takes
-longer than the query itself.
+psycopg dumps a list element by element, and numpy finds distinct numbers by hashing; for a batch of alerts, either
+takes longer than the query itself.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _Number = TypeVar("_Number", bound=np.integer[Any])
 
 
 def array_text(values: NDArray[np.integer[Any] | np.floating[Any]]) -> str:
-    """Numbers as PostgreSQL reads an array; the query must cast it, as in `%s::bigint[]`.
+    """Numbers as the text of a PostgreSQL array; the query must cast it, as in `%s::bigint[]`.
 
     Parameters
     ----------
@@ -30,9 +30,9 @@ def array_text(values: NDArray[np.integer[Any] | np.floating[Any]]) -> str:
 
 
 def distinct(values: NDArray[_Number]) -> NDArray[_Number]:
-    """Each number once, ascending, as `numpy.unique` gives them.
+    """The distinct numbers, ascending, as from `numpy.unique`.
 
-    That one takes thirty times as long for a hundred thousand identifiers, since it hashes them before they are sorted.
+    `numpy.unique` takes thirty times as long for a hundred thousand identifiers, since it hashes them before sorting.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
-"""Columns of `objects` that enrichments computed, written again where only facts are rebuilt.
+"""Writes columns of `objects` that enrichments compute when only facts are rebuilt.
 
-Where rows of objects are written, they have these columns already.
+When the rows of objects are written themselves, they already have these columns.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from broker_assets.database.tables import objects
 
 
 def restore_state(connection: psycopg.Connection[Any], rows: pa.Table) -> int:
-    """Give objects that are stored as some alerts left them the values that belong to these alerts.
+    """Give objects whose stored row is that of some alerts the values that belong to these alerts.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def restore_state(connection: psycopg.Connection[Any], rows: pa.Table) -> int:
     Returns
     -------
     int
-        Objects that had other values.
+        Number of objects that had other values.
     """
     if not rows.num_rows:
         return 0

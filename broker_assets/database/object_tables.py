@@ -1,4 +1,4 @@
-"""Objects as Arrow tables under their documented names: some by identifier, or all in the order of identifiers."""
+"""Objects as Arrow tables under their documented names: some by identifier, or all in order of identifier."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _by_lower_name() -> dict[str, str]:
 
 
 def object_columns(wanted: Sequence[str], *, lenient: bool = False) -> tuple[str, ...]:
-    """Columns by their SQL names, `diaobjectid` and `survey` always among them.
+    """Columns by their SQL names, always including `diaobjectid` and `survey`.
 
     Parameters
     ----------
@@ -107,8 +107,7 @@ def objects_of(
     since : float, optional
         Last detected at or after, MJD TAI.
     least : int
-        Detections at least.
-    """
+        Least number of detections."""
     query = sql.SQL(
         "SELECT {} FROM objects WHERE (%(survey)s::smallint IS NULL OR survey = %(survey)s)"
         " AND (%(since)s::float8 IS NULL OR lastdiasourcemjdtai >= %(since)s)"
@@ -126,7 +125,7 @@ def object_batches(
     least: int = 0,
     limit: int,
 ) -> Iterator[pa.RecordBatch]:
-    """All objects by identifier, some thousand rows at a time, up to a limit; see `objects_of`."""
+    """All objects by identifier, a few thousand rows at a time, up to a limit; see `objects_of`."""
     condition = sql.SQL("TRUE")
     for value, text in (
         (survey, "survey = {}"),

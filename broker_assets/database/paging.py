@@ -1,6 +1,6 @@
 """Pages of a query by key: the next page begins after the last row of this one, however many rows come before it.
 
-The place is an opaque text. It belongs to its question: used with another, it is refused.
+The place where it begins is an opaque text that belongs to its query: with another query, it is refused.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LONGEST: Final = 2048
 
 
 class BadPlaceError(ValueError):
-    """A text is not a place of this question."""
+    """A text is not a place in this query."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def read_place(question: str, text: str, keys: int) -> list[Any]:
     Raises
     ------
     BadPlaceError
-        If the text is not a place of this question.
+        If the text is not a place in this query.
     """
     reason = "the cursor is not one of this question: take `next` of its last answer as it is, with the same parameters"
     try:
@@ -98,11 +98,11 @@ def page(
     keys : sequence of str
         Columns that order the rows, none null.
     limit : int
-        Rows at most.
+        Rows, at most.
     place : str, optional
         `following` of the page before.
     descending : bool
-        Whether the largest come first.
+        Whether the largest keys come first.
 
     Raises
     ------
@@ -151,9 +151,9 @@ def batches(
     Parameters
     ----------
     use : callable
-        Gives a connection for a page.
+        Gives a connection for each page.
     query, parameters, keys, limit, descending
-        As of `page`.
+        As for `page`.
     schema : pyarrow.Schema
         Columns that are wanted.
     together : int

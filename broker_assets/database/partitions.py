@@ -2,7 +2,7 @@
 
 A row whose month has no partition goes to the default one, so nothing is ever rejected; creating the partition of that
 month later moves it. A partition is built separately and then attached, so that readers and writers of other months
-can continue; if a long query holds the table, the creation is postponed instead of making everybody wait for it.
+can continue; if a long query has the table locked, the creation is postponed instead of making everybody wait for it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from broker_assets.database.tables import PARTITIONED
 logger = logging.getLogger(__name__)
 
 FIRST_MONTH = np.datetime64("2000-01", "M")
-"""Rows before this month stay in the default partition: their time is an error of the packet."""
+"""Rows before this month stay in the default partition: their time is an error in the packet."""
 LAST_MONTH = np.datetime64("2069-12", "M")
 """Rows after this month stay in the default partition."""
 
@@ -31,7 +31,7 @@ LOCK_SPACE = 0x6D6A64
 """Class of the advisory locks under which partitions are created."""
 
 LOCK_SECONDS = 1.0
-"""Maximum time that readers may have to wait for us."""
+"""Seconds that readers may have to wait for the creation of a partition, at most."""
 ATTEMPTS = 3
 
 _MJD_EPOCH = np.datetime64("1858-11-17", "D")
@@ -95,8 +95,8 @@ def ensure(
     Returns
     -------
     list of str
-        Partitions created. One that could not be attached because a long query held the table is omitted and logged;
-        its rows go to the default partition until a later call creates it.
+        Partitions created. One that could not be attached because a long query had the table locked is omitted and
+        logged; its rows go to the default partition until a later call creates it.
 
     Raises
     ------
@@ -128,7 +128,7 @@ def _make(connection: psycopg.Connection[Any], table: sa.Table, month: np.dateti
     def attempt() -> bool:
         with connection.transaction():
             connection.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (LOCK_SPACE, table.name))
-            # Another process may have made it while we waited for the lock.
+            # Another process may have created it while this one waited for the lock.
             if not _missing(connection, [name]):
                 return False
             connection.execute("SELECT set_config('lock_timeout', %s, true)", (f"{round(LOCK_SECONDS * 1000)}ms",))

@@ -1,8 +1,8 @@
-"""What makes two points of a light curve the same: their identities, as 64-bit hashes.
+"""Identities of the points of light curves, as 64-bit hashes: points with equal identities are the same point.
 
 A source or a forced point is identified within its object by its number, a limit by its exposure and band. The time is
-a value and not part of the identity: surveys send the same point again with a time that differs in the last digit.
-Hashes of a whole month of points can be summed, and equal sums prove, up to a chance of 2⁻⁶⁴, equal sets of points.
+a value and not part of the identity: surveys send the same point again with a time that differs in the last digit. The
+hashes of a month of points can be summed, and equal sums prove equal sets of points, up to a probability of 2⁻⁶⁴.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ WITHDRAWN: Final = "timewithdrawnmjdtai"
 
 MJD_MINIMUM: Final = 40_000.0
 MJD_MAXIMUM: Final = 100_000.0
-"""Times outside this range (1968 to 2132) are considered damaged: no point with such a time is stored."""
+"""Times outside these limits (1968 to 2132) are considered damaged: no point with such a time is stored."""
 
 MARGIN: Final = 1.0 / 1440
 """Days by which times of the same point may differ without one of them being wrong: packets differ in the last digit.
 """
 
 TENTHS_OF_A_SECOND: Final = 864_000
-"""Per day; no survey takes two exposures of a field in a tenth of a second."""
+"""Number per day; no survey takes two exposures of a field within a tenth of a second."""
 
 
 class PointKind(IntEnum):
@@ -82,7 +82,7 @@ def unmix(values: Hashes) -> NDArray[np.int64]:
     >>> unmix(mix(np.array([0, 1, -7]))).tolist()
     [0, 1, -7]
     """
-    # The inverses modulo 2⁶⁴ of the two factors; a shift is undone by itself, as often as bits are left.
+    # Multiply by the inverses of the two factors modulo 2⁶⁴; a shift is undone by repeating it while bits are left.
     x = values ^ (values >> np.uint64(31)) ^ (values >> np.uint64(62))
     x = x * np.uint64(pow(0x94D049BB133111EB, -1, 2**64))
     x = x ^ (x >> np.uint64(27)) ^ (x >> np.uint64(54))
@@ -93,7 +93,7 @@ def unmix(values: Hashes) -> NDArray[np.int64]:
 
 
 def keys(diaobjectid: NDArray[np.int64], identity: Hashes) -> Hashes:
-    """A number for each object and identity, different ones for different points up to a chance of 2⁻⁶⁴."""
+    """A hash of each object and identity; two different points have the same with a probability of 2⁻⁶⁴."""
     # Mixed twice: an object often has the number of its first source, whose identity is mixed once.
     return identity ^ mix(mix(diaobjectid).view(np.int64))
 
@@ -135,7 +135,7 @@ def exposures(columns: Mapping[str, Any] | pa.Table, *, numbered: bool) -> NDArr
     """
     names = columns.column_names if isinstance(columns, pa.Table) else columns
     times = np.asarray(columns["midpointmjdtai"], dtype=np.float64)
-    # A time beyond all bounds is not valid; such a point is not stored.
+    # Such a time is not valid, and a point with it is not stored.
     found = -np.round(np.where(np.abs(times) < 1e9, times, 0.0) * TENTHS_OF_A_SECOND).astype(np.int64)
     if not numbered:
         return found
@@ -156,7 +156,7 @@ def _integers(column: Any) -> NDArray[np.int64]:
 
 
 def _texts_as_numbers(column: Any) -> NDArray[np.int64]:
-    """Short texts as numbers, equal exactly if the first eight bytes are; null as zero."""
+    """Short texts as numbers, equal if and only if their first eight bytes are; null as zero."""
     values = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     codes = pc.dictionary_encode(values)
     words = [0, *(int.from_bytes(str(text).encode()[:8], "little", signed=True) for text in codes.dictionary)]

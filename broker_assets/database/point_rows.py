@@ -44,16 +44,16 @@ from broker_assets.database.stored_points import (
 logger = logging.getLogger(__name__)
 
 ATTEMPTS: Final = 5
-"""How often a batch is compared again because another writer stored points of a new object at the same time."""
+"""Attempts to write a batch; it is compared again if another writer stores points of a new object at the same time."""
 
 _KEYS: Final = {PointKind.SOURCE: ("diaobjectid", "diasourceid")}
-"""Columns given back of the rows whose own packet provided them."""
+"""Columns that are returned for rows whose own packet provided them."""
 
 
 class PointsRemovedError(psycopg.OperationalError):
     """Points of an object were removed after the packets of a batch had been compared with them.
 
-    Like a serialisation failure: nothing is wrong with the packets, they have to be decoded again.
+    Like after a serialisation failure, the packets are not at fault and must be decoded again.
     """
 
 
@@ -75,7 +75,7 @@ def write_points(
     Returns
     -------
     dict of PointKind to Inserted
-        Rows written, by night; of sources also how many have their own packet, and their keys.
+        Rows written, by night; for sources also how many have their own packet, and the keys of these.
 
     Raises
     ------
@@ -90,8 +90,8 @@ def write_points(
             with connection.transaction():
                 return writer.write()
         except psycopg.errors.UniqueViolation as error:
-            # Another writer stored the first points of an object, or (which does not happen unless somebody changes
-            # the tables by hand) the sums are wrong: nothing but the stored points themselves is believed then.
+            # Another writer stored the first points of an object, or the sums are wrong (only if somebody changed the
+            # tables by hand): then only the stored points themselves are trusted.
             logger.warning("points are compared again: %s", error.diag.message_detail)
             writer.distrust(sums=error.diag.table_name != tables.point_sums.name)
     raise psycopg.OperationalError(
@@ -107,10 +107,11 @@ class Removed:
     objects: NDArray[np.int64]
     """Their objects, ascending."""
     withdrawn: dict[PointKind, pa.Table]
-    """What identifies those that were marked as withdrawn, perhaps by a packet of another night, and their marks."""
+    """Identifying columns of those that were marked as withdrawn, perhaps by a packet of another night, and their
+    marks."""
 
     def mark_again(self, connection: psycopg.Connection[Any]) -> None:
-        """Mark those that have been written again."""
+        """Mark those of the withdrawn points that have been written again."""
         for kind, rows in self.withdrawn.items():
             mark_withdrawn(connection, kind, rows)
 
@@ -123,7 +124,7 @@ def remove_points(connection: psycopg.Connection[Any], night: datetime.date, sur
     connection : psycopg.Connection
         Connection in a transaction.
     night, survey : date, int
-        Whose packets; see `tables.SURVEYS`.
+        Night and survey of the packets; see `tables.SURVEYS`.
     """
     border.thaw(connection, night)
     values = {"night": sql.Literal(night), "survey": sql.Literal(survey)}
@@ -166,7 +167,7 @@ def mark_withdrawn(connection: psycopg.Connection[Any], kind: PointKind, rows: p
     kind : PointKind
         Kind of the points.
     rows : Table
-        What identifies them, and `timewithdrawnmjdtai`; further columns are ignored.
+        Their identifying columns, and `timewithdrawnmjdtai`; further columns are ignored.
     """
     table = TABLES[kind]
     names = ["diaobjectid", *IDENTIFYING[kind], WITHDRAWN]
@@ -204,18 +205,18 @@ def _arrays(table: sa.Table, names: Sequence[str]) -> sql.Composed:
 
 
 def _same(names: Sequence[str]) -> sql.Composed:
-    """The row of `point` is the one of `given`."""
+    """Condition that a row of `point` is the same as one of `given`."""
     return sql.SQL(" AND ").join(sql.SQL("point.{0} = given.{0}").format(sql.Identifier(name)) for name in names)
 
 
 def _best_first(points: StoredPoints) -> NDArray[np.int64]:
-    """The order of points by key; of the same ones, the row that counts is the first, or the earliest of equal ones."""
+    """The order of points by key; among rows of a point, the one that counts comes first, equal ones in their order."""
     key = points.key
     order = np.argsort(key)
     ordered = key[order]
     same = ordered[1:] == ordered[:-1]
     if same.any():
-        # Only those that are there several times: all columns are sorted for nothing where a point is there once.
+        # Only points that occur several times need a sort of all columns.
         several = np.concatenate([same, [False]]) | np.concatenate([[False], same])
         part = np.sort(order[several])
         ranks = (points.broughtby[part], points.broughtbymjdtai[part], ~points.own[part], key[part])
@@ -245,7 +246,7 @@ class _Writer:
             key = points.key[order]
             begins = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
             first = order[begins]
-            # A point that one packet calls withdrawn is withdrawn, whichever packet its row is of.
+            # A point that any packet calls withdrawn is withdrawn, whichever packet provided its row.
             marks = np.fmin.reduceat(points.withdrawn[order], begins)
             # In the order of the unique index, whose pages are then written one after the other.
             best = replace(points.take(first), withdrawn=marks)
@@ -254,7 +255,7 @@ class _Writer:
             self._points[kind] = best.take(sorted_by_key)
 
     def distrust(self, *, sums: bool) -> None:
-        """Compare all points with the stored ones at the next attempt; if `sums`, count these again."""
+        """Compare all points with the stored ones at the next attempt; with `sums`, also compute the sums again."""
         self._comparison = None
         self._believes_sums = self._believes_sums and not sums
 
@@ -271,7 +272,7 @@ class _Writer:
             sums = point_sums.lock(self._connection, objects, self._comparison.sums)
         counted = ~sums.known if self._believes_sums else np.ones(len(sums.objects), bool)
         settled = self._settled(sums) & ~counted
-        # Of objects whose sums are not known, all points are fetched, of any kind: the sums are then made from these.
+        # For objects whose sums are not known, all points of any kind are fetched, and the sums are made from them.
         whole = {kind: stored_in(self._connection, kind, sums.objects[counted], None) for kind in PointKind}
         changes: list[Changes] = [points.changes(kind) for kind, points in whole.items()]
         chosen: dict[PointKind, pa.Table] = {}
@@ -296,7 +297,8 @@ class _Writer:
             late = np.flatnonzero(hit)[~better & ~(marks[hit] == old.withdrawn) & np.isfinite(marks[hit])]
             if late.size:
                 mark_withdrawn(self._connection, kind, _marked(self._rows[kind].take(pa.array(late)), marks[late]))
-        # First the sums: if another writer has stored a new object meanwhile, this fails before any row is written.
+        # First the sums: if another writer has stored a new object in the meantime, this fails before any row is
+        # written.
         point_sums.write(self._connection, sums.after(changes, counted=counted))
         return written | {kind: self._insert(kind, rows) for kind, rows in chosen.items()}
 
@@ -318,7 +320,7 @@ class _Writer:
         settled: NDArray[np.bool_],
         whole: StoredPoints,
     ) -> StoredPoints:
-        """The stored ones of these points, sorted."""
+        """Those of these points that are stored, sorted."""
         asked = ~np.isin(points.diaobjectid, sums.objects[settled])
         lonely = asked & (points.diaobjectid == NO_OBJECT)
         asked &= ~lonely
@@ -359,7 +361,7 @@ class _Writer:
         mark = "archivefileid" if "archivefileid" in table.c else None
         if mark and mark not in rows.column_names:
             rows = rows.append_column(mark, pa.nulls(rows.num_rows, pa.int64()))
-        # Sources without object have no sums and therefore no lock: the unique index decides between two writers.
+        # Sources without an object have no sums and so no lock: the unique index decides between two writers.
         lonely = pc.equal(rows["diaobjectid"], NO_OBJECT)
         with self._connection.cursor() as cursor:
             direct = append(cursor, table, rows.filter(pc.invert(lonely)), mark=mark, keys=keys)

@@ -1,24 +1,24 @@
 """Which points of the histories of packets are not stored yet.
 
-A packet repeats the points of months. For most of them it can be proved without reading them that they are stored, or
-that they are not: in time order, the first points of a month are the stored ones if their number and the sum of their
-hashes are the same (`point_sums`). Then those after them are new; and those before them need not be read, unless an
-earlier packet than the one that provided them has arrived late. What cannot be proved is left open, to be compared with
-the stored points one by one.
+A packet repeats the points of months. For most of them it can be proved, without reading the stored ones, that they are
+stored or that they are not: the first points of a month in time order are the stored ones if their number and the sum
+of their hashes agree (`point_sums`). Then the points after them are new, and the first ones need not be read, unless
+this packet is earlier than the one that provided them and arrived late. What cannot be proved is left open, and is
+compared with the stored points one by one.
 
 A point may also be stored with a time of another month, if one of its times is damaged. Without reading points, this is
 excluded as follows; where it cannot be excluded, the new points are compared with all stored points of the object.
 
 - Within the time that the survey's packets look back (`Triggers.history_days`), every stored month is listed, and those
-  after the first are listed completely. The window cuts the first one, of which only the listed points are compared.
+  after the first are listed completely. The window may cut the first one, of which only the listed points are compared.
 - Before it, all points were provided by packets that were taken before the point that seems to be new. A packet only
-  lists what was taken before it, so none of these can be the same point. This says nothing about rows of points' own
-  packets: a source of which only the history knows is looked for among them.
+  lists what was taken before it, so none of these can be the same point. This says nothing about rows from points' own
+  packets, so a source that is only known from the history is looked for among them.
 
 So a point has one row if at most one of its times is wrong, by whatever amount, in any order of the packets. With two
 wrong times it may have two rows: if one is stored before the window of a packet that lists the other, and the other is
-later than the packet that provided the first. Only comparing every new point with every older month of its object, or
-a set of identities in place of a sum of them, could exclude it.
+later than the packet that provided the first. Only a comparison of every new point with every older month of its
+object, or a set of identities instead of their sum, could exclude it.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ STORED, NEW, OPEN = (int(standing) for standing in Standing)
 
 @dataclass(frozen=True)
 class Listed:
-    """Points that packets list; arrays of equal length, in any order, best by kind and `trigger`."""
+    """Points that packets list; arrays of equal length, in any order (fastest if ordered by kind and `trigger`)."""
 
     trigger: NDArray[np.int64]
     """Place in `Triggers` of the packet that lists the point."""
@@ -63,9 +63,10 @@ class Listed:
     diaobjectid: NDArray[np.int64]
     identity: Hashes
     midpointmjdtai: NDArray[np.float64]
-    """Finite."""
+    """MJD TAI; finite."""
     withdrawn: NDArray[np.bool_]
-    """Whether the packet says that the survey withdrew the point; stored whichever packet provided the row."""
+    """Whether the packet says that the survey withdrew the point; stored regardless of the packet that provided the
+    row."""
 
     def take(self, rows: NDArray[np.int64] | slice) -> Listed:
         """Select points."""
@@ -81,7 +82,7 @@ class Triggers:
     diasourceid: NDArray[np.int64]
     midpointmjdtai: NDArray[np.float64]
     history_days: float = 365.0
-    """How far back the survey's packets list points."""
+    """Days before the source for which the survey's packets list points."""
 
     @property
     def lookback(self) -> NDArray[np.int64]:
@@ -98,11 +99,11 @@ class Standings:
     listed: NDArray[np.int8]
     """`Standing` of each point."""
     scattered: dict[PointKind, NDArray[np.int64]]
-    """Places in `Sums.objects` of the objects of which points may be stored in other months than a packet lists."""
+    """Places in `Sums.objects` of the objects whose points may be stored in other months than the packet lists."""
 
 
 def standings(triggers: Triggers, points: Listed, sums: Sums) -> Standings:
-    """Prove of as many points as possible whether they are stored.
+    """Prove for as many points as possible whether they are stored.
 
     Parameters
     ----------
@@ -111,7 +112,7 @@ def standings(triggers: Triggers, points: Listed, sums: Sums) -> Standings:
     points : Listed
         The points of their histories.
     sums : Sums
-        What is stored of their objects.
+        What is stored for their objects.
 
     Returns
     -------
@@ -122,7 +123,7 @@ def standings(triggers: Triggers, points: Listed, sums: Sums) -> Standings:
     place = sums.place(triggers.diaobjectid)
     month = months_of(triggers.midpointmjdtai)
     lookback = triggers.lookback
-    # Without points of its month in the history, the own source is new if nothing of the month is stored.
+    # If the history has no points in its month, the own source is new if nothing is stored in that month.
     entry, known = sums.find(place, np.full(len(own), PointKind.SOURCE), month)
     newest = np.full(len(sums.objects), np.iinfo(np.int64).min)
     provided = np.full(len(sums.objects), -np.inf)
@@ -147,7 +148,7 @@ def standings(triggers: Triggers, points: Listed, sums: Sums) -> Standings:
         rows = np.flatnonzero(points.kind == kind)
         if not rows.size:
             continue
-        # The points of a kind lie together as a rule: then nothing is copied.
+        # The points of a kind are usually adjacent; then nothing is copied.
         together = int(rows[-1] - rows[0]) + 1 == rows.size
         part = points.take(slice(int(rows[0]), int(rows[-1]) + 1) if together else rows)
         order = _order(part.trigger, part.diaobjectid, part.midpointmjdtai)
@@ -194,7 +195,7 @@ def _prove(
     """Prove points of one kind, which are ordered by packet, object and time.
 
     `place` and `first` say where the entries of an object are; `seen` is memory for the identities of one packet, at
-    least twice as many. What is found goes to `listed`, `own` and `scattered`.
+    least twice as many. The results go to `listed`, `own` and `scattered`.
     """
     size = trigger.size
     begin = 0
@@ -271,7 +272,7 @@ def _prove(
                 complete = complete and bool(proved or month[start] == oldest)
                 until = end
             if complete and unlisted == 0:
-                # The first point that seems to be new, and whether it is a source of which only the history knows.
+                # The first point that seems to be new, and whether it is a source that is only known from the history.
                 new, foreign = np.inf, False
                 for at in range(row, until):
                     if listed[at] == NEW:
@@ -297,7 +298,7 @@ def _prove(
 
 
 def _table_size(trigger: NDArray[np.int64]) -> int:
-    """Places for the identities of the packet with most points, a power of two."""
+    """Size of a hash table for the identities of the packet with the most points, a power of two."""
     most = int(np.bincount(trigger).max()) + 1
     return 1 << int(2 * most - 1).bit_length()
 
@@ -305,7 +306,7 @@ def _table_size(trigger: NDArray[np.int64]) -> int:
 def _order(
     trigger: NDArray[np.int64], objects: NDArray[np.int64], times: NDArray[np.float64]
 ) -> NDArray[np.int64] | None:
-    """The order by packet, object and time; none if the points are in it, as histories are as a rule."""
+    """The order by packet, object and time; None if the points are already in it, as histories usually are."""
     same = trigger[1:] == trigger[:-1]
     disorder = (trigger[1:] < trigger[:-1]) | (same & ((times[1:] < times[:-1]) | (objects[1:] != objects[:-1])))
     return np.lexsort((times, objects, trigger)) if disorder.any() else None

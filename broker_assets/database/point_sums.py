@@ -1,4 +1,4 @@
-"""What is stored of each object's light curve, in a few numbers: count and sum of the hashes of its points.
+"""A summary of each object's stored light curve: count, and sum of the hashes, of its points.
 
 The numbers are kept for each kind of point and month of the exposure, in one row per object of the table `point_sums`.
 If the points that a packet lists for a month have the same count and the same sum, they are the stored ones
@@ -95,7 +95,7 @@ class Sums:
     objects: NDArray[np.int64]
     """(k,) ascending, without repetition."""
     changes: NDArray[np.int64]
-    """(k,) how often the points of the object were written; another number means other sums."""
+    """(k,) how often the points of the object were written; if it differs, so may the sums."""
     removals: NDArray[np.int64]
     """(k,) how often points of the object were removed."""
     known: NDArray[np.bool_]
@@ -105,11 +105,11 @@ class Sums:
     owner: NDArray[np.int64]
     """(m,) place in `objects` of each entry; ascending."""
     entries: NDArray[Any]
-    """(m,) of type `ENTRY`; for each object ascending by kind and month. Before `since`, only months of which a packet
-    since then provided points, and their numbers and checksums mean nothing."""
+    """(m,) of type `ENTRY`; for each object ascending by kind and month. Before `since`, there are only months for
+    which a later packet provided points, with meaningless numbers and checksums."""
 
     def place(self, objects: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Place in `objects` of each of some objects; all of them must be there."""
+        """Place in `objects` of each of some objects, all of which must be in it."""
         return np.searchsorted(self.objects, objects)
 
     def find(
@@ -127,14 +127,14 @@ class Sums:
         return found, known
 
     def months(self, kind: PointKind, place: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The months in which points of a kind are stored of the objects at some places: objects and months."""
+        """The months in which the objects at some places have stored points of a kind: objects and months."""
         chosen = np.zeros(len(self.objects), bool)
         chosen[place] = True
         rows = np.flatnonzero((self.entries["kind"] == kind) & chosen[self.owner])
         return self.objects[self.owner[rows]], self.entries["month"][rows].astype(np.int64)
 
     def removed_since(self, before: Sums) -> NDArray[np.bool_]:
-        """Of which objects points of earlier sums are no longer all there.
+        """For which objects some points of earlier sums are no longer stored.
 
         Parameters
         ----------
@@ -142,7 +142,7 @@ class Sums:
             Earlier sums of these objects, and of others perhaps.
         """
         suspect: NDArray[np.bool_] = before.removals[before.place(self.objects)] != self.removals
-        # A night that is rebuilt removes its points and writes the same again, as a rule.
+        # A night that is rebuilt removes its points and usually writes the same ones again.
         counted = before.entries["month"] >= before.since[before.owner]
         rows = np.flatnonzero(counted & np.isin(before.objects[before.owner], self.objects[suspect]))
         entries, place = before.entries[rows], self.place(before.objects[before.owner[rows]])
@@ -160,7 +160,7 @@ class Sums:
         changes : iterable of Changes
             Points added and removed.
         counted : (k,) bool array, optional
-            Objects whose points are all among `changes`: their sums are known afterwards.
+            Objects all of whose points are in `changes`: their sums are known afterwards.
         """
         parts = list(changes)
         fresh = np.zeros(len(self.objects), bool) if counted is None else counted
@@ -170,7 +170,7 @@ class Sums:
         since = np.where(fresh, EVER, self.since)
         added_owner = np.concatenate([np.zeros(0, np.int64), *(self.place(part.diaobjectid) for part in parts)])
         added = np.concatenate([np.zeros(0, ENTRY), *(part.entries() for part in parts)])
-        # Of months that are not known, what the packets that provided their points exclude is nevertheless known.
+        # In months that are not known, the bounds of the packets that provided points are still useful.
         usable = known[added_owner] & ((added["month"] >= since[added_owner]) | np.isfinite(added["broughtbymjdtai"]))
         owner, entries = _joined(owner, entries, *_ordered(added_owner[usable], added[usable]))
         held = _drop_old_months(owner, entries, since)
@@ -223,7 +223,7 @@ class Changes:
         # Counts are taken modulo 2³², sums modulo 2⁶⁴: a removed point is the negative of an added one.
         found["number"] = 2**32 - 1 if self.removed else 1
         found["checksum"] = np.uint64(0) - self.identity if self.removed else self.identity
-        # A point of its own packet is never replaced: it does not count for the bound.
+        # A point from its own packet is never replaced, and does not count for the bound.
         bound = ~self.own & (not self.removed)
         found["broughtbymjdtai"] = np.where(bound, self.broughtbymjdtai, -np.inf)
         found["broughtby"] = np.where(bound, self.broughtby, np.iinfo(np.int64).min)
@@ -238,7 +238,7 @@ def read(connection: psycopg.Connection[Any], objects: NDArray[np.int64], *, loc
     connection : psycopg.Connection
         Connection to use.
     objects : (n,) int64 array
-        Objects; may repeat, and may be unknown: nothing is stored of these.
+        Objects; may repeat. For unknown objects, nothing is stored.
     lock : bool
         Lock the rows in the order of their identifiers until the transaction ends.
     """
@@ -268,15 +268,15 @@ def lock(connection: psycopg.Connection[Any], objects: NDArray[np.int64], before
 
 _HEAD: Final = np.dtype([("diaobjectid", ">i8"), ("changes", ">i8"), ("removals", ">i8"), ("length", ">i4")])
 _MOST_OBJECTS: Final = 100_000
-"""In one query, whose answer is one row: a value has at most 1 GB."""
+"""Objects in one query, whose answer is a single row: a value can have 1 GB at most."""
 
 
 def _packed(
     connection: psycopg.Connection[Any], wanted: NDArray[np.int64], months: LiteralString, *, lock: bool
 ) -> tuple[NDArray[Any], bytes]:
-    """Rows of the table: all but the last column of each, and the content of that one after the other.
+    """Rows of the table: all columns but the last, and the concatenated content of the last one.
 
-    They arrive as one row, since a client takes longer to receive a row than PostgreSQL to find it.
+    They arrive as a single row, since receiving a row takes a client longer than finding it takes PostgreSQL.
     """
     query = sql.SQL(
         "SELECT string_agg(int8send(diaobjectid) || int8send(changes) || int8send(removals)"
@@ -309,7 +309,7 @@ def write(connection: psycopg.Connection[Any], sums: Sums, *, removal: bool = Fa
     Raises
     ------
     psycopg.errors.UniqueViolation
-        If an object that had no row has one meanwhile.
+        If an object that had no row has got one in the meantime.
     """
     new = sums.changes == _ABSENT
     rows = pa.table(
@@ -348,7 +348,7 @@ def _ordered(owner: NDArray[np.int64], entries: NDArray[Any]) -> tuple[NDArray[n
 def _joined(
     owner: NDArray[np.int64], entries: NDArray[Any], added_owner: NDArray[np.int64], added: NDArray[Any]
 ) -> tuple[NDArray[np.int64], NDArray[Any]]:
-    """One entry for each object, kind and month, from entries that are so already and others in the same order.
+    """One entry per object, kind and month, merged from entries that are already unique and others in the same order.
 
     Numbers and checksums are added; of the bounds, the largest is taken. Entries without points are left out.
     """
@@ -396,9 +396,7 @@ def _joined(
 
 @numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
 def _drop_old_months(owner: NDArray[np.int64], entries: NDArray[Any], since: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which entries are of months that packets still list, or come from such packets; `since` is set for the objects of
-    the others.
-    """
+    """Which entries to keep: months that packets still list, or points from these. Sets `since` if one is dropped."""
     held = np.ones(owner.size, np.bool_)
     begin = 0
     while begin < owner.size:

@@ -1,4 +1,4 @@
-"""Describes the published tables and views from their own comments, for readers who write SQL."""
+"""Describes the published tables and views, from their comments, for users who write SQL."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def published_tables() -> tuple[TableAbout, ...]:
 
 
 def _column(column: Any, tables: tuple[sa.Table, ...] = ()) -> ColumnAbout:
-    """A column; one of a view has the meaning of that of the same name in the tables that the view reads."""
+    """A column; a column of a view has the meaning of the column of the same name in the tables that the view reads."""
     name = str(column.name)
     same = [table.c[name] for table in tables if name in table.c]
     origin = column if isinstance(column, sa.Column) or not same else same[0]

@@ -1,8 +1,8 @@
-"""The role that the SQL of users runs as, and what it may see.
+"""The role as which the SQL of users runs, and what it may see.
 
-The server decides it, not the code that reads users' SQL: the role `broker_users` has rights on the published tables
-only, and policies of the tables show it rows that are public, of the user, or shared with a group of the user. A
-session takes the role for one statement (`as_user`); the role cannot log in.
+The server enforces this, not the code that reads users' SQL: the role `broker_users` has rights on the published tables
+only, and policies of the tables show it rows that are public, belong to the user, or are shared with a group of the
+user. A session takes the role for one statement (`as_user`); the role cannot log in.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from broker_assets.database.engine import DatabaseUnavailableError
 log = logging.getLogger(__name__)
 
 ROLE: Final = "broker_users"
-"""Name of the role; policies of the tables have it too."""
+"""Name of the role; policies of the tables contain it, too."""
 PUBLISHED: Final = (
     "objects", "objects_ext", "diaobjects", "sherlock_classifications", "diasources", "diaforcedsources",
     "crossmatch_tns", "watchlists", "watchlist_hits", "areas", "area_hits", "mma_areas", "mma_area_hits", "annotators",
@@ -30,7 +30,7 @@ PUBLISHED: Final = (
 )  # fmt: skip
 """Tables and views that users' SQL may read; those with owners have a policy."""
 TEMPORARY: Final = "4GB"
-"""Temporary files of a statement of a user, at most: a sort of everything with everything would fill the disk."""
+"""Temporary files of a user's statement, at most: sorting the product of large tables would fill the disk."""
 OBSERVATIONS: Final = "obscore"
 """View that ADQL reads as `ivoa.obscore`."""
 
@@ -46,7 +46,7 @@ def prepare_role(connection: sa.Connection) -> bool:
     Returns
     -------
     bool
-        Whether there is the role: an owner that may not create roles needs help of an administrator of the server.
+        Whether the role exists: an owner that may not create roles needs the help of an administrator of the server.
     """
     if connection.scalar(sa.text("SELECT to_regrole(:role)"), {"role": ROLE}) is None:
         try:
@@ -77,7 +77,7 @@ def prepare_role(connection: sa.Connection) -> bool:
         is_member = bool(connection.scalar(sa.text("SELECT pg_has_role(:role, 'MEMBER')"), {"role": ROLE}))
         if not is_member:
             log.warning("users' SQL cannot take its role: GRANT %s TO the owner of the tables (%s)", ROLE, error.orig)
-    # A SELECT could take another name or role by it; SET is a statement of its own.
+    # A SELECT could change the user or role with it; SET is a separate statement, which users cannot run.
     connection.exec_driver_sql("GRANT EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) TO CURRENT_USER")
     connection.exec_driver_sql("REVOKE EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) FROM PUBLIC")
     return is_member
@@ -89,7 +89,7 @@ def _schema(connection: sa.Connection) -> str:
 
 
 def limit_temporary_files(connection: psycopg.Connection[Any]) -> None:
-    """Limit the temporary files of the statements of a transaction, where the server lets us."""
+    """Limit the temporary files of the statements of a transaction, if the server allows it."""
     connection.execute(
         "SELECT set_config('temp_file_limit', %s, true) WHERE has_parameter_privilege('temp_file_limit', 'SET')",
         (TEMPORARY,),
@@ -102,7 +102,7 @@ class QueryRoleMissingError(DatabaseUnavailableError):
 
 @contextmanager
 def as_user(connection: psycopg.Connection[Any], username: str, *, required: bool = True) -> Iterator[None]:
-    """Let the statements of a `with` see what an account may see.
+    """Run the statements of a `with` block with the rights of an account.
 
     Parameters
     ----------
@@ -111,8 +111,8 @@ def as_user(connection: psycopg.Connection[Any], username: str, *, required: boo
     username : str
         The account; empty for a visitor without one.
     required : bool
-        Whether it is an error that the role cannot be taken. Otherwise the statements have the rights of the
-        connection: only for those whose lists and annotators were checked before.
+        Whether it is an error if the role cannot be taken. If not, the statements have the rights of the connection:
+        only for statements whose lists and annotators were checked before.
 
     Raises
     ------
@@ -130,5 +130,5 @@ def as_user(connection: psycopg.Connection[Any], username: str, *, required: boo
     connection.execute(sql.SQL('SET LOCAL "broker.user" = {}').format(sql.Literal(username)))
     connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(ROLE)))
     yield
-    # After an error the transaction is over, and the role with it.
+    # After an error the transaction ends, and the role with it.
     connection.execute("RESET ROLE")

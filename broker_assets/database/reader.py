@@ -1,6 +1,6 @@
 """The role of the web application: it reads every table of the platform and changes nothing.
 
-`prepare` creates it before the services start, where the settings name it.
+`prepare` creates it before the services start, if the settings name it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from broker_assets.database.sql_roles import LOCKING
 
 READING = (
     "ALTER ROLE {role} IN DATABASE {database} SET default_transaction_read_only = on",
-    # Temporary tables fill the disk as well as others; the owner has its own right.
+    # Temporary tables can fill the disk like others; the owner has the right anyway.
     "REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC",
     "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
     "GRANT CONNECT ON DATABASE {database} TO {role}",
@@ -22,12 +22,12 @@ READING = (
     "GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}",
     "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO {role}",
     "GRANT EXECUTE ON FUNCTION shared_with(text, text) TO {role}",
-    # Users' SQL runs as this role, which sees less and may not leave it.
+    # Users' SQL runs as this role, which has fewer rights.
     f"GRANT {ROLE} TO {{role}}",
     "GRANT EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) TO {role}",
     LOCKING,
 )
-"""Tables that the owner creates later are readable too."""
+"""Rights to read; they extend to tables that the owner creates later."""
 
 
 def create_reader(owner: str | URL, reader: str | URL) -> None:

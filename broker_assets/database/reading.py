@@ -41,7 +41,7 @@ def light_curve(
     since: float | None = None,
     until: float | None = None,
 ) -> LightCurves:
-    """Read the light curves of objects, from the covering indices alone unless all columns are asked for.
+    """Read the light curves of objects, from the covering indices alone unless all columns are requested.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def light_curve(
     diaobjectid : int or (n,) int64 array
         Objects.
     full : bool
-        All columns of the points but those of provenance, instead of `POINTS`.
+        All columns of the points except those of provenance, instead of `POINTS`.
     since, until : float, optional
         Only points at or after, and before, these times, MJD TAI; months outside are not read.
 

@@ -1,7 +1,6 @@
-"""Reads points of one reduction of the data, or of several of which one counts for each object and visit.
+"""Reads points of one reduction of the data, or of several, of which one counts for each object and visit.
 
-The tables of points have every reduction side by side; a reader says which it means. Which name a reduction has is a
-matter of `tom.versions`.
+The tables of points contain all reductions; a reader says which it wants. Names of reductions are in `tom.versions`.
 """
 
 from __future__ import annotations
@@ -13,15 +12,15 @@ from typing import Final
 from psycopg import sql
 
 COMPARED: Final = sql.SQL("(reduction + 0::smallint)")
-"""The column of the reduction where points of objects are looked up.
+"""The reduction in conditions on points that are looked up by object.
 
-It comes last in the indices. Hidden from them, it is compared after a point is found, which takes half the time of
-searching the index with it.
+It is the last column of the indices. Written as an expression, which no index has, it is compared after a point is
+found; that takes half as long as searching the index with it.
 """
 ALERTS: Final[Mapping[int, int]] = MappingProxyType({0: 0})
 """The reduction of the alerts alone: number of a reduction, and its priority."""
 TENTHS: Final = 864_000
-"""Tenths of a second of a day: a visit without a number is known by its time."""
+"""Tenths of a second in a day: a visit without a number is identified by its time."""
 
 
 def points(
@@ -39,14 +38,14 @@ def points(
     table : str
         `diasources`, `diaforcedsources` or `dianondetectionlimits`.
     columns : sequence of str
-        Columns that it reads.
+        Columns that are read.
     where : psycopg.sql.Composable
-        Conditions, of columns of the table.
+        Conditions on columns of the table.
     reductions : mapping of int to int
-        Which reductions, with their priorities: of the rows of one object and visit (of limits: and band), that of the
-        highest priority counts.
+        The reductions to read, with their priorities: of the rows of an object and visit (for limits, of an object,
+        visit and band), that of the highest priority counts.
     shown : psycopg.sql.Composable, optional
-        What the query gives; default: the columns.
+        Select list of the query; default: the columns.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Log-in roles of the server, which a migration of one database should not create by itself."""
+"""Log-in roles of the server, which a migration of one database should not create on its own."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def grant(owner: str | URL, role: str | URL, setting: str, statements: Iterable[
     role : str or URL
         URL with the name of the role and its password.
     setting : str
-        Where the second URL comes from.
+        Name of the setting with the second URL.
     statements : iterable of str
         Its rights, with `{role}` and `{database}`.
 
@@ -64,7 +64,7 @@ def create_role(connection: psycopg.Connection[Any], wanted: URL) -> sql.Identif
     verb = sql.SQL("ALTER" if known else "CREATE")
     connection.execute(sql.SQL("{} ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE").format(verb, role))
     if wanted.password:
-        # Encrypted here: what is executed may be in the server's log.
+        # Encrypted here, since statements may appear in the server's log.
         secret = connection.pgconn.encrypt_password(
             str(wanted.password).encode(), str(wanted.username).encode(), b"scram-sha-256"
         ).decode()

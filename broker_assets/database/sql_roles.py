@@ -1,9 +1,9 @@
-"""Log-in roles that run SQL as users write it, any statement of it, and what they may read.
+"""Log-in roles that run any SQL of users, and what they may read.
 
-`database.query_role` runs checked SELECTs in the session of the web application. Here is the SQL of the target and
-observation manager: several statements, temporary tables, whatever PostgreSQL understands. A session could leave a role
-that it has taken (`RESET ROLE`), so these roles log in themselves: the server alone decides what they may do. They read
-tables without owners only, because such a session could also name another user in `broker.user`.
+`database.query_role` runs checked SELECTs in the session of the web application. These roles are for the SQL of the
+target and observation manager: several statements, temporary tables, all that PostgreSQL understands. A session could
+leave a role that it has taken (`RESET ROLE`), so these roles log in themselves, and the server alone decides what they
+may do. They only read tables without owners, because such a session could also set another user in `broker.user`.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from broker_assets.database.query_role import PUBLISHED
 log = logging.getLogger(__name__)
 
 EVERYBODY: Final = "postgres_elasticc_ro"
-"""Reads what is published, and messages and classifiers of brokers; DESC's TOM has the name."""
+"""Reads what is published, and messages and classifiers of brokers; the name is that in DESC's TOM."""
 ADMINISTRATORS: Final = "postgres_elasticc_admin_ro"
-"""Reads all tables of the campaigns too: truth, objects, spectra."""
+"""Also reads all tables of the campaigns: truth, objects, spectra."""
 _TAXONOMY: Final = ("taxonomy_versions", "taxonomy_classes", "taxonomy_exact", "taxonomy_matches")
 FASTDB: Final = (
     *("processing_version", "processing_version_alias", "base_processing_version", "base_procver_of_procver"),
@@ -38,7 +38,8 @@ HIDDEN: Final = (
     *("authuser", "passwordlink", "query_queue"),
     *("ppdb_diaobject", "ppdb_diasource", "ppdb_diaforcedsource", "ppdb_host_galaxy", "ppdb_alerts_sent"),
 )
-"""Those of FASTDB's names that only administrators read: accounts, what others ask, and the simulated future."""
+"""Tables under FASTDB's names that only administrators read: accounts, other users' queries, and the simulated future.
+"""
 _READABLE: Final = (
     "SELECT quote_ident(relname), (relname ~ '^elasticc' AND relname !~ '^elasticc2?_broker')"
     " OR relname = ANY(CAST(:hidden AS text[])) FROM pg_class"
@@ -46,7 +47,7 @@ _READABLE: Final = (
     " AND NOT relrowsecurity AND (relname ~ '^elasticc' OR relname = ANY(CAST(:names AS text[])))"
 )
 _CLOSED: Final = (
-    # What others run, and ending it; locks that others wait for; large objects, which outlive a transaction.
+    # Functions to see or end queries of others, for locks that others wait for, and for large objects.
     "SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace"
     " AND (proname ~ '^pg_(try_)?advisory_' OR proname ~ '^lo_' OR proname IN ('loread', 'lowrite',"
     " 'pg_terminate_backend', 'pg_cancel_backend', 'pg_stat_get_activity', 'pg_stat_get_backend_activity'))"
@@ -57,7 +58,7 @@ LOCKING: Final = (
     " pg_catalog.pg_advisory_xact_lock_shared(bigint), pg_catalog.pg_advisory_xact_lock_shared(int, int),"
     " pg_catalog.pg_try_advisory_xact_lock(bigint), pg_catalog.pg_try_advisory_xact_lock(int, int) TO {role}"
 )
-"""Gives a role of the platform the locks that users' SQL may not take."""
+"""Gives a role of the platform the right to advisory locks, which users' SQL may not take."""
 _LIMITS: Final = {"temp_file_limit": "8GB", "work_mem": "64MB", "lock_timeout": "10s"}
 """Settings of the roles; the first can only be changed by administrators of the server."""
 _MOST_SESSIONS: Final = 32
@@ -74,7 +75,7 @@ def prepare_sql_roles(connection: sa.Connection) -> bool:
     Returns
     -------
     bool
-        Whether there are the roles: an owner that may not create roles needs help of an administrator of the server.
+        Whether the roles exist: an owner that may not create roles needs the help of an administrator of the server.
     """
     if connection.scalar(sa.text("SELECT current_schema()")) != "public":
         return False
@@ -85,7 +86,7 @@ def prepare_sql_roles(connection: sa.Connection) -> bool:
     both = f"{EVERYBODY}, {ADMINISTRATORS}"
     connection.exec_driver_sql(f"GRANT CONNECT, TEMPORARY ON DATABASE {database} TO {both}")
     connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA public TO {both}")
-    # A table that has owners since the last time is no longer read.
+    # A table that has got owners since the last time is no longer read.
     connection.exec_driver_sql(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {both}")
     named = {"names": [*PUBLISHED, *_TAXONOMY, *FASTDB, *HIDDEN], "hidden": list(HIDDEN)}
     found = connection.execute(sa.text(_READABLE), named).all()
@@ -111,7 +112,7 @@ def _exists(connection: sa.Connection, role: str) -> bool:
 
 
 def _create(connection: sa.Connection, role: str) -> bool:
-    """Create a role, whose name another process may give at the same moment."""
+    """Create a role, which another process may be creating at the same moment."""
     try:
         with connection.begin_nested():
             connection.exec_driver_sql(
@@ -134,7 +135,7 @@ def set_passwords(owner: str | URL, password: str) -> None:
     owner : str or URL
         URL of the owner of the tables, who may change roles.
     password : str
-        Of both; users never learn it.
+        Password of both roles; users never see it.
     """
     with connect(owner, application="broker-assets prepare") as connection, connection.transaction():
         for role in (EVERYBODY, ADMINISTRATORS):
@@ -142,27 +143,27 @@ def set_passwords(owner: str | URL, password: str) -> None:
 
 
 def _set_password(connection: psycopg.Connection[Any], role: str, password: str) -> None:
-    # Encrypted here: what is executed may be in the server's log.
+    # Encrypted here, since statements may appear in the server's log.
     secret = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
     connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), sql.Literal(secret)))
 
 
 def sql_url(url: str | URL, password: str | None, *, admin: bool) -> str | None:
-    """Address of the database for users' SQL.
+    """URL of the database for users' SQL.
 
     Parameters
     ----------
     url : str or URL
         URL of the database for another role.
     password : str or None
-        Of the roles.
+        Password of the roles.
     admin : bool
         Whether all tables of the campaigns may be read.
 
     Returns
     -------
     str or None
-        None if the roles cannot log in: the server wants a password, and they have none.
+        None if the roles cannot log in because the server requires a password and they have none.
 
     Examples
     --------

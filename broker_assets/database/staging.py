@@ -1,4 +1,4 @@
-"""Inserts rows of an Arrow table, through a temporary table, into a table that may have some of them.
+"""Inserts rows of an Arrow table, through a temporary table, into a table that may already have some of them.
 
 The temporary table of each target is created once per session. All functions work in the caller's transaction.
 """
@@ -96,9 +96,9 @@ class Inserted:
     rows: Nights = field(default_factory=dict)
     """Rows inserted or updated."""
     marked: Nights = field(default_factory=dict)
-    """Those of them whose marking column is set."""
+    """Rows among them whose marking column is set."""
     keys: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 0), np.int64))
-    """(n, k) the columns that were asked for, of the marked rows, or of all where no column marks them."""
+    """(n, k) the requested key columns of the marked rows, or of all rows if no column marks them."""
 
     def __add__(self, other: Inserted) -> Inserted:
         keys = [part for part in (self.keys, other.keys) if part.size]
@@ -110,7 +110,7 @@ class Inserted:
 
     @property
     def total(self) -> int:
-        """Rows of all nights."""
+        """Number of rows of all nights."""
         return sum(self.rows.values())
 
 
@@ -122,7 +122,7 @@ def by_night(rows: pa.Table) -> Nights:
 
 
 def unique_sorted(rows: pa.Table, key: Sequence[str]) -> pa.Table:
-    """Sort rows by their key, numbers or texts, and keep the first of equal ones.
+    """Sort rows by their key (numbers or texts), and keep the first of equal ones.
 
     Examples
     --------
@@ -174,7 +174,7 @@ def insert(
     mark : str, optional
         Column whose presence is counted in `Inserted.marked`.
     keys : sequence of str
-        Columns of 64-bit integers, given back in `Inserted.keys` of the rows that were written.
+        Columns of 64-bit integers whose values for the written rows are returned in `Inserted.keys`.
     """
     if rows.num_rows == 0:
         return Inserted()
@@ -212,7 +212,7 @@ def insert(
 
 
 def staged(cursor: psycopg.Cursor[Any], table: sa.Table, rows: pa.Table) -> str:
-    """Load rows into the temporary table of a target, which has no others then, and give its name."""
+    """Replace the content of the temporary table of a target by rows, and return its name."""
     stage = f"stage_{table.name}"
     _clear_stage(cursor, table, stage)
     load(cursor, table, rows, into=stage)
@@ -222,7 +222,7 @@ def staged(cursor: psycopg.Cursor[Any], table: sa.Table, rows: pa.Table) -> str:
 def append(
     cursor: psycopg.Cursor[Any], table: sa.Table, rows: pa.Table, *, mark: str | None = None, keys: Sequence[str] = ()
 ) -> Inserted:
-    """Insert rows straight into a table that has none of them.
+    """Insert rows directly into a table that has none of them.
 
     The parameters are those of `insert`.
 
@@ -253,7 +253,7 @@ def _clear_stage(cursor: psycopg.Cursor[Any], table: sa.Table, stage: str) -> No
             )
         )
         return
-    # Only an earlier call in the same transaction leaves rows.
+    # Only an earlier call in the same transaction can have left rows.
     cursor.execute(sql.SQL("SELECT EXISTS (SELECT FROM {stage})").format(**names))
     if cursor.fetchall() == [(True,)]:
         cursor.execute(sql.SQL("TRUNCATE {stage}").format(**names))

@@ -40,7 +40,7 @@ TABLES: Final = {
 """Table of each kind of point."""
 
 MOST_MONTHS: Final = 40
-"""Points of more months are fetched with all points of their objects: histories have twelve, damaged ones any."""
+"""If there are more months, all points of the objects are fetched: histories have twelve, damaged ones any number."""
 
 COLUMNS: Final = {
     kind: pa.schema(
@@ -52,7 +52,7 @@ COLUMNS: Final = {
     )
     for kind, table in TABLES.items()
 }
-"""Columns of each table that make `StoredPoints`."""
+"""Columns of each table from which `StoredPoints` are made."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class StoredPoints:
 
     @classmethod
     def of(cls, kind: PointKind, rows: pa.Table) -> Self:
-        """From rows of the table, stored or to be stored."""
+        """Make them from rows of the table, stored or to be stored."""
         own = (
             np.asarray(rows["archivefileid"].is_valid())
             if "archivefileid" in rows.column_names
@@ -125,7 +125,7 @@ class StoredPoints:
         return at, own[at] == key
 
     def changes(self, kind: PointKind, *, removed: bool = False) -> Changes:
-        """The points as an addition to the sums, or as what is taken from them."""
+        """The points as an addition to the sums, or as a removal from them."""
         known = self.diaobjectid != 0
         part = self if known.all() else self.take(known)
         return Changes(
@@ -146,7 +146,7 @@ def prevails(
     source: NDArray[np.int64],
     over: StoredPoints,
 ) -> NDArray[np.bool_]:
-    """Whether a row from a packet takes the place of a stored one.
+    """Whether a row from a packet replaces a stored one.
 
     The row of a point is that of its own packet, else that of the earliest packet that has the point.
 
@@ -195,8 +195,8 @@ def stored_in(
             (distinct(objects[months == month]), float(begin), float(end))
             for month, begin, end in zip(each, begins, ends, strict=True)
         ]
-    # A search for each month, in which the index is walked once, in the order of the objects; objects and months
-    # joined one by one are looked up one by one, which takes up to four times as long.
+    # One search for each month walks the index once, in the order of the objects; a join with pairs of object and
+    # month would look up each pair, which takes up to four times as long.
     query = sql.SQL(" UNION ALL ").join(
         sql.SQL(
             "(SELECT {columns} FROM {table} WHERE diaobjectid = ANY({objects}::bigint[])"
@@ -232,9 +232,9 @@ def stored_without_object(
 ) -> StoredPoints:
     """Fetch stored points that belong to no object.
 
-    There are as many such sources in a month as a survey detects asteroids: they are found by their number, whatever
-    their time is. In months that have left for the cold store, only those between the first and the last of some times
-    are looked at: its files are not ordered by number, and each would be read.
+    In a month there are as many such sources as a survey detects asteroids: they are found by their number, whatever
+    their time is. In the cold store, only months between the first and the last of some times are searched: its files
+    are not ordered by number, and all would have to be read.
 
     Parameters
     ----------
@@ -278,7 +278,7 @@ def stored_without_object(
 def _with_cold(
     connection: psycopg.Connection[Any], kind: PointKind, hot: pa.Table, conditions: list[list[Test]]
 ) -> pa.Table:
-    """Rows of a table, with those of months that have left for the cold store."""
+    """Rows of a table, with those of months that are in the cold store."""
     table = TABLES[kind]
     border = border_of(connection, table)
     cold = None if border is None else rows_beyond(connection, table, COLUMNS[kind].names, conditions, border)
@@ -290,15 +290,16 @@ class Comparison:
     """What was determined about the points of a batch before its transaction."""
 
     sums: Sums
-    """Sums of its objects at that time: if they are the same in the transaction, so is everything determined."""
+    """Sums of its objects at that time: if they are unchanged in the transaction, all that was determined still holds.
+    """
     stored: dict[PointKind, StoredPoints]
-    """Those stored points that are also among the points to be written."""
+    """The stored points among those to be written."""
 
 
 def compare(
     connection: psycopg.Connection[Any], triggers: Triggers, points: Listed
 ) -> tuple[NDArray[np.bool_], Comparison]:
-    """Find out which points of some packets have to be written.
+    """Determine which points of some packets have to be written.
 
     Parameters
     ----------
@@ -314,14 +315,14 @@ def compare(
     comparison : Comparison
         To be passed to the writer.
     """
-    # As a rule the points are of the packet's own object: of a million points, a few thousand numbers are left.
+    # Most points belong to the packet's own object, so that few object numbers are left to sort.
     others = points.diaobjectid[points.diaobjectid != triggers.diaobjectid[points.trigger]]
     sums = read(connection, np.concatenate([triggers.diaobjectid, others]))
     found = standings(triggers, points, sums)
     keep = found.listed == Standing.NEW
     stored = {}
     for kind in PointKind:
-        # Also those that are new in their months, unless they are stored in one that is read for others.
+        # Also those that are new in their months, unless they are found stored in a month that is read for others.
         rows = np.flatnonzero((points.kind == kind) & (found.listed != Standing.STORED))
         sources = np.arange(len(found.own) if kind is PointKind.SOURCE else 0)
         is_open = np.concatenate([found.listed[rows], found.own[sources]]) == Standing.OPEN

@@ -1,4 +1,4 @@
-"""Arrow tables in the forms that readers ask for: CSV, Arrow IPC, Parquet and VOTable, batch by batch.
+"""Encodes Arrow tables as CSV, Arrow IPC, Parquet or VOTable, batch by batch.
 
 Memory is bounded by a batch (Parquet: by a row group), whatever the number of rows. Fields carry `unit`, `description`
 and `ucd` in their metadata; Arrow and Parquet keep them, VOTable shows them.
@@ -20,12 +20,12 @@ MEDIA_TYPES: Final[dict[str, str]] = {
     "parquet": "application/vnd.apache.parquet",
     "votable": "application/x-votable+xml",
 }
-"""Media type of each form."""
+"""Media type of each format."""
 SUFFIXES: Final[dict[str, str]] = {"csv": ".csv", "arrow": ".arrows", "parquet": ".parquet", "votable": ".vot"}
-"""Usual end of the name of a file of each form."""
+"""Usual file name extension of each format."""
 
 _NAMESPACE: Final = "http://www.ivoa.net/xml/VOTable/v1.3"
-"""That of all versions 1.x from 1.3 on."""
+"""XML namespace of all versions 1.x from 1.3 on."""
 _DATATYPES: Final[tuple[tuple[Callable[[pa.DataType], bool], str], ...]] = (
     (pa.types.is_boolean, "boolean"),
     (pa.types.is_int16, "short"),
@@ -37,7 +37,7 @@ _DATATYPES: Final[tuple[tuple[Callable[[pa.DataType], bool], str], ...]] = (
 
 
 class _Sink:
-    """A file that is only written to; what was written is taken away piece by piece."""
+    """A write-only file whose content is taken out piece by piece."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
@@ -54,7 +54,7 @@ class _Sink:
         return self._size
 
     def flush(self) -> None:
-        """Nothing waits."""
+        """Does nothing: nothing is buffered."""
 
     def close(self) -> None:
         self.closed = True
@@ -86,20 +86,20 @@ def field(
     xtype: str = "",
     arraysize: str = "",
 ) -> pa.Field:
-    """A field with what it means.
+    """A field with its meaning as metadata.
 
     Parameters
     ----------
     name, kind : str, DataType
-        As of `pyarrow.field`.
+        As for `pyarrow.field`.
     unit, description, ucd : str
         Unit (VOUnits), meaning, and IVOA UCD1+.
     datatype : str
-        Datatype of VOTable, where it is not that of the kind: `char` for text that is ASCII by its nature.
+        Datatype of VOTable, if it is not that of the kind: `char` for text that is always ASCII.
     utype, xtype : str
-        Place in a data model, and what a text stands for, of VOTable.
+        Attributes of VOTable: role in a data model, and meaning of a text.
     arraysize : str
-        How many numbers a text contains, with spaces between them, where `datatype` is that of a number.
+        Number of values in a text of space-separated numbers, if `datatype` is that of a number.
     """
     given = {
         "unit": unit, "description": description, "ucd": ucd, "datatype": datatype, "utype": utype, "xtype": xtype,
@@ -137,7 +137,7 @@ def encode(
     Parameters
     ----------
     batches : iterable of RecordBatch
-        Of the schema; taken one after the other.
+        Batches with the schema, consumed one after the other.
     schema : Schema
         Names, types and meanings of the columns.
     form : str
@@ -145,9 +145,9 @@ def encode(
     name : str
         Name of the table, in VOTable.
     about : mapping of str to str, optional
-        INFO of the VOTable.
+        INFO elements of the VOTable.
     overflows : callable, optional
-        Asked after the last batch: whether rows were left out. Only VOTable can say so.
+        Called after the last batch; returns whether rows were left out, which only VOTable can express.
 
     Yields
     ------
@@ -205,7 +205,7 @@ def _votable(
 
 
 def votable_error(message: str) -> bytes:
-    """A VOTable that says what was wrong with a question (DALI 1.1)."""
+    """A VOTable with the error message for a query (DALI 1.1)."""
     text = _quoted(message)[1:-1]
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -234,7 +234,7 @@ def _cells(column: pa.Array) -> Sequence[str]:
     if pa.types.is_boolean(kind):
         return ["<TD/>" if one is None else f"<TD>{'T' if one else 'F'}</TD>" for one in column.to_pylist()]
     if pa.types.is_floating(kind):
-        # As Arrow writes them: the shortest decimal of a 32-bit float.
+        # As written by Arrow: the shortest decimal of a 32-bit float.
         texts = column.cast(pa.string()).to_pylist()
         special = {"nan": "NaN", "inf": "+Inf", "-inf": "-Inf"}
         return ["<TD/>" if one is None else f"<TD>{special.get(one, one)}</TD>" for one in texts]
@@ -244,7 +244,7 @@ def _cells(column: pa.Array) -> Sequence[str]:
 
 
 def _text(value: str) -> str:
-    """Text of an XML document, without the control characters that it cannot have."""
+    """Text of an XML document, without control characters that XML does not allow."""
     return escape("".join(sign if sign >= " " or sign in "\t\n\r" else "\ufffd" for sign in value))
 
 

@@ -1,4 +1,4 @@
-"""Work that is done by one transaction, or one session, at a time, whatever the process."""
+"""Work that only one transaction, or one session, does at a time, across all processes."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import psycopg
 
 
 def in_turn(connection: psycopg.Connection[Any], name: str) -> None:
-    """Wait until no other transaction has a turn of this name, and have it until the end of this one.
+    """Wait until no other transaction has the turn of this name, and take it until the end of this one.
 
     Parameters
     ----------
     connection : psycopg.Connection
         In a transaction.
     name : str
-        What is done in turn; names are compared by a hash of 64 bits.
+        Name of the work; names are compared by a 64-bit hash.
     """
     connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (name,))
 
 
 def turn_is_free(connection: psycopg.Connection[Any], name: str) -> bool:
-    """Have the turn of a name until the end of this transaction, unless another transaction or session has it.
+    """Take the turn of a name until the end of this transaction, unless another transaction or session has it.
 
     Parameters
     ----------
@@ -37,12 +37,12 @@ def turn_is_free(connection: psycopg.Connection[Any], name: str) -> bool:
 
 @contextmanager
 def session_turn(connection: psycopg.Connection[Any], name: str) -> Iterator[bool]:
-    """Have the turn of a name for several transactions of a session; gives whether it was free.
+    """Take the turn of a name for several transactions of a session; yields whether it was free.
 
     Parameters
     ----------
     connection : psycopg.Connection
-        Its end is the end of the turn, whatever happens.
+        When it closes, the turn ends in any case.
     name : str
         As for `in_turn`.
     """
@@ -51,7 +51,7 @@ def session_turn(connection: psycopg.Connection[Any], name: str) -> Iterator[boo
         yield held
     finally:
         if held and not connection.closed:
-            # The server takes a moment to notice a closed connection; the next one must not find the turn taken.
+            # The server takes a moment to notice a closed connection; the next session must not find the turn taken.
             with suppress(psycopg.Error):
                 connection.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", (name,))
 

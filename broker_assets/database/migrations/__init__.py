@@ -36,7 +36,7 @@ from broker_assets.database.tables.tom import HASH_PARTITIONS, TOM_HASHED, TOM_V
 FOLDER = Path(__file__).resolve().parent
 
 LOCK = 0x62726F6B6572
-"""Advisory lock for changing the schema: two processes that start simultaneously do so one after the other."""
+"""Advisory lock for changing the schema, so that processes that start simultaneously take turns."""
 
 VERSION_TABLE = "broker_schema_version"
 """Table in which Alembic records the revision; a different name than Dagster's `alembic_version`."""
@@ -85,7 +85,7 @@ def upgrade(url: str | URL, revision: str = "head") -> str | None:
 
 
 def upgrade_schema(url: str | URL, schema: str) -> None:
-    """Create all tables once more in a schema of their own, or migrate them there; see `upgrade`."""
+    """Create a second copy of all tables in a schema of their own, or migrate it; see `upgrade`."""
     with engine(url, application="broker-assets migrations").begin() as connection:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
         connection.execute(sa.schema.CreateSchema(schema, if_not_exists=True))
@@ -109,8 +109,8 @@ def head() -> str:
 def serves(revision: str | None) -> bool:
     """Whether this code can work with a database of a revision: that of this code, or a later one.
 
-    Services of the release before run on while an update is prepared, and it may be brought back: a step that takes
-    away what that release uses is announced in the change log.
+    Services of the previous release keep running while an update is prepared, and that release may be restored: a step
+    that removes what it uses is announced in the change log.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ def _tom_options() -> dict[str, Any]:
 
 
 def _is_no_clone(item: Any, _name: str | None, kind: str, _reflected: bool, _compared: Any) -> bool:
-    """Ignore foreign keys that PostgreSQL makes of one to a partitioned table, one to each of its partitions."""
+    """Ignore the copies of a foreign key to a partitioned table that PostgreSQL makes for each partition."""
     if kind != "foreign_key_constraint":
         return True
     return all(element.target_fullname.rsplit(".", 1)[0] in tom_metadata.tables for element in item.elements)

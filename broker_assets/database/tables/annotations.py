@@ -16,7 +16,7 @@ from broker_assets.database.tables.columns import (
 
 
 def _settings() -> list[sa.Column[object]]:
-    """What can be changed of an annotator."""
+    """Columns of an annotator that can be changed."""
     return [
         text("owner", "account that may annotate with it and change it", nullable=False),
         text("description", "what it is", nullable=False, server_default=""),
@@ -30,7 +30,7 @@ def _settings() -> list[sa.Column[object]]:
 
 
 def _content() -> list[sa.Column[object]]:
-    """What an annotation says."""
+    """Columns with the content of an annotation."""
     return [
         text("version", "version of the annotator", nullable=False, server_default="0.1"),
         text("classification", "class or short text", nullable=False),

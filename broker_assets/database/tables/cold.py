@@ -1,4 +1,4 @@
-"""What of the points is in the cold store, and which months are there only."""
+"""Which points are in the cold store, and which months are only there."""
 
 from __future__ import annotations
 

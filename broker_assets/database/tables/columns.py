@@ -1,8 +1,8 @@
-"""How our columns are declared: documented name, unit and meaning in one line.
+"""Declares columns: documented name, unit and meaning in one line.
 
 A column is named as in the documents of the survey (`psfFlux`); its name in SQL is that in lower case, so that users'
-SQL works unquoted. The documented name is kept in `Column.info["documented"]` (the API writes it), the unit in
-`Column.info["unit"]`, and the unit is in the comment that PostgreSQL and `docs/data-model.md` show.
+SQL works unquoted. The documented name is kept in `Column.info["documented"]` (the API uses it), the unit in
+`Column.info["unit"]` and in the comment that PostgreSQL and `docs/data-model.md` show.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def column(
     meaning : str
         What the value is.
     unit : str
-        Unit with frame or time scale; empty for numbers without unit.
+        Unit with frame or time scale; empty for dimensionless numbers.
     **options
         Passed to `sqlalchemy.Column` (`primary_key`, `nullable`, `server_default`).
 
@@ -141,7 +141,7 @@ def survey_columns() -> list[sa.Column[Any]]:
 
 
 def newest_packet() -> sa.Column[Any]:
-    """Column of rows that are as their newest packet has them: which packet that is."""
+    """Column, for rows with the state of their newest packet, that says which packet that is."""
     return bigint("broughtBy", "source whose packet provided the row in its present form")
 
 
@@ -157,7 +157,7 @@ def point_columns() -> list[sa.Column[Any]]:
 
 
 def period_columns() -> tuple[sa.Column[Any], ...]:
-    """From when to when a row of a history held, as numbers of the counter of changes."""
+    """Columns with the period in which a row of a history held, as numbers of the counter of changes."""
     return (
         bigint(
             "revision_from",
@@ -170,7 +170,7 @@ def period_columns() -> tuple[sa.Column[Any], ...]:
 
 
 def fact_columns() -> list[sa.Column[Any]]:
-    """Which alert a fact is about, and the batch that computed it."""
+    """Columns with the alert that a fact is about, and the batch that computed it."""
     return [
         bigint("diaObjectId", "object of the alert", primary_key=True, autoincrement=False),
         bigint("diaSourceId", "source that triggered the alert", primary_key=True, autoincrement=False),
@@ -190,5 +190,5 @@ BOOKKEEPING = (
     *("survey", "timestamp", "htm16", "healpix"),
     *("timeprocessedmjdtai", "timewithdrawnmjdtai", "validitystartmjdtai"),
 )
-"""Columns that say how a row came about and where it is kept, and nothing of the sky: how often they are null depends
-on whether a row came with its own packet or with the history of another, and on the processing of the survey."""
+"""Columns about the origin and storage of a row, not about the sky: how often they are null depends on whether a row
+came with its own packet or with the history of another, and on the processing of the survey."""

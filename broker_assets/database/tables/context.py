@@ -1,4 +1,4 @@
-"""What objects are near to: associations with the sources of catalogues, and which alert has which."""
+"""Sky context of objects: associations with the sources of catalogues, and the association of each alert."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sinks of filters, the outbox with what became of each message, and messages to owners."""
+"""Sinks of filters, the outbox with the fate of each message, and messages to owners."""
 
 from __future__ import annotations
 

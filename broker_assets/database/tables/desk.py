@@ -1,4 +1,4 @@
-"""What accounts upload, try and ask for: in the schema of accounts, where no role that runs users' SQL has a right."""
+"""Uploads, trials and requests of accounts: in the schema of accounts, which users' SQL cannot read."""
 
 from __future__ import annotations
 

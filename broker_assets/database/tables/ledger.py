@@ -1,4 +1,4 @@
-"""The ledger: which messages were read, what became of each, and where they are kept."""
+"""The ledger: which messages were read, what happened to each, and where they are kept."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Product files of telemetry as observations in the data model ObsCore 1.1 (IVOA, REC-ObsCore-v1.1).
 
-The view has the current files. Times are MJD UTC, as in the files; a file of which only on-board times are known has
-none. The instrument looks at the Sun from a spacecraft: positions on the sky are unknown, which the model allows.
+The view has the current files. Times are MJD UTC, as in the files; they are null for a file with on-board times only.
+The instrument looks at the Sun from a spacecraft: positions on the sky are unknown, which the model allows.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ OBSCORE: Final = "obscore"
 COLLECTION: Final = "STIX"
 """`obs_collection`."""
 AUTHORITY: Final = "broker-assets"
-"""Of identifiers, where the server has not been registered under one of its own."""
+"""Authority of identifiers, if the server has not been registered under one of its own."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class Observed:
 
     name: str
     datatype: str
-    """Of VOTable."""
+    """Datatype of VOTable."""
     utype: str
-    """Without the prefix; empty for a column that is not of the standard."""
+    """Without the prefix; empty for a column that is not in the standard."""
     ucd: str
     unit: str
     meaning: str

@@ -1,4 +1,4 @@
-"""Requests of observations, what they brought, and calendars: in the schema of accounts, where no users' SQL reads."""
+"""Requests for observations, their results, and calendars: in the schema of accounts, which users' SQL cannot read."""
 
 from __future__ import annotations
 

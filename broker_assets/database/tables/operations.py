@@ -1,4 +1,4 @@
-"""What operators must know: open alerts, and when somebody last looked for them."""
+"""Information for operators: open alerts, and when components last worked."""
 
 from __future__ import annotations
 

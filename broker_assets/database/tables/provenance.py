@@ -1,4 +1,4 @@
-"""What was made from what: versions of each artefact and of the inputs that it was made from."""
+"""What was made from what: versions of each artefact and of its inputs."""
 
 from __future__ import annotations
 

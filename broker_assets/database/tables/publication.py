@@ -1,4 +1,4 @@
-"""What was delivered to which archive, what was not and why."""
+"""What was delivered to which archive, and what was not and why."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What users and services match the sky against: TNS, watchlists, areas, sky maps, and the hits."""
+"""What alerts are matched with: TNS, watchlists, areas, sky maps; and the hits."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _identity(name: str, meaning: str) -> sa.Column[int]:
 
 
 def _list_columns() -> list[sa.Column[object]]:
-    """What every list of a user has."""
+    """Columns of every list of a user."""
     return [
         text("owner", "account that may edit it", nullable=False),
         text("name", "name, unique for the owner regardless of case", nullable=False),
@@ -53,7 +53,7 @@ def _list_columns() -> list[sa.Column[object]]:
 
 
 def _hit_columns() -> list[sa.Column[object]]:
-    """Where a hit came from."""
+    """Columns with the origin of a hit."""
     return [
         text("index_version", "version of the index that found it"),
         bigint("ingestId", "batch that found it; null if a re-match did"),
@@ -63,7 +63,7 @@ def _hit_columns() -> list[sa.Column[object]]:
 
 
 def _tns_columns() -> tuple[sa.Column[Any], ...]:
-    """What TNS says about an object, and the file that said it."""
+    """Columns with what TNS says about an object, and the file that provided it."""
     return (
         bigint("objid", "identifier of the object at TNS; unchanged when it is renamed"),
         double("ra", "right ascension", DEGREES, nullable=False),

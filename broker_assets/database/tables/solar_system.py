@@ -24,7 +24,7 @@ from broker_assets.database.tables.columns import (
 
 
 def _vectors() -> list[sa.Column[Any]]:
-    """State vectors: those of schema 10 and later in ICRS, those of schemas 8 and 9 in a frame they do not name."""
+    """State vectors: in schema 10 and later in ICRS, in schemas 8 and 9 in a frame that these do not name."""
     columns = []
     for short, centre in (("helio", "heliocentric"), ("topo", "topocentric")):
         for axis in "xyz":

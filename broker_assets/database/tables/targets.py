@@ -1,4 +1,4 @@
-"""Targets of accounts, lists of them, and comments: in the schema of accounts, where no users' SQL reads."""
+"""Targets of accounts, lists of them, and comments: in the schema of accounts, which users' SQL cannot read."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ _OTHERWISE: dict[str, sa.ColumnElement[object]] = {
     ),
     "summary": sa.literal_column("NULL::text").label("summary"),
 }
-"""Columns of Lasair's `sherlock_classifications` that are not stored: copies, an address, and one without a value."""
+"""Columns of Lasair's `sherlock_classifications` that are not stored: copies, a URL, and one without a value."""
 
 VIEWS: dict[str, tuple[sa.Select[tuple[object, ...]], str]] = {
     "diaobjects": (

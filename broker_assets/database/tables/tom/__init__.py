@@ -85,7 +85,7 @@ TOM_VIEWS: dict[str, tuple[sa.Select[Any], str]] = {
 }
 """View name: its query and comment."""
 POINT_VIEWS = {name: local.VIEWS[name][0] for name in ("elasticc2_diasource", "elasticc2_diaforcedsource")}
-"""Those of points of ELAsTiCC, which readers ask on both sides of the border (`database.border_sql`)."""
+"""Views of points of ELAsTiCC, of which readers also need the rows in the cold store (`database.border_sql`)."""
 SOURCE_VIEW = {"elasticc2_diasource": POINT_VIEWS["elasticc2_diasource"]}
 
 __all__ = [

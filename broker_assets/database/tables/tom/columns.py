@@ -1,7 +1,7 @@
 """What the tables of the target and observation manager have in common: their names are those of DESC's TOM.
 
-They are apart from the tables of the broker: truth of simulations is not for everybody, and some types are those of
-the original, so that its dumps restore and its users' SQL runs.
+They are separate from the tables of the broker: the truth of simulations is not for everybody, and some types are those
+of the original, so that its dumps can be restored and its users' SQL runs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ tom_metadata = sa.MetaData(
 """The tables of the target and observation manager."""
 
 HASH_PARTITIONS = 4
-"""Partitions of a table that grows with the simulated survey."""
+"""Number of partitions of a table that grows with the simulated survey."""
 
 BANDS = ("u", "g", "r", "i", "z", "y")
 """Bands in the names of columns; the simulation calls the last one Y."""
@@ -46,5 +46,5 @@ def key(name: str, meaning: str) -> sa.Column[Any]:
 
 
 def refers(columns: list[str], to: list[str]) -> sa.ForeignKeyConstraint:
-    """Declare a reference that is checked at the end of the transaction and follows deletions."""
+    """Declare a foreign key that is checked at the end of the transaction and cascades deletions."""
     return sa.ForeignKeyConstraint(columns, to, ondelete="CASCADE", deferrable=True, initially="DEFERRED")

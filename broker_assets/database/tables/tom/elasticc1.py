@@ -1,6 +1,6 @@
-"""The first campaign: its tables and the view of all classifications, with the names in camelCase that it had.
+"""The first campaign: its tables and the view of all classifications, with their original names in camelCase.
 
-The names must be quoted in SQL. Nothing writes these tables but dumps of the original, which restore into them.
+The names must be quoted in SQL. They are only filled from dumps of the original, which can be restored into them.
 """
 
 from __future__ import annotations

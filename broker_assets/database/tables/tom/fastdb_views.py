@@ -1,7 +1,7 @@
 """Views under FASTDB's names: accounts, their queued SQL, and the simulated prompt products database.
 
 Each row is one of another table: accounts and queries are those of the platform, `ppdb_*` those of `elasticc2_ppdb*`.
-Nothing that opens an account is in them. Only administrators of the campaigns read them (`database.sql_roles`).
+They contain no credentials. Only administrators of the campaigns read them (`database.sql_roles`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from broker_assets.database.tables.tom.simulation import (
 
 _ZERO_POINT: Final = "31.4"
 _MISSING: Final = 900
-"""Magnitudes from here on, and negative ones, say that there is none."""
+"""Magnitudes of this and above, and negative ones, mean that there is no magnitude."""
 
 
 def _text(sql: str, name: str) -> sa.ColumnElement[Any]:
@@ -42,7 +42,7 @@ def _band(column: str = "filtername") -> sa.ColumnElement[Any]:
 
 
 def _known(column: str) -> str:
-    """A magnitude, null where the simulation says that there is none."""
+    """A magnitude; null where the simulation has none."""
     return f"CASE WHEN {column} BETWEEN 0 AND {_MISSING} THEN {column} END"
 
 

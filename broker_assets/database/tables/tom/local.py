@@ -1,7 +1,7 @@
-"""Objects that brokers reported: what is known of them beyond the tables of the broker, and their roll-ups.
+"""Objects that brokers reported: what is known about them beyond the tables of the broker, and their roll-ups.
 
-Their positions and photometry are rows of `objects`, `diasources` and `diaforcedsources`; the names of the original
-are views of these (`VIEWS`), which rows can be inserted into, updated and deleted through.
+Their positions and photometry are rows of `objects`, `diasources` and `diaforcedsources`; the names of the original are
+views of these (`VIEWS`), which can be inserted into, updated and deleted from.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ diaobjectdetails = sa.Table(
     sa.Index("elasticc2_diaobjectdetails_latestsourcemjd", "latestsourcemjd"),
     comment="What elasticc2_diaobject has beyond objects: hosts and redshifts of the objects that brokers reported",
 )
-"""What `elasticc2_diaobject` has beyond `objects`."""
+"""Columns of `elasticc2_diaobject` beyond those of `objects`."""
 
 
 def _point(rank: str, what: str) -> list[sa.Column[Any]]:
@@ -102,7 +102,7 @@ _ELASTICC = 3
 
 
 _NAMES = {"psflux": "psfflux", "psfluxerr": "psffluxerr"}
-"""Columns that the original calls otherwise."""
+"""Columns that have another name in the original."""
 
 
 def _band(table: sa.Table) -> sa.ColumnElement[str]:
@@ -123,7 +123,7 @@ def _points(table: sa.Table, identifier: str, *columns: str) -> sa.Select[Any]:
 
 
 _NOT_LISTED = {"diaobject_id", "simversion", "latestsourcemjd"}
-"""Columns of the details that the view has elsewhere, or not at all."""
+"""Columns of the details that the view takes from elsewhere, or does not have."""
 
 VIEWS: dict[str, tuple[sa.Select[Any], str]] = {
     "elasticc2_diaobject": (

@@ -103,4 +103,4 @@ importppdbrunning = sa.Table(
     flag("running", "whether an import is running", nullable=False),
     comment="One row: whether an import is running",
 )
-"""Whether an import is running; the import itself locks by an advisory lock, which ends with its process."""
+"""Whether an import is running; the import itself takes an advisory lock, which ends with its process."""

@@ -35,7 +35,7 @@ _RANDOM = sa.text("gen_random_uuid()")
 
 
 def refers(columns: list[str], to: list[str]) -> sa.ForeignKeyConstraint:
-    """Declare a reference that keeps what it is to: no deletion of a version takes its rows along."""
+    """Declare a foreign key that restricts deletions: a version to which rows refer cannot be deleted."""
     return sa.ForeignKeyConstraint(columns, to, ondelete="RESTRICT")
 
 

@@ -1,4 +1,4 @@
-"""The simulated survey: its whole prompt products database, past and future, training sets, and the truth."""
+"""The simulated survey: its complete prompt products database, past and future, training sets, and the truth."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _host(prefix: str) -> list[sa.Column[Any]]:
 
 
 def described() -> list[sa.Column[Any]]:
-    """Columns after the position that say what an object is simulated with."""
+    """Columns after the position that describe a simulated object."""
     return [
         real("mwebv", "reddening E(B-V) by the Milky Way", "mag"),
         real("mwebv_err", "uncertainty of mwebv", "mag"),

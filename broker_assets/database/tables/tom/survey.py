@@ -1,4 +1,4 @@
-"""The work of the simulated survey: which files were loaded, what is being sent, which nights of folders were sent."""
+"""Progress of the simulated survey: which files were loaded, what is being sent, which nights of folders were sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Counts of what classifiers reported against the truth: they add up, so that new messages are counted alone."""
+"""Counts of what classifiers reported, by the truth: they are additive, so that only new messages are counted."""
 
 from __future__ import annotations
 

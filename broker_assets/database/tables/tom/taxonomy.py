@@ -94,7 +94,7 @@ def in_force(taxonomy: str, kind: str, *columns: str) -> sa.Select[Any]:
     taxonomy, kind : str
         Name of the taxonomy; `exact` or `matches`.
     *columns : str
-        Columns, in the spelling that the result has.
+        Columns, spelled as in the result.
     """
     table = _KINDS[kind]
     of = sa.and_(
