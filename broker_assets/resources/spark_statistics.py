@@ -1,26 +1,26 @@
 """The process of a rebuild over the whole archive: Spark reads the tables of the cold store and shares the objects out.
 
-Dagster Pipes starts it and shows its log. It needs `pip install broker_assets[spark]` and Java; the Iceberg runtime is
-a package that Spark resolves by its Maven coordinates.
+Dagster Pipes starts it and shows its log. It needs `pip install broker_assets[spark]` and Java. Workers of Spark read
+the files of the tables as all other programs of the platform do: from any store, with the options of their processes.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import pyarrow as pa
 from dagster_pipes import open_dagster_pipes
 
+from broker_assets.database.cold_files import read_files, scan_of, scan_schema
 from broker_assets.lightcurves import archive_features
 from broker_assets.lightcurves.archive_features import ALERTS, dust_map, features_of_points
 from broker_assets.lightcurves.archive_statistics import KINDS, POINTS, statistics_of_points
 
-PACKAGE: Final = "org.apache.iceberg:iceberg-spark-runtime-4.0_2.13:1.10.0"
-"""Maven coordinates of Iceberg for Spark."""
 JOB: Final = "job"
+_OF_OBJECTS: Final = "reduction = 0 and diaobjectid <> 0"
 
 
 def rebuild(job: Mapping[str, Any]) -> dict[str, int]:
@@ -40,19 +40,19 @@ def rebuild(job: Mapping[str, Any]) -> dict[str, int]:
     from pyspark.sql import SparkSession
 
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    if str(job["master"]).startswith("local"):
-        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-    spark = (
+    builder = (
         SparkSession.builder.master(job["master"])
         .appName("broker-assets rebuild")
-        .config("spark.jars.packages", PACKAGE)
         .config("spark.ui.enabled", "false")
-        .config("spark.driver.bindAddress", "127.0.0.1")
-        .config("spark.driver.host", "127.0.0.1")
         .config("spark.sql.session.timeZone", "UTC")
         .config("spark.sql.shuffle.partitions", str(job["parts"]))
-        .getOrCreate()
     )
+    # Workers on other machines have to reach this process; those of this machine alone need no address of it.
+    if str(job["master"]).startswith("local"):
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+        for name in ("spark.driver.bindAddress", "spark.driver.host"):
+            builder = builder.config(name, "127.0.0.1")
+    spark = builder.getOrCreate()
     try:
         return {
             name: _write(spark, made, f"{job['target']}/{name}")
@@ -68,11 +68,12 @@ def _statistics(spark: Any, job: Mapping[str, Any]) -> Any:
     from pyspark.sql import functions as f
 
     points = None
+    of_curves = f"{_OF_OBJECTS} and timewithdrawnmjdtai is null"
     for number, (table, (flux, error)) in enumerate(KINDS.items()):
-        rows = _table(spark, job, table)
+        names = dict.fromkeys(["diaobjectid", "midpointmjdtai", flux, error, "band"])
+        rows = _table(spark, job, table, list(names), of_curves)
         if rows is None:
             continue
-        rows = rows.where("reduction = 0 AND timewithdrawnmjdtai IS NULL AND diaobjectid <> 0")
         chosen = rows.select(
             "diaobjectid",
             f.lit(number).cast("int").alias("kind"),
@@ -99,19 +100,17 @@ def _features(spark: Any, job: Mapping[str, Any]) -> Any:
 
     points = None
     for number, table in enumerate(archive_features.KINDS):
-        rows = _table(spark, job, table)
+        given = ["reliability"] if table == "diasources" else []
+        names = ["diaobjectid", "midpointmjdtai", "band", "broughtbymjdtai", "timewithdrawnmjdtai"]
+        rows = _table(spark, job, table, [*names, "psfflux", *given], _OF_OBJECTS)
         if rows is None:
             continue
-        reliability = f.col("reliability") if table == "diasources" else f.lit(None)
-        chosen = rows.where("reduction = 0 AND diaobjectid <> 0").select(
-            "diaobjectid",
+        reliability = f.col("reliability") if given else f.lit(None)
+        chosen = rows.select(
+            *names,
             f.lit(number).cast("int").alias("kind"),
-            "midpointmjdtai",
             f.col("psfflux").cast("double").alias("flux"),
-            "band",
             reliability.cast("double").alias("reliability"),
-            "broughtbymjdtai",
-            "timewithdrawnmjdtai",
         )
         points = chosen if points is None else points.unionByName(chosen)
     alerts = _alerts(spark, job)
@@ -135,12 +134,10 @@ def _alerts(spark: Any, job: Mapping[str, Any]) -> Any:
     """Sources with a packet of their own, with what was known of their objects then; None if there are none."""
     from pyspark.sql import functions as f
 
-    sources = _table(spark, job, "diasources")
-    if sources is None:
+    own = ["diaobjectid", "diasourceid", "night", "survey", "midpointmjdtai"]
+    rows = _table(spark, job, "diasources", own, f"{_OF_OBJECTS} and archivefileid is not null")
+    if rows is None:
         return None
-    rows = sources.where("reduction = 0 AND diaobjectid <> 0 AND archivefileid IS NOT NULL").select(
-        "diaobjectid", "diasourceid", "night", "survey", "midpointmjdtai"
-    )
     # What is not in the cold store is not known: the survey's first time and E(B−V) are stored with earlier features,
     # the position with the object as the night left it.
     joined = {
@@ -152,18 +149,31 @@ def _alerts(spark: Any, job: Mapping[str, Any]) -> Any:
         ),
     }
     for name, (keys, columns) in joined.items():
-        known = _table(spark, job, name)
+        known = _table(spark, job, name, [*keys, *columns], "diaobjectid <> 0")
         if known is not None:
-            rows = rows.join(known.select(*keys, *columns), keys, "left")
+            rows = rows.join(known, keys, "left")
         else:
             rows = rows.withColumns({column: f.lit(None) for column in columns})
     return rows.select(*(f.col(item.name).cast(_sql_type(item)).alias(item.name) for item in ALERTS))
 
 
-def _table(spark: Any, job: Mapping[str, Any], name: str) -> Any:
-    """A table of the cold store; None if there is none."""
+def _table(spark: Any, job: Mapping[str, Any], name: str, columns: Sequence[str], where: str) -> Any:
+    """Some columns of a table of the cold store; None if there is none."""
     location = job["locations"].get(name)
-    return None if location is None else spark.read.format("iceberg").load(location)
+    if location is None:
+        return None
+    scan = scan_of(location, columns, where)
+    files = list(scan.plan_files())
+    sent = spark.sparkContext.broadcast(files)
+
+    def read(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            chosen = (sent.value[number] for number in batch["id"].to_pylist())
+            yield from read_files(scan_of(location, columns, where), chosen)
+
+    # A file is the least that is shared out.
+    numbers = spark.range(0, len(files), 1, max(1, min(len(files), int(job["parts"]))))
+    return numbers.mapInArrow(read, _spark_type(scan_schema(scan)))
 
 
 def _shared(rows: Any, job: Mapping[str, Any]) -> Any:
