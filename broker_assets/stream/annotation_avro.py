@@ -1,8 +1,8 @@
-"""Datums of Avro whose schema is in the key of the message (Fink), many at a time by the compiled reader.
+"""Reads Avro datums whose schema is in the key of the message (Fink), many at a time, with the compiled reader.
 
-The alerts that brokers pass on have histories and cutouts; an annotation needs a few of their values. Only these are
-read. What the compiled reader does not do (tables within tables, maps, logical types), and every datum that it refuses,
-is left to `annotations.forms`, which also knows the reason.
+The alerts that brokers pass on have histories and cutouts; an annotation needs only a few of their values, and only
+these are read. What the compiled reader does not support (tables within tables, maps, logical types), and every datum
+that it refuses, is left to `annotations.forms`, which also finds the reason.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from broker_assets.packets.schema import SchemaError, UnsupportedSchema
 def keyed_documents(
     messages: Sequence[tuple[bytes | None, bytes]], paths: frozenset[str]
 ) -> dict[int, Mapping[str, Any]]:
-    """Documents of messages with what is needed of them.
+    """Documents of messages, with only the members that are needed.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def keyed_documents(
     Returns
     -------
     dict of int to mapping
-        By number of the message; those that were not read are left out.
+        By index of the message; those that were not read are left out.
     """
     by_key: dict[bytes, list[int]] = {}
     for number, (key, _) in enumerate(messages):
@@ -80,7 +80,7 @@ def _within(name: str, path: str) -> bool:
 
 
 def _nested(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Values by dotted name as records within records; a record of nothing but nulls is null."""
+    """Values by dotted name as nested records; a record that contains only nulls is null."""
     document: dict[str, Any] = {}
     for name, value in row.items():
         *outer, last = name.split(".")

@@ -1,4 +1,4 @@
-"""The filters that annotations trigger, as runs of annotations call them."""
+"""The filters that annotations trigger, in the form that annotation runs need."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from broker_assets.stream.annotation_followup import Triggered
 
 
 def filters_of_annotations(settings: FilterSettings) -> Triggered:
-    """What runs the filters that ask for the annotators of new annotations, and queues their messages."""
+    """A function that runs the filters triggered by the annotators of new annotations, and queues their messages."""
     return partial(run, seconds=settings.annotation_seconds)

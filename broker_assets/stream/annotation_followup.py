@@ -1,9 +1,9 @@
-"""What follows annotations: filters run, held ones are released or given up, and those of functions are written.
+"""What follows annotations: filters run, and held annotations are released or given up; also writes those of the API.
 
-Filters run in a transaction of their own, after the annotations are committed and after the batches of alerts that
-were under way have ended. A batch that began before the commit does not see the annotation, and would not be seen by
-a filter that ran in the same transaction: an object could meet its annotation and neither side notice. The table
-`annotation_due` remembers what is left to do, whatever happens to the process.
+Filters run in a transaction of their own, after the annotations are committed and after the alert batches that were in
+progress have ended. A batch that began before the commit does not see the annotation, and a filter in the same
+transaction would not see the batch: an object and its annotation could miss each other. The table `annotation_due`
+records what is left to do, whatever happens to the process.
 """
 
 from __future__ import annotations
@@ -30,49 +30,49 @@ from broker_assets.stream.annotations import ANNOTATIONS_VERSION
 logger = logging.getLogger(__name__)
 
 FUNCTION_STREAM: Final = "annotations"
-"""Name in the ledger of batches whose annotations did not come from Kafka just then."""
+"""Name in the ledger for batches of annotations that were not just read from Kafka."""
 AT_A_TIME: Final = 2000
-"""Annotations that are released or given up in one transaction, at most."""
+"""Most annotations that are released or given up in one transaction."""
 FILTERED_AT_A_TIME: Final = 1000
-"""Annotations for which filters run in one transaction, at most: a filter passes that many objects at once."""
+"""Most annotations for which filters run in one transaction: a filter gets that many objects at once."""
 WAIT_SECONDS: Final = 60.0
-"""Longest wait for batches of alerts; filters that could not run are left to the next run."""
+"""Longest wait for batches of alerts, seconds; filters that could not run are left to the next run."""
 
 Triggered = Callable[[psycopg.Connection[Any], int, pa.Table], int]
-"""Runs the filters that ask for the annotators of new annotations, in the caller's transaction; gives the matches.
-Arguments: connection, `ingestid` of the annotations' batch, annotations (see `annotations.store.APPLIED`)."""
+"""Runs the filters triggered by the annotators of new annotations, in the caller's transaction; returns the number of
+matches. Arguments: connection, `ingestid` of the annotations' batch, annotations (see `annotations.store.APPLIED`)."""
 
 
 @dataclass
 class Written:
-    """Effect of annotations that a function was given."""
+    """Effect of annotations passed to a function."""
 
     ingestid: int
     outcomes: list[Outcome] = field(default_factory=list)
-    """Of those before the first that was refused."""
+    """Outcomes of the annotations before the first that was refused."""
     refusal: AnnotationRefused | None = None
-    """Why that one was refused; it has the number `len(outcomes)`."""
+    """Why that one was refused; its index is `len(outcomes)`."""
 
 
 def annotate(connection: psycopg.Connection[Any], owner: str | None, said: Sequence[Mapping[str, Any]]) -> Written:
     """Write annotations for a user: the function behind the API and the command.
 
-    Like Lasair's API it stops at the first that is refused; those before it are written.
+    As in Lasair's API, it stops at the first annotation that is refused; those before it are written.
 
     Parameters
     ----------
     connection : psycopg.Connection
         A transaction is opened in it.
     owner : str or None
-        Who annotates; None is an operator.
+        Account that annotates; None for an operator.
     said : sequence of mapping
-        Each with `topic`, `diaObjectId` (or `objectId`), `classification`, and what `annotations.content.annotation`
-        knows besides.
+        Each with `topic`, `diaObjectId` (or `objectId`), `classification`, and the other fields that
+        `annotations.content.annotation` accepts.
 
     Returns
     -------
     Written
-        Filters run within seconds, by the run that the sensor `annotations` starts.
+        What was written; filters follow within seconds, in the run that the sensor `annotations` starts.
     """
     with connection.transaction():
         ingestid = _open(connection, None)
@@ -87,7 +87,7 @@ def annotate(connection: psycopg.Connection[Any], owner: str | None, said: Seque
                 items.append(Item(annotation(annotator.topic, one, version=annotator.version, named=object_named)))
         except AnnotationRefused as refusal:
             written.refusal = refusal
-        # One after the other as far as the first refusal; most lists have none, and are written as one.
+        # Only annotations before the first refusal; most lists have none, and are written at once.
         applied = Applied()
         with connection.transaction() as attempt:
             applied = store.apply(connection, items, ingestid, owner=owner)
@@ -105,21 +105,21 @@ def annotate(connection: psycopg.Connection[Any], owner: str | None, said: Seque
 def settle(
     connection: psycopg.Connection[Any], settings: AnnotationSettings, *, run_id: str | None = None
 ) -> tuple[int, int]:
-    """Apply annotations whose objects have arrived, and give up those that have waited too long.
+    """Apply annotations whose objects have arrived, and give up those that have waited too long for theirs.
 
     Parameters
     ----------
     connection : psycopg.Connection
         Outside a transaction.
     settings : AnnotationSettings
-        How long they wait.
+        Settings with the longest wait.
     run_id : str, optional
         Goes into the ledger.
 
     Returns
     -------
     released, given_up : int
-        How many; those given up are in quarantine with their bytes.
+        Numbers of annotations; those given up are in quarantine with their bytes.
     """
     released = given_up = 0
     while waiting.ready_topics(connection):
@@ -166,12 +166,11 @@ def run_filters(connection: psycopg.Connection[Any], triggered: Triggered | None
     connection : psycopg.Connection
         Outside a transaction.
     triggered : callable or None
-        Runs them; None if there are no filters at all.
+        Function that runs them; None if there are no filters.
 
     Returns
     -------
-    int
-        Matches.
+    int Number of matches.
     """
     matches = 0
     while numbers := store.due(connection, limit=FILTERED_AT_A_TIME):

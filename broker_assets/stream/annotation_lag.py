@@ -1,4 +1,4 @@
-"""How much waits: on the topics of all active annotators, for objects, and for filters."""
+"""Lag of annotations: waiting on the topics of all active annotators, for objects, and for filters."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ class AnnotationLag:
     positions: dict[str, dict[int, int]] = field(default_factory=dict)
     """Committed positions of every stream."""
     ends: dict[str, StreamEnds] = field(default_factory=dict)
-    """What the brokers answered."""
+    """End offsets from the brokers."""
     problems: dict[str, str] = field(default_factory=dict)
-    """Why nothing is known of a stream or an annotator, by name."""
+    """Why the lag of a stream or an annotator is unknown, by name."""
     due: bool = False
     """Whether filters have to run for annotations."""
     settled: bool = True
-    """Whether no annotation waits whose object has arrived, or that has waited too long."""
+    """False if an annotation waits whose object has arrived, or that has waited too long."""
 
     @property
     def work(self) -> bool:
-        """Whether a run has something to do."""
+        """Whether there is something to do for a run."""
         return self.due or not self.settled or any(self.lag.values())
 
 
 def active_streams(connection: psycopg.Connection[Any]) -> tuple[list[AnnotationStream], dict[str, str]]:
-    """The streams of all active annotators as their table is now, and what is wrong with those that have none."""
+    """The streams of all active annotators in the table now, and what is wrong with annotators without streams."""
     streams: list[AnnotationStream] = []
     problems: dict[str, str] = {}
     for annotator in annotators.listing(connection, active=True):
@@ -52,12 +52,12 @@ def active_streams(connection: psycopg.Connection[Any]) -> tuple[list[Annotation
 
 
 def stream_named(connection: psycopg.Connection[Any], name: str) -> AnnotationStream:
-    """The stream of this name, whether its annotator is active or not, and whether it still reads this Kafka topic.
+    """The stream with this name, even if its annotator is not active or no longer reads this Kafka topic.
 
     Raises
     ------
     LookupError
-        If it is not the name of such a stream.
+        If it is not the name of an annotator's stream.
     UnknownAnnotator
         If its annotator was removed.
     BadSource
@@ -71,25 +71,25 @@ def stream_named(connection: psycopg.Connection[Any], name: str) -> AnnotationSt
 
 
 def stream_location(settings: Settings, stream: AnnotationStream) -> StreamLocation:
-    """Where the messages of a stream are.
+    """Location of the messages of a stream.
 
     Raises
     ------
     LookupError
-        If the settings have no cluster of the name that the source gives.
+        If the settings have no cluster with the name in the source.
     """
     return settings.annotation_location(stream.name, stream.topic, stream.source.cluster)
 
 
 def look(connection: psycopg.Connection[Any], settings: Settings, ends: Ends) -> AnnotationLag:
-    """Look at everything that waits.
+    """Determine everything that waits.
 
     Parameters
     ----------
     connection : psycopg.Connection
         Connection to use.
     settings : Settings
-        Clusters, and how long annotations wait for objects.
+        Settings with clusters, and the longest wait of annotations for objects.
     ends : callable
         Asks a broker; called from several threads.
     """

@@ -1,7 +1,7 @@
-"""From a message on the topic of an annotator to annotations, or to the reason why it is none.
+"""Turns a message on the topic of an annotator into annotations, or into the reason why it cannot be used.
 
-Which topics there are, and how their messages are read, is in the rows of the annotators (`annotations.sources`); here
-each becomes a stream with a name under which its positions and its quarantine are kept.
+The rows of the annotators define the topics and how their messages are read (`annotations.sources`); here each topic
+becomes a stream with a name, under which its positions and its quarantine are stored.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from broker_assets.stream.decode import Reason
 from broker_assets.stream.messages import Message
 
 PREFIX: Final = "annotator."
-"""Begins the name of every such stream; no other stream has it."""
+"""Prefix of the names of these streams, and of no others."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,14 @@ def annotation_streams(annotator: Annotator) -> list[AnnotationStream]:
     Raises
     ------
     BadSource
-        If its source is not one that this version knows.
+        If this version does not know the kind of its source.
     """
     source = annotator.reads
     return [AnnotationStream(annotator.topic, topic, source, annotator.version) for topic in source.topics]
 
 
 def annotator_of(stream: str) -> tuple[str, str] | None:
-    """Annotator and Kafka topic of the name of a stream; None if it is another stream.
+    """Annotator and Kafka topic from the name of a stream; None if it is another kind of stream.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def annotator_of(stream: str) -> tuple[str, str] | None:
 
 
 def read_messages(stream: AnnotationStream, messages: Sequence[Message], largest: int) -> list[list[Item] | Reason]:
-    """The annotations of each of some messages, or why it has none; see `read_message`."""
+    """The annotations of each message, or why it has none; see `read_message`."""
     quick: Mapping[int, Mapping[str, Any]] = {}
     if stream.source.form == "keyed-avro" and stream.source.fields.places:
         readable = [(m.key, m.value) if len(m.value) <= largest else (None, b"") for m in messages]
@@ -86,13 +86,13 @@ def read_message(
     Parameters
     ----------
     stream : AnnotationStream
-        Where it is from.
+        Stream of the message.
     message : Message
         The message.
     largest : int
-        Bytes of a message, at most.
+        Largest message, bytes.
     document : mapping, optional
-        Its document, if that was read before.
+        Its document, if it has already been read.
     """
     if len(message.value) > largest:
         return Reason(f"{len(message.value)} bytes, more than {largest}")

@@ -19,7 +19,7 @@ from broker_assets.stream.retry import RetryReport
 from broker_assets.stream.topic_run import Entries, retry_entries
 
 ENTRIES_AT_A_TIME: Final = 500
-"""Entries that are retried in one transaction, at most."""
+"""Most entries that are retried in one transaction."""
 
 
 def retry_annotations(
@@ -32,7 +32,7 @@ def retry_annotations(
 ) -> RetryReport:
     """Apply the quarantined messages of a stream again, after a fix.
 
-    One that is older than what the annotator has said since goes to the history only.
+    An annotation older than what the annotator has since written goes only into the history.
 
     Parameters
     ----------

@@ -1,8 +1,7 @@
 """A run that reads the topics of all active annotators, each in a thread of its own, while there is anything to read.
 
-Which topics there are is read from the table again and again during the run, so that an annotator that is added or
-activated is read at once. Filters run, and held annotations are settled, in one more thread: reading does not wait for
-them.
+The topics are read from the table repeatedly during the run, so that a new or newly activated annotator is read at
+once. Filters run, and held annotations are settled, in another thread, so that reading does not wait for them.
 """
 
 from __future__ import annotations
@@ -27,14 +26,14 @@ from broker_assets.stream.streams_run import StreamsRun, read_streams
 from broker_assets.stream.topic_ends import Ends
 
 FOLLOW_SECONDS: Final = 0.25
-"""Time between two looks at what the annotations of this run have left to do."""
+"""Seconds between two checks for work that the annotations of this run have left."""
 
 OpenSource = Callable[[StreamLocation], MessageSource]
 
 
 @dataclass
 class AnnotationRun(StreamsRun[AnnotationsRead]):
-    """Result of a run; `problems` has annotators whose source cannot be used, too."""
+    """Result of a run; `problems` also has annotators whose source cannot be used."""
 
     matches: int = 0
     """Matches of filters."""
@@ -55,7 +54,7 @@ def run_annotations(
     stop: Callable[[], bool] = lambda: False,
     matched: Callable[[], None] = lambda: None,
 ) -> AnnotationRun:
-    """Read what waits on the topics of annotators, until nothing has arrived for a while or the time is over.
+    """Read the topics of annotators until nothing has arrived for a while or the time is up.
 
     Parameters
     ----------
@@ -68,20 +67,20 @@ def run_annotations(
     ends : callable
         Asks where a topic ends.
     triggered : callable, optional
-        Runs the filters that ask for new annotations; without it there are none.
+        Runs the filters that new annotations trigger; None if there are none.
     run_id : str, optional
         Goes into the ledger.
     stop : callable
         Whether the run should end early.
     matched : callable
-        Called after filters have matched and that is committed, by another thread: messages are due.
+        Called by another thread after matches are committed: messages are due.
 
     Raises
     ------
     psycopg.OperationalError
         If the database fails.
     Exception
-        Of the filters; all annotations that were read are stored, and their filters run next time.
+        Any error of the filters; all annotations that were read are stored, and their filters run next time.
     """
     run = AnnotationRun()
     limits = settings.annotations
@@ -136,7 +135,7 @@ def _read(
 
 
 class _Follower:
-    """Runs filters and settles held annotations while it is entered; once more on leaving."""
+    """Context manager that runs filters and settles held annotations until it exits, and once more at the end."""
 
     def __init__(
         self,

@@ -1,8 +1,9 @@
-"""Annotations from Kafka: each exactly once, in micro-batches, in the transaction of their positions.
+"""Stores annotations from Kafka: each exactly once, in micro-batches, in the transaction of their positions.
 
-A stream is a Kafka topic of an active annotator. Its messages are read and applied many at a time (one transaction
-each would limit it to a few hundred a second); if the database refuses a batch because of a message, the batch is
-halved until that message is found and quarantined. A message that ends the process is found by `accounting.attempts`.
+A stream is a Kafka topic of an active annotator. Its messages are read and applied many at a time (with a transaction
+for each, only a few hundred a second would be possible); if the database refuses a batch because of a message, the
+batch is halved until that message is found and quarantined. `accounting.attempts` finds a message that ends the
+process.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from broker_assets.stream.messages import Message, MessageSource
 from broker_assets.stream.topic_batches import BatchRun
 
 ANNOTATIONS_VERSION: Final = "annotations 1"
-"""Version of the code that makes annotations of messages, for the ledger."""
+"""Version of the code that turns messages into annotations, for the ledger."""
 
 
 @dataclass
@@ -39,16 +40,16 @@ class AnnotationsRead:
 
     received: int = 0
     stored: int = 0
-    """Messages with an annotation that changed something, or that waits for its object."""
+    """Messages with an annotation that changed something or waits for its object."""
     duplicate: int = 0
-    """Messages that said what was known."""
+    """Messages without anything new."""
     quarantined: int = 0
-    """Messages that could not be used, or not all of them."""
+    """Messages that could not be used, or only in part."""
     waiting: int = 0
     """Annotations that wait for their objects."""
     batches: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
-    """Of quarantined messages."""
+    """Quarantined messages by reason."""
     latency: list[float] = field(default_factory=list)
     """Median time of each batch from the Kafka timestamp to the written row, s."""
 
@@ -74,17 +75,17 @@ def read_annotations(
     database_url : str
         SQLAlchemy URL of the broker's database.
     stream : AnnotationStream
-        What is read.
+        The stream to read.
     settings : AnnotationSettings
-        Sizes of batches and limits.
+        Settings with batch sizes and limits.
     attempt_limits : AttemptSettings, optional
-        When a message is blamed for runs that died.
+        When to blame a message for runs that died.
     run_id : str, optional
         Goes into the ledger.
     idle_seconds : float
         Reading ends when nothing has arrived for this long.
     deadline : float, optional
-        Time (`time.monotonic`) at which reading ends whatever waits.
+        Time (`time.monotonic`) at which reading ends, whatever still waits.
     after_batch : callable
         Called with the connection, outside a transaction, after each batch that was committed.
 
@@ -116,7 +117,7 @@ def read_annotations(
 
 
 Fate = Outcome | Reason
-"""What becomes of a message; the first that applies of: quarantined, waiting, stored, known."""
+"""What becomes of a message: the first that applies of quarantined, waiting, stored, known."""
 
 
 def write_messages(
@@ -126,7 +127,7 @@ def write_messages(
     settings: AnnotationSettings,
     received: Sequence[datetime.datetime] | None = None,
 ) -> list[Fate]:
-    """Apply the annotations of some messages; what became of each message."""
+    """Apply the annotations of some messages; return what became of each message."""
     items: list[Item] = []
     owner: list[int] = []
     for number, found in enumerate(read):
@@ -153,7 +154,7 @@ def _fate(outcomes: Sequence[Outcome | AnnotationRefused]) -> Fate:
 
 
 def batch_entry(written: Sequence[Fate], messages: Sequence[Message], **more: Any) -> ledger.BatchEntry:
-    """The account of messages of which this became."""
+    """The ledger entry of messages with these fates."""
     counts = Counter("quarantined" if isinstance(fate, Reason) else fate for fate in written)
     return ledger.BatchEntry(
         received=len(messages),
@@ -184,7 +185,7 @@ class _Run(BatchRun):
         name = self.stream
         with self.connection.transaction():
             ingestid = self.open_batch()
-            # First, so that a run that is not alone detects it before it writes anything.
+            # First, so that a run that is not the only one detects this before it writes anything.
             ledger.advance(self.connection, ingestid, name, ranges)
             written = write_messages(self.connection, read, ingestid, self.settings)
             failed = [

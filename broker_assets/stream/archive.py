@@ -33,7 +33,7 @@ class BatchPreparer:
     positions : mapping of partition to offset
         Start of the batches, by partition.
     compare : callable
-        Which points of a batch are to be written, see `decode.Compare`.
+        Determines which points of a batch must be written, see `decode.Compare`.
     pending : PendingFiles
         Notified of files before they are written.
     condemned : mapping of (partition, offset) to Reason
@@ -69,7 +69,7 @@ class BatchPreparer:
         Raises
         ------
         RegistryUnavailable
-            If a schema is not available at the moment.
+            If a schema is temporarily unavailable.
         """
         looked_into = [item for item in messages if (item.partition, item.offset) not in self._condemned]
         if looked_into:
@@ -77,7 +77,7 @@ class BatchPreparer:
         return decode_batch(messages, self._decoder, self._compare, condemned=self._condemned)
 
     def archive(self, decoded: DecodedBatch) -> PreparedBatch:
-        """Archive a decoded batch, which then releases its payloads except those to be quarantined.
+        """Archive a decoded batch, which then releases all payloads except those to be quarantined.
 
         Raises
         ------

@@ -1,7 +1,7 @@
-"""Moves the packet archive to another store, file by file, while the platform goes on.
+"""Moves the packet archive to another store, file by file, while the platform keeps running.
 
-The index of the archive is the table `archive_file`: a file is copied, compared with its checksum there, and only then
-its address is changed. Readers find the packets at every moment.
+The index of the archive is the table `archive_file`: a file is copied and compared with its checksum there, and only
+then is its address changed. Readers find the packets at any time.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Moved:
     files: int = 0
     bytes: int = 0
     there: int = 0
-    """Files that were in the other store already."""
+    """Files that were already in the other store."""
 
 
 def move_archive(
@@ -35,18 +35,18 @@ def move_archive(
     topic: str | None = None,
     remove: bool = False,
 ) -> Moved:
-    """Copy the files of the archive to another store and let the index name it.
+    """Copy the files of the archive to another store, and point the index to it.
 
     Parameters
     ----------
     database_url : str
         SQLAlchemy URL of the database.
     target : str
-        fsspec URL of the folder; below it files are by topic and night, as the stream writes them.
+        fsspec URL of the folder; below it, files are arranged by topic and night, as the stream writes them.
     night, topic : date and str, optional
         Only these files.
     remove : bool
-        Remove each file from the old store once the index names the new one.
+        Remove each file from the old store once the index points to the new one.
 
     Returns
     -------
@@ -55,7 +55,7 @@ def move_archive(
     Raises
     ------
     ArchiveError, OSError
-        If a file is damaged or cannot be copied; those before it have moved.
+        If a file is damaged or cannot be copied; those before it have been moved.
     """
     moved = Moved()
     with connect(database_url, application="broker-assets archive", autocommit=True) as connection:

@@ -1,4 +1,4 @@
-"""Messages of brokers from Kafka: each exactly once, in batches, in the transaction of their positions."""
+"""Stores messages of brokers from Kafka: each exactly once, in batches, in the transaction of their positions."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from broker_assets.stream.topic_run import Entries, retry_entries
 from broker_assets.tom.messages.storing import store_messages
 
 MESSAGES_VERSION: Final = "broker messages 1"
-"""Version of the code that makes rows of messages, for the ledger."""
+"""Version of the code that turns messages into rows, for the ledger."""
 ENTRIES_AT_A_TIME: Final = 500
-"""Entries of the quarantine that are retried in one transaction, at most."""
+"""Most quarantine entries that are retried in one transaction."""
 
 
 @dataclass
@@ -41,7 +41,7 @@ class MessagesRead:
 
     received: int = 0
     stored: int = 0
-    """Messages of which a row is new."""
+    """Messages with at least one new row."""
     duplicate: int = 0
     """Messages that were stored before."""
     quarantined: int = 0
@@ -49,10 +49,10 @@ class MessagesRead:
     rows: int = 0
     """New rows: one for each message and classifier."""
     classifiers: int = 0
-    """Classifiers that were not known."""
+    """New classifiers."""
     batches: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
-    """Of quarantined messages."""
+    """Quarantined messages by reason."""
 
 
 def read_broker_messages(
@@ -76,17 +76,17 @@ def read_broker_messages(
     database_url : str
         SQLAlchemy URL of the broker's database.
     stream : BrokerStream
-        What is read.
+        The stream to read.
     settings : SurveySettings
-        Sizes of batches and limits.
+        Settings with batch sizes and limits.
     attempt_limits : AttemptSettings, optional
-        When a message is blamed for runs that died.
+        When to blame a message for runs that died.
     run_id : str, optional
         Goes into the ledger.
     idle_seconds : float
         Reading ends when nothing has arrived for this long.
     deadline : float, optional
-        Time (`time.monotonic`) at which reading ends whatever waits.
+        Time (`time.monotonic`) at which reading ends, whatever still waits.
 
     Raises
     ------
@@ -130,12 +130,12 @@ def _write_rows(
     messages: Sequence[Message],
     ingestid: int,
 ) -> _Written:
-    """Store what is in some messages, in the caller's transaction."""
+    """Store the content of some messages, in the caller's transaction."""
     stored = store_messages(connection, read.rows, ingestid=ingestid)
     good = len(messages) - len(read.refused)
     new = good
     if stored.duplicate:
-        # Of a message with several classifiers, one row may be new.
+        # A message with several classifiers may have new and known rows.
         offsets = [message.offset for message in messages]
         row = connection.execute(
             "SELECT count(DISTINCT (kafka_partition, streammessage_id)) FROM elasticc2_brokermessage"
@@ -166,7 +166,7 @@ class _Run(BatchRun):
         ranges = self.ranges(messages)
         with self.connection.transaction():
             ingestid = self.open_batch()
-            # First, so that a run that is not alone detects it before it writes anything.
+            # First, so that a run that is not the only one detects this before it writes anything.
             ledger.advance(self.connection, ingestid, self.stream, ranges)
             if self.deliveries is not None:
                 self.deliveries.record(messages, ingestid)

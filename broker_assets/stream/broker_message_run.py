@@ -1,6 +1,7 @@
-"""A run that reads the topics of all brokers of the survey, each in a thread of its own, while anything waits.
+"""A run that reads the topics of all brokers of the survey, each in a thread of its own, while messages wait.
 
-Topics of a pattern are looked for at each look, so that one that a broker has just created is read at once.
+Topics that match a pattern are searched for at each check, so that a topic that a broker has just created is read at
+once.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ log = logging.getLogger(__name__)
 
 OpenSource = Callable[[StreamLocation], MessageSource | Subscription]
 ListTopics = Callable[[StreamLocation], list[str]]
-"""Asks Kafka for the topics of a cluster; the name of the location has no meaning."""
+"""Asks Kafka for the topics of a cluster; the name in the location is ignored."""
 
 
 @dataclass
@@ -42,7 +43,7 @@ class BrokerLag:
     streams: dict[str, BrokerStream] = field(default_factory=dict)
     """The streams."""
     problems: dict[str, str] = field(default_factory=dict)
-    """Why nothing is known of a stream or a broker, by name."""
+    """Why the lag of a stream or a broker is unknown, by name."""
 
 
 class BrokerRun(StreamsRun[MessagesRead]):
@@ -52,7 +53,7 @@ class BrokerRun(StreamsRun[MessagesRead]):
 def broker_streams(
     settings: Settings, list_topics: ListTopics, today: datetime.date
 ) -> tuple[dict[str, BrokerStream], dict[str, str]]:
-    """The streams of all active brokers, and what is wrong with those whose topics are not known.
+    """The streams of all active brokers, and what is wrong with brokers whose topics are unknown.
 
     Parameters
     ----------
@@ -61,7 +62,7 @@ def broker_streams(
     list_topics : callable
         Asks Kafka for topics.
     today : date
-        Which dates in the names of topics are near to.
+        Date near which the dates in names of topics must be.
     """
     found: list[BrokerStream] = []
     problems: dict[str, str] = {}
@@ -80,7 +81,7 @@ def broker_streams(
 
 
 def stream_named(settings: Settings, name: str) -> BrokerStream:
-    """The stream of this name, whether its broker is active or not.
+    """The stream with this name, whether or not its broker is active.
 
     Raises
     ------
@@ -102,7 +103,7 @@ def look(
     today: datetime.date | None = None,
     being_read: Collection[str] = (),
 ) -> BrokerLag:
-    """Look at what waits on the topics of brokers.
+    """Determine what waits on the topics of brokers.
 
     Parameters
     ----------
@@ -115,7 +116,8 @@ def look(
     today : date, optional
         Default: the date in UTC.
     being_read : collection of str
-        Streams that are being read; of these, subscriptions are not asked, which would take messages from the reader.
+        Streams that are being read; subscriptions among them are not asked, since that would take messages from the
+        reader.
     """
     day = today or datetime.datetime.now(datetime.UTC).date()
     streams, problems = broker_streams(settings, list_topics, day)
@@ -133,12 +135,12 @@ def look(
 
 
 def stream_location(settings: Settings, stream: BrokerStream) -> StreamLocation:
-    """Where the messages of a stream are.
+    """Location of the messages of a stream.
 
     Raises
     ------
     LookupError
-        If the settings have no servers of the cluster of its broker.
+        If the settings have no servers for the cluster of its broker.
     """
     of = stream.settings
     return settings.broker_location(stream.name, stream.topic, of.cluster, of.pubsub)
@@ -156,7 +158,7 @@ def run_brokers(
     forever: bool = False,
     stop: Callable[[], bool] = lambda: False,
 ) -> BrokerRun:
-    """Read what waits on the topics of brokers, until nothing has arrived for a while or the time is over.
+    """Read the topics of brokers until nothing has arrived for a while or the time is up.
 
     Parameters
     ----------
@@ -171,11 +173,11 @@ def run_brokers(
     run_id : str, optional
         Goes into the ledger.
     idle_seconds : float, optional
-        In place of that of the settings.
+        Overrides the value in the settings.
     forever : bool
         Whether only `stop` ends the run.
     stop : callable
-        Whether the run should end; what is being read is finished.
+        Whether the run should end; it finishes what it is reading.
 
     Raises
     ------

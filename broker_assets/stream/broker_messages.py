@@ -1,8 +1,8 @@
-"""From a message of a broker to rows of messages, or to the reason why it has none.
+"""Turns a message of a broker into rows of messages, or into the reason why it has none.
 
-Which brokers there are, and how their messages are read, is in the settings (`survey.brokers`); here each topic becomes
-a stream with a name under which its positions and its quarantine are kept. Datums of the campaigns' schemas are read
-many at a time; other forms are documents, read as those of annotators.
+The settings define the brokers and how their messages are read (`survey.brokers`); here each topic becomes a stream
+with a name, under which its positions and its quarantine are stored. Datums in the campaigns' schemas are read many at
+a time; other forms are documents, read like those of annotators.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from broker_assets.tom.messages.forms import BadMessage
 from broker_assets.tom.messages.storing import MESSAGES
 
 PREFIX: Final = "broker."
-"""Begins the name of every such stream; no other stream has it."""
+"""Prefix of the names of these streams, and of no others."""
 _LONGEST_TOPIC: Final = 200
 
 
@@ -49,7 +49,7 @@ class BrokerStream:
 
 
 def broker_of(stream: str) -> tuple[str, str] | None:
-    """Broker and Kafka topic of the name of a stream; None if it is another stream.
+    """Broker and Kafka topic from the name of a stream; None if it is another kind of stream.
 
     Examples
     --------
@@ -64,27 +64,27 @@ def broker_of(stream: str) -> tuple[str, str] | None:
 
 @dataclass(frozen=True)
 class ReadBatch:
-    """What is in some messages."""
+    """The content of some messages."""
 
     rows: pa.Table
     """Columns `storing.MESSAGES`."""
     message: np.ndarray[Any, np.dtype[np.int32]]
-    """Number of the message of each row."""
+    """Index of the message of each row."""
     refused: dict[int, Reason]
-    """Why messages cannot be used, by their number."""
+    """Why messages cannot be used, by index."""
 
 
 def read_messages(stream: BrokerStream, messages: Sequence[Message], largest: int) -> ReadBatch:
-    """What is in some messages of a stream, or why there is nothing.
+    """Read messages of a stream, or find why they cannot be used.
 
     Parameters
     ----------
     stream : BrokerStream
-        Where they are from.
+        Stream of the messages.
     messages : sequence of Message
         The messages.
     largest : int
-        Bytes of a message, at most.
+        Largest message, bytes.
     """
     refused = {
         number: Reason(f"{len(message.value)} bytes, more than {largest}")
@@ -104,7 +104,7 @@ def read_messages(stream: BrokerStream, messages: Sequence[Message], largest: in
 def _placed(
     stream: BrokerStream, messages: Sequence[Message], rows: pa.Table, number: np.ndarray[Any, np.dtype[np.int32]]
 ) -> pa.Table:
-    """Rows with the place and the time of their messages."""
+    """Rows with the positions and times of their messages."""
     taken = pa.array(number)
     place: dict[str, Callable[[], Any]] = {
         "streammessage_id": lambda: pa.array([one.offset for one in messages], pa.int64()).take(taken),
@@ -120,7 +120,7 @@ def _placed(
 
 
 def _of_documents(stream: BrokerStream, messages: Sequence[Message], refused: dict[int, Reason]) -> pa.Table:
-    """Rows of messages that are documents; notes in `refused` those that have none."""
+    """Rows of messages that are documents; messages without rows are noted in `refused`."""
     made: list[dict[str, Any]] = []
     for number, message in enumerate(messages):
         if number in refused:

@@ -1,10 +1,9 @@
 """The canary: an alert of our own that passes the whole stream every few minutes.
 
 It is sent to a topic of our own and read by a drain run like any other: sensor, run, decoder, archive, enrichments, one
-transaction. Its rows go to tables of their own, the same ones once more in the schema `SCHEMA` of the database: nothing
-of it is in the tables of science, in their ledger or in Dagster's assets. A filter that it passes sends it to a topic
-of our own. What is known about it is its latency, from Kafka's timestamp to the committed row, that it came at all,
-and that it reached its sink.
+transaction. Its rows go to copies of the tables in the schema `SCHEMA` of the database, so that nothing of it is in the
+science tables, in their ledger or in Dagster's assets. A filter that it passes sends it to a topic of our own. Its
+latency is recorded, from Kafka's timestamp to the committed row, and that it arrived and reached its sink.
 """
 
 from __future__ import annotations
@@ -39,18 +38,18 @@ SEND_SECONDS: Final = 10.0
 
 @dataclass(frozen=True)
 class Canary:
-    """The last canary that came through."""
+    """The last canary that arrived."""
 
     at: datetime.datetime
     """When its row was committed."""
     latency: float
-    """Time from Kafka's timestamp to then, seconds."""
+    """Time from Kafka's timestamp to the commit, seconds."""
     waiting: float = 0.0
     """Time for which the oldest message about a canary has waited for its sink, seconds."""
 
 
 def packet(now: float) -> bytes:
-    """A packet of tonight with identifiers that differ for days, as a ZTF container with its schema.
+    """A packet of tonight whose identifiers do not repeat for hours, as a ZTF container with its schema.
 
     Parameters
     ----------
@@ -58,7 +57,8 @@ def packet(now: float) -> bytes:
         Unix time.
     """
     night = datetime.datetime.fromtimestamp(now, datetime.UTC).date().isoformat()
-    # Of twenty objects none is seen in one night of seventy; of a hundred, in no night that this ever sees.
+    # With twenty objects, none is visible in one night of seventy; with a hundred, some are visible in every night used
+    # here.
     survey = Survey(seed=int(now // 60) % 1024, objects=100, nights=1, first_night=night, survey="ztf", cutouts="small")
     return next(survey.alerts()).payload
 
@@ -82,7 +82,7 @@ def send(location: StreamLocation, *, now: float | None = None) -> None:
 
 
 def last(connection: psycopg.Connection[Any], name: str) -> Canary | None:
-    """The last canary that came through; the connection is to its schema."""
+    """The last canary that arrived; the connection must use its schema."""
     row = connection.execute(
         "SELECT finished_at, latency_max FROM ingest_batch WHERE topic = %s AND stored + duplicate > 0"
         " AND finished_at IS NOT NULL ORDER BY ingestid DESC LIMIT 1",
@@ -98,12 +98,12 @@ def last(connection: psycopg.Connection[Any], name: str) -> Canary | None:
 
 
 def ensure_sink(connection: psycopg.Connection[Any], topic: str) -> int:
-    """Let canaries be delivered: a filter that every canary passes, with a topic of our own; gives its sink.
+    """Set up the delivery of canaries: a filter that every canary passes, with a topic of our own; return its sink.
 
     Parameters
     ----------
     connection : psycopg.Connection
-        To its schema.
+        Connection that uses its schema.
     topic : str
         Topic of the messages.
     """
@@ -130,9 +130,9 @@ def prune(connection: psycopg.Connection[Any], *, keep: int = KEPT_BATCHES) -> i
     Parameters
     ----------
     connection : psycopg.Connection
-        To its schema.
+        Connection that uses its schema.
     keep : int
-        Number of batches up to which nothing is done.
+        Number of batches up to which nothing is removed.
     """
     row = connection.execute("SELECT count(*) FROM ingest_batch").fetchone()
     if row is None or row[0] <= keep:

@@ -29,11 +29,11 @@ from broker_assets.stream.report import QuarantineFlood
 from broker_assets.stream.spent import Spent, Stopwatch
 
 CODE_VERSION = f"ingest {INGEST_VERSION}, decoder {DECODER_VERSION}"
-"""Version of the code that makes rows from packets, for the ledger."""
+"""Version of the code that turns packets into rows, for the ledger."""
 
 FLOOD_MESSAGES = 20
 FLOOD_FRACTION = 0.5
-"""If at least this number and this fraction of the messages of a batch fail for one reason, operators are notified."""
+"""Operators are notified if at least this number and this fraction of the messages of a batch fail for one reason."""
 
 _NUMBERS = re.compile(r"0x[0-9a-fA-F]+|\d+")
 
@@ -48,7 +48,7 @@ class ArchivedGroup:
 
     entry: ledger.ArchiveFileEntry
     packets: NDArray[np.int64]
-    """Their message numbers."""
+    """Their message indices."""
     positions: NDArray[np.int64]
     lengths: NDArray[np.int64]
 
@@ -64,7 +64,7 @@ class PreparedBatch:
     note: UPath | None = None
     """Says which archive files were written, see `orphaned_files`."""
     spent: dict[str, Spent] = field(default_factory=dict)
-    """By stage."""
+    """Time spent, by stage."""
     started_at: datetime.datetime = field(default_factory=lambda: datetime.datetime.now(datetime.UTC))
 
 
@@ -84,7 +84,7 @@ def write_batch(
     connection : psycopg.Connection
         Connection outside a transaction. Missing partitions are created first, in separate transactions.
     batch, enriched : PreparedBatch, Enriched
-        What is written, and what was computed for its alerts.
+        The batch to write, and what was computed for its alerts.
     topic, run_id : str
         For the ledger.
     plan : EnrichmentPlan
@@ -104,7 +104,7 @@ def write_batch(
             connection, topic=topic, kind="stream", code_version=CODE_VERSION, started_at=batch.started_at,
             run_id=run_id,
         )  # fmt: skip
-        # First, so that a run that is not alone detects it before it writes anything.
+        # First, so that a run that is not the only one detects this before it writes anything.
         ledger.advance(connection, ingestid, topic, batch.ranges)
         written, counts = write_rows(connection, ingestid, decoded, batch.groups, plan=plan, enriched=enriched)
         quarantine.add(
@@ -182,13 +182,13 @@ def write_rows(
     decoded, groups : DecodedBatch, sequence of ArchivedGroup
         The rows, and the archive files of their packets.
     plan, enriched : EnrichmentPlan, Enriched
-        What was computed for the alerts, and who writes it.
+        What was computed for the alerts, and the plan that writes it.
     archivefileids : sequence of int, optional
         Identifiers of the files of `groups` that are already in the database; None records them as new files.
     replace : bool
         Update objects even if the stored row is as new.
     as_of : int, optional
-        Number of the counter of changes that the facts must hold for; the newest if not given.
+        Number of the change counter for which the facts must hold; default: the newest.
     """
     if archivefileids is None:
         archivefileids = ledger.add_archive_files(connection, ingestid, [group.entry for group in groups])
@@ -252,7 +252,7 @@ def observation_latency(decoded: DecodedBatch, now: float) -> NDArray[np.float64
 
 
 def latency_columns(latency: NDArray[np.float64]) -> Mapping[str, Any]:
-    """Quantiles of the latencies of a batch (s, NaN where unknown) as `BatchEntry` has them; none if none is known."""
+    """Quantiles of a batch's latencies (s, NaN where unknown) as fields of `BatchEntry`; empty if none is known."""
     known = latency[np.isfinite(latency)]
     if known.size == 0:
         return {}

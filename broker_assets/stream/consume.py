@@ -59,7 +59,7 @@ class BatchPoller:
             sizes = [len(message.value) for message in slice_]
             gathered += sum(sizes)
             batch.extend(slice_)
-            # A rare giant is forgotten slowly: a single 10 MB packet must not make all later requests tiny.
+            # A rare giant is forgotten gradually: a single 10 MB packet must not make all later requests tiny.
             self._largest = max([*sizes, self._largest * 0.9])
         return batch
 

@@ -4,9 +4,9 @@ The stream of alerts has its own loop for batches, see `drain`. Every other topi
 interprets its messages.
 
 A message is handled in a savepoint of the transaction that moves the position. A failure that is not caused by the
-environment (database, broker, disk) is attributed to the message: it goes to quarantine with its bytes, and the next
-one follows. Failures of the environment are left to the next run. A message that ends the process is found by
-`accounting.attempts`.
+environment (database, broker, disk) is attributed to the message: its bytes go to quarantine, and the next message
+follows. Failures of the environment are left to the next run. `accounting.attempts` finds a message that ends the
+process.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Handled:
     """Effect of a message."""
 
     stored: bool
-    """Whether it changed a row; otherwise it was known, or had nothing to store."""
+    """Whether it changed a row; otherwise it was already known, or had nothing to store."""
     effect: str
     """Description for the log."""
 
@@ -66,13 +66,13 @@ class Topic:
     """A topic and the handler of its messages."""
 
     name: str
-    """Name of the stream; positions and quarantine are kept by it."""
+    """Name of the stream, under which positions and quarantine are stored."""
     handle: Handler
-    """What its messages do."""
+    """Handler of its messages."""
     code_version: str
     """Version of the handler, for the ledger."""
     largest: int
-    """Bytes of a message, at most; larger ones are quarantined unread."""
+    """Largest message, bytes; larger ones are quarantined unread."""
 
 
 def consume(
@@ -93,9 +93,9 @@ def consume(
     database_url : str
         SQLAlchemy URL of the broker's database.
     topic : Topic
-        What is read.
+        The topic to read.
     settings : AttemptSettings
-        When a message is blamed for runs that died.
+        When to blame a message for runs that died.
     run_id : str, optional
         Goes into the ledger.
     idle_seconds : float
@@ -132,7 +132,7 @@ def retry_each(
     database_url : str
         SQLAlchemy URL of the broker's database.
     topic : Topic
-        What is read.
+        The topic to read.
     quarantineids : sequence of int, optional
         Only these entries; default: all that are open or were retried before.
     run_id : str, optional
@@ -175,7 +175,7 @@ def _retry(
 
 
 def _handle(connection: psycopg.Connection[Any], topic: Topic, content: bytes, ingestid: int) -> Handled | Reason:
-    """Handle a message in a savepoint; what it did, or why it failed."""
+    """Handle a message in a savepoint; return its effect, or why it failed."""
     if len(content) > topic.largest:
         return Reason(f"{len(content)} bytes, more than {topic.largest}")
     try:
@@ -188,7 +188,7 @@ def _handle(connection: psycopg.Connection[Any], topic: Topic, content: bytes, i
 
 
 def _outcome(effect: Handled | Reason, size: int) -> ledger.BatchEntry:
-    """What became of a message of some bytes."""
+    """The ledger entry of a message with a size in bytes."""
     stored = isinstance(effect, Handled) and effect.stored
     failed = isinstance(effect, Reason)
     return ledger.BatchEntry(

@@ -1,9 +1,9 @@
 """Data versions of what drain runs and reprocessing write: hashes of what determines the content.
 
-The rows of a night follow from the archived packets of that night and the code that read them. So the version of the
-archive is the hash of its files, and that of the rows the same together with the version of the code that made the rows
-of each file. A night that is reprocessed by the code that streamed it keeps its versions. The versions of facts are
-those of their content (`accounting.facts`).
+The rows of a night follow from the archived packets of that night and the code that read them. The version of the
+archive is therefore the hash of its files, and that of the rows also includes the version of the code that made the
+rows of each file. A night that is reprocessed by the code that first stored it keeps its versions. The versions of
+facts are those of their content (`accounting.facts`).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def data_versions(connection: psycopg.Connection[Any], nights: Iterable[str]) ->
     Returns
     -------
     dict
-        (asset, night) to its version; of facts only where they were computed.
+        Version by (asset, night); for facts only where they were computed.
     """
     versions: dict[tuple[str, str], str] = {}
     nights = sorted(set(nights))

@@ -1,8 +1,8 @@
-"""From messages to rows: the function shared by stream, reprocessing and quarantine retry.
+"""Turns messages into rows: the function shared by stream, reprocessing and quarantine retry.
 
-Identifies packets and the points of their histories cheaply, compares these with what is stored, decodes only what is
-not, and reports for every message
-whether it became rows or why not. Nothing here accesses database or archive.
+Cheaply identifies packets and the points of their histories, compares these with stored points, decodes only the
+others, and reports for every message whether it became rows or why not. Nothing here accesses the database or the
+archive.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from broker_assets.stream.messages import Message
 from broker_assets.stream.spent import Spent, Stopwatch
 
 INGEST_VERSION = "2"
-"""Increased whenever this package makes different rows from the same packets."""
+"""Increased whenever this package turns the same packets into different rows."""
 
 Compare = Callable[[Triggers, Listed], tuple[NDArray[np.bool_], Comparison | None]]
-"""Which points of the histories of packets are to be written, and what is known about them."""
+"""Determines which points of the histories of packets must be written, and what is known about them."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,9 @@ class DecodedBatch:
     comparison: Comparison | None
     """What was determined about its points before the transaction."""
     stamps: Stamps
-    """Reads the stamps of the messages; keeps their datums until it is released, by who computes with them."""
+    """Reads the stamps of the messages; keeps their datums until the stage that computes with them releases it."""
     spent: dict[str, Spent] = field(default_factory=dict)
-    """By stage."""
+    """Time spent, by stage."""
     started_at: datetime.datetime = field(default_factory=lambda: datetime.datetime.now(datetime.UTC))
 
     def release(self) -> None:

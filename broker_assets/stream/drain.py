@@ -1,10 +1,10 @@
 """The drain run: from a Kafka topic to committed rows, exactly once, until the stream is idle or time is up.
 
-What is done with a batch is in `decode`, `archive` and `commit`; this module decides when: locks and positions first,
-then batch after batch, and what happens when something fails. Everything not committed is then forgotten, and the run
-continues from the positions in the database, which are authoritative. After a failure of the environment (database,
-broker, registry, store), the work is retried for a while; a failure that depends on a batch is traced to the message
-that causes it, which goes to quarantine (`isolation`), even if it ends the process.
+`decode`, `archive` and `commit` process a batch; this module decides when: locks and positions first, then batch after
+batch, and what happens when something fails. Everything not committed is then discarded, and the run continues from the
+positions in the database, which are authoritative. After a failure of the environment (database, broker, registry,
+store), the work is retried for a while; a failure that depends on a batch is traced to the message that causes it,
+which goes to quarantine (`isolation`), even if it ends the process.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def drain(
     retry_seconds : float
         How long to keep trying while nothing can be committed.
     attempts : AttemptSettings, optional
-        When messages are blamed for runs that died.
+        When to blame messages for runs that died.
 
     Returns
     -------
@@ -247,7 +247,7 @@ class _Drain:
                     last_message = time.monotonic()
                     self.accounts.began()
                     pipeline.submit(messages, watch.lap())
-                    del messages  # the next are collected while these are processed: saves the memory of a batch
+                    del messages  # saves the memory of a batch while the next one is collected
                 elif not pipeline and self._is_idle(time.monotonic() - last_message):
                     outcome = Outcome.IDLE
             for committed in pipeline.completed(leave=0 if outcome else self._in_flight()):

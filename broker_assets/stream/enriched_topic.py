@@ -1,8 +1,9 @@
-"""The topic of all enriched alerts: every stored alert as JSON without images, with what was computed of it.
+"""The topic of all enriched alerts: every stored alert as JSON without images, with everything computed for it.
 
-It is read out of the packet archive, file by file in the order in which batches wrote them, so that an alert costs no
-row of the outbox. The table `enriched_topics` says how far the topic has come. A message has the header `delivery-id`,
-the same whenever it is sent again; the first messages after a start are looked for at the end of the topic first.
+Alerts are read from the packet archive, file by file in the order in which batches wrote them, so that they need no
+rows in the outbox. The table `enriched_topics` records the progress. Each message has a header `delivery-id`, the same
+whenever it is sent again; after a start, the first messages are searched for at the end of the topic before they are
+sent.
 """
 
 from __future__ import annotations
@@ -37,14 +38,14 @@ Alert = tuple[int, int]
 AT_A_TIME: Final = 200
 """Alerts sent together: bounds the memory."""
 LOCK: Final = -2
-"""What is locked, in place of a sink, by the one sender of the topic."""
+"""Number that the one sender of the topic locks in place of a sink."""
 _WAIT_SECONDS: Final = 30.0
 _HIDDEN: Final = frozenset({"diaobjectid", "diasourceid", "ingestid", "night", "associationid", "healpix"})
 
 
 @dataclass
 class _Place:
-    """How far the topic has come."""
+    """Progress of the topic."""
 
     archivefileid: int
     packets: int
@@ -52,7 +53,7 @@ class _Place:
 
 
 class EnrichedTopic:
-    """Sends what is new to the topic.
+    """Sends new alerts to the topic.
 
     Parameters
     ----------
@@ -73,7 +74,7 @@ class EnrichedTopic:
 
     @classmethod
     def of(cls, settings: Settings) -> EnrichedTopic | None:
-        """That of the platform; None if its settings name none."""
+        """The sender of the platform; None if its settings name no such topic."""
         delivery = settings.delivery
         if delivery.enriched_topic is None:
             return None
@@ -86,7 +87,7 @@ class EnrichedTopic:
         return cls(delivery.enriched_topic, topics, {stream.name: stream.survey for stream in settings.streams})
 
     def send(self, connection: Connection) -> int:
-        """Send the alerts of files that were written since the last call; gives their number.
+        """Send the alerts of files written since the last call; return their number.
 
         Parameters
         ----------
@@ -116,7 +117,7 @@ class EnrichedTopic:
 
     def _send(self, connection: Connection) -> int:
         place = self._place(connection)
-        # A file of a batch that is under way has a number already, and its row is not seen yet.
+        # A file of a batch in progress already has a number, but its row is not yet visible.
         newest = newest_number(connection, "archive_file", "archivefileid")
         if newest <= place.archivefileid:
             return 0
@@ -197,7 +198,7 @@ def _parts(packets: Iterator[ArchivedPacket]) -> Iterator[list[ArchivedPacket]]:
 def _documents(
     connection: Connection, survey: str, packets: Sequence[ArchivedPacket]
 ) -> Iterator[tuple[Alert, JsonObject | MessageRefusedError]]:
-    """The alert of each packet, and what is sent of it."""
+    """The alert of each packet, and its message."""
     read = alert_documents(survey, packets, full=True)
     alerts = [(0, 0) if isinstance(one, MessageRefusedError) else _alert(one) for one in read]
     facts = _facts(connection, [alert for alert in alerts if alert != (0, 0)])
@@ -215,7 +216,7 @@ def _alert(document: JsonObject) -> Alert:
 
 
 def _facts(connection: Connection, alerts: Sequence[Alert]) -> dict[Alert, JsonObject]:
-    """What was computed of alerts with their batch; of lists, the public ones."""
+    """Facts that were computed for alerts in their batch; for lists, only public ones."""
     found: dict[Alert, JsonObject] = defaultdict(lambda: {"watchlists": [], "areas": []})
     wanted = (
         "unnest(%(objects)s::bigint[], %(sources)s::bigint[]) AS wanted (diaobjectid, diasourceid)"

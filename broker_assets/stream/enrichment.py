@@ -1,9 +1,9 @@
-"""The one seam for everything that is computed for an alert.
+"""The common interface of everything that is computed for an alert.
 
-An enrichment computes for a whole batch outside of its transaction, in a stage of its own, and writes inside it. The
-plan of all enrichments serves drain runs, the reprocessing of a night and the retry from quarantine alike. Domain
-packages do not import this module: they only have the attributes that `Enrichment` names. `enrichments` lists those
-that exist.
+An enrichment computes for a whole batch outside its transaction, in a stage of its own, and writes inside it. Drain
+runs, the reprocessing of a night and the retry from quarantine all use the plan of all enrichments. Domain packages do
+not import this module; their enrichments only have the attributes in `Enrichment`. `enrichments` lists the existing
+ones.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Enrichment(Protocol):
 
     @property
     def version(self) -> str:
-        """Version of its code: raised whenever it computes other facts of the same alerts and inputs."""
+        """Version of its code, raised whenever it computes other facts from the same alerts and inputs."""
         ...
 
     @property
@@ -52,17 +52,17 @@ class Enrichment(Protocol):
         ...
 
     def inputs(self) -> Mapping[str, str]:
-        """Versions of what it depends on besides the alerts, by asset."""
+        """Versions of its inputs other than the alerts, by asset."""
         ...
 
     def compute(self, batch: AlertBatch, earlier: Mapping[str, pa.Table]) -> Computed:
-        """Compute for a batch, outside of its transaction; `earlier` has the tables that it reads."""
+        """Compute for a batch, outside its transaction; `earlier` has the tables that it reads."""
         ...
 
     def write(self, computed: Computed, written: Written) -> Mapping[str, pa.Table]:
         """Write what was computed, in the transaction of the batch.
 
-        What has changed since it was computed (`written.revision`) must be taken into account. Facts are written for
+        Changes since it was computed (`written.revision`) must be taken into account. Facts are written for
         `written.stored` only.
 
         Returns
@@ -84,7 +84,7 @@ class Enriched:
     computed: Mapping[str, Computed]
     """By name of the enrichment."""
     spent: Spent = field(default_factory=Spent)
-    """Time that took."""
+    """Time that this took."""
     batch: AlertBatch | None = None
     """What it was computed from."""
 
@@ -100,8 +100,8 @@ class EnrichmentPlan:
     Raises
     ------
     EnrichmentError
-        If two have one name or write one table, if one reads a table that none writes, or if they read one another in
-        a circle.
+        If two have the same name or write the same table, if one reads a table that none writes, or if they depend on
+        one another in a circle.
     """
 
     def __init__(self, enrichments: Iterable[Enrichment]) -> None:
@@ -113,17 +113,17 @@ class EnrichmentPlan:
         return tuple((enrichment, table) for enrichment in self.enrichments for table in enrichment.facts)
 
     def parents(self, enrichment: Enrichment, table: FactTable) -> tuple[str, ...]:
-        """Assets by night that the facts of a table are made from: objects, and facts of enrichments that are read."""
+        """Assets by night from which the facts of a table are made: objects, and the facts that it reads."""
         return ("objects", *enrichment.reads)
 
     @property
     def inputs(self) -> dict[str, FactInput]:
-        """What facts are made from besides alerts and lists, by asset."""
+        """Inputs of facts other than alerts and lists, by asset."""
         return {item.asset: item for _, table in self.facts for item in table.inputs}
 
     @property
     def last(self) -> tuple[Enrichment, ...]:
-        """Those that read others and that no other reads: they may be computed while the next batch has the others."""
+        """Enrichments that read others and are read by none: they can run while the others process the next batch."""
         read = {name for enrichment in self.enrichments for name in enrichment.reads}
         return tuple(
             enrichment
@@ -132,10 +132,10 @@ class EnrichmentPlan:
         )
 
     def load(self) -> None:
-        """Read what the enrichments depend on.
+        """Load the inputs of the enrichments.
 
-        To be called before alerts are read: what cannot be read, such as a missing dust map, must end the run, not
-        bring every alert to quarantine.
+        Must be called before alerts are read: an input that cannot be read, such as a missing dust map, must end the
+        run, not send every alert to quarantine.
         """
         for enrichment in self.enrichments:
             enrichment.inputs()
@@ -171,13 +171,13 @@ class EnrichmentPlan:
         Parameters
         ----------
         tables : AlertTables
-            What the packets say.
+            Content of the packets.
         connection : psycopg.Connection
-            To read with; nothing is written.
+            Connection to read with; nothing is written.
         revision : int, optional
-            Compute as of this number of the counter of changes.
+            Compute as of this number of the change counter.
         stamps : callable
-            Reads stamps out of the packets.
+            Reads stamps from the packets.
         """
         return self.complete(self.begin(tables, connection, revision=revision, stamps=stamps), connection)
 
@@ -189,14 +189,14 @@ class EnrichmentPlan:
         revision: int | None = None,
         stamps: ReadStamps = no_stamps,
     ) -> Enriched:
-        """Compute for a batch what others read, or what reads no others; parameters as of `compute`."""
+        """Compute the enrichments that others read, or that read no others, for a batch; parameters as in `compute`."""
         watch = Stopwatch()
         batch = AlertBatch(alerts_of(tables), _by_name(tables), connection, revision, stamps)
         computed = self._computed(batch, {}, without=self.last)
         return Enriched(computed, watch.lap(), batch)
 
     def complete(self, begun: Enriched, connection: psycopg.Connection[Any]) -> Enriched:
-        """Compute the rest; `connection` may be another one than that of `begin`."""
+        """Compute the other enrichments; `connection` may differ from that of `begin`."""
         if begun.batch is None or not self.last:
             return begun
         watch = Stopwatch()
@@ -206,7 +206,7 @@ class EnrichmentPlan:
     def _computed(
         self, batch: AlertBatch, known: Mapping[str, Computed], without: Collection[Enrichment] = ()
     ) -> dict[str, Computed]:
-        """Compute for a batch what is not known."""
+        """Compute for a batch what is not yet known."""
         results: dict[str, pa.Table] = {}
         computed: dict[str, Computed] = {}
         for enrichment in self.enrichments:
@@ -220,10 +220,10 @@ class EnrichmentPlan:
         return computed
 
     def renewed(self, enriched: Enriched, connection: psycopg.Connection[Any]) -> Enriched:
-        """What holds for a batch now: computed again where an input has another version than the one that was used.
+        """The values that hold for a batch now: computed again where the version of an input has changed.
 
-        To be called in the transaction that writes it, before anything of it is written. A change of inputs after this
-        waits for the transaction to end (`provenance.revisions.wait_for_batches`).
+        Must be called in the transaction that writes the batch, before anything is written. Later changes of inputs
+        wait for the end of the transaction (`provenance.revisions.wait_for_batches`).
         """
         begin_batch(connection)
         outdated: set[str] = set()
@@ -265,12 +265,12 @@ class EnrichmentPlan:
         nights : sequence of str
             Nights of the batch.
         as_of : int, optional
-            The number that the facts must hold for, if not the newest.
+            Number of the change counter for which the facts must hold; default: the newest.
 
         Returns
         -------
         dict
-            Facts written, by night and asset; zeros for what was computed and gave none.
+            Facts written, by night and asset; zero where the computation gave none.
         """
         written = Written(connection, ingestid, stored, newest, begin_batch(connection), as_of)
         connection.execute(
@@ -295,7 +295,7 @@ def with_state(objects: pa.Table, packets: NDArray[np.integer[Any]], enriched: E
     Parameters
     ----------
     objects : (n,) pyarrow.Table
-        Rows, as the packets say.
+        Rows from the packets.
     packets : (n,) int array
         Packet of each row.
     enriched : Enriched
@@ -318,7 +318,7 @@ def with_state(objects: pa.Table, packets: NDArray[np.integer[Any]], enriched: E
 
 
 def alerts_of(tables: AlertTables) -> pa.Table:
-    """The alerts with a DIAObject as `AlertBatch.alerts` describes them."""
+    """The alerts with a diaObject, in the form of `AlertBatch.alerts`."""
     alerts = tables.packet.select(["packet", "diaobjectid", "diasourceid", "midpointmjdtai", "night"])
     objects = tables.object.select(["packet", "diaobjectid", "ra", "decl", "lastdiasourcemjdtai"])
     joined = alerts.join(objects, ["packet", "diaobjectid"], join_type="inner", use_threads=False)

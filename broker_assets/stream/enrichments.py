@@ -1,4 +1,4 @@
-"""Which enrichments the platform has. A new one is added here, and nowhere else in the stream."""
+"""The enrichments of the platform. A new one is added here, and nowhere else in the stream."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from broker_assets.stream.enrichment import EnrichmentPlan
 
 
 def enrichment_plan(settings: Settings) -> EnrichmentPlan:
-    """The plan of all enrichments, with fresh ones: a process that runs long keeps its own."""
+    """The plan of all enrichments, with new instances: a long-running process keeps its own."""
     sky = SkyMatching(settings.sky)
     return EnrichmentPlan(
         [

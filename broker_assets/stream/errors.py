@@ -32,10 +32,10 @@ class BatchError(Exception):
 
 
 def release_frames(error: BaseException) -> None:
-    """Release what the frames of an error and its causes hold, such as the payloads of a batch.
+    """Release the objects in the frames of an error and of its causes, such as the payloads of a batch.
 
     The error, its frames and the futures that passed it on refer to one another: without this, a batch would stay in
-    memory until the garbage collector comes.
+    memory until the garbage collector runs.
     """
     seen: BaseException | None = error
     while seen is not None:
@@ -64,7 +64,7 @@ def is_transient(error: BaseException) -> bool:
 def may_lie_in_a_message(error: BaseException) -> bool:
     """Whether an error may depend on a message, so that it makes sense to search for the one that causes it.
 
-    Of the errors of the database, only those about values do; a missing table or column is the same for all messages.
+    Of database errors, only those about values may; a missing table or column affects all messages alike.
 
     Examples
     --------

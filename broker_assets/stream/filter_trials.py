@@ -1,8 +1,8 @@
-"""Filters tried on past nights: what they would have passed, clause by clause, and nothing is written.
+"""Trials of filters on past nights: what they would have passed, clause by clause. Nothing is written.
 
-The packets of a night are read from the archive again and computed by the same enrichments as in the stream, as of the
-numbers that their batches recorded: no later light curve, context, annotation or list. A list that did not exist then
-can be applied as it is now, on request.
+The packets of a night are read from the archive again and pass the same enrichments as in the stream, as of the numbers
+of the change counter that their batches recorded: no later light curve, context, annotation or list is used. On
+request, lists are applied as they are now, including those that did not exist then.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from broker_assets.stream.enrichment import EnrichmentPlan
 from broker_assets.stream.reprocess import decode_archived, no_points, stored_positions
 
 SAMPLES: Final = 5
-"""Matches of a night that are shown."""
+"""Most matches of a night that are shown."""
 
 
 @dataclass
 class Passed:
-    """What a version passes of a night."""
+    """What a version of a filter passes in a night."""
 
     alerts: set[tuple[int, int]] = field(default_factory=set)
     """(diaObjectId, diaSourceId)."""
     bytes: int = 0
-    """Size of what it selects, as JSON."""
+    """Size of the selected columns as JSON, bytes."""
     samples: list[str] = field(default_factory=list)
     """First rows, as JSON objects."""
     problems: list[str] = field(default_factory=list)
@@ -49,7 +49,7 @@ class Passed:
 
 @dataclass
 class NightTrial:
-    """What filters pass of a night."""
+    """What filters pass in a night."""
 
     night: str
     alerts: int = 0
@@ -63,16 +63,16 @@ class NightTrial:
 
 @dataclass
 class Survivors:
-    """How many alerts of a night are left after each clause of a filter."""
+    """Numbers of alerts of a night that are left after each clause of a filter."""
 
     clauses: tuple[Clause, ...]
     alerts: int = 0
     alone: list[int] = field(default_factory=list)
-    """Alerts that meet the clause, whatever the others say."""
+    """Alerts that meet the clause, regardless of the others."""
     left: list[int] = field(default_factory=list)
     """Alerts that meet it and all clauses before it."""
     parts: dict[str, Survivors] = field(default_factory=dict)
-    """The same of the queries within the filter that read the objects, by name."""
+    """The same for the queries within the filter that read the objects, by name."""
 
     @classmethod
     def of(cls, query: CheckedQuery) -> Survivors:
@@ -115,7 +115,7 @@ class Trials:
         return next(item for item in self.plan.enrichments if isinstance(item, FilterMatches))
 
     def nights(self, begin: str, end: str) -> list[str]:
-        """Nights from `begin` to `end`, both included, of which the archive has packets."""
+        """Nights from `begin` to `end`, both inclusive, of which the archive has packets."""
         with connect(self.database_url, application="broker-assets filter") as connection:
             rows = connection.execute(
                 "SELECT DISTINCT night::text FROM archive_file WHERE night BETWEEN %s AND %s AND topic = ANY(%s)"
@@ -161,7 +161,7 @@ class Trials:
         return trial
 
     def survivors(self, night: str, version: FilterVersion) -> Survivors:
-        """How many alerts of a night are left after each clause of a version."""
+        """Count the alerts of a night that are left after each clause of a version."""
         query = version.query()
         found = Survivors.of(query)
         trial = NightTrial(night)
@@ -196,7 +196,7 @@ class Trials:
     def _batches(
         self, night: str, versions: Sequence[FilterVersion], trial: NightTrial
     ) -> Iterator[tuple[ComputedMatches, np.ndarray[Any, Any]]]:
-        """The versions over each file of a night, with the packets whose source is stored from it."""
+        """Matches of the versions in each file of a night, with the packets whose source is stored from it."""
         plan = self.plan.chosen(READS)
         decoders: dict[str, dict[tuple[str, str], AlertDecoder]] = {}
         with connect(self.database_url, application="broker-assets filter", autocommit=True) as connection:
@@ -226,13 +226,13 @@ class Trials:
 
 
 def _revision(connection: psycopg.Connection[Any], ingestid: int) -> int:
-    """Number that a batch recorded; 0 for those that are older than the counter."""
+    """Number of the change counter that a batch recorded; 0 for batches older than the counter."""
     row = connection.execute("SELECT revision FROM ingest_batch WHERE ingestid = %s", (ingestid,)).fetchone()
     return int(row[0]) if row and row[0] is not None else 0
 
 
 def later_lists(connection: psycopg.Connection[Any], query: CheckedQuery, nights: Sequence[str]) -> list[str]:
-    """Lists that a filter names and that were not matched, or not throughout, in some nights, as `watchlist 3`."""
+    """Lists in a filter that were not matched throughout some nights, for example `watchlist 3`."""
     row = connection.execute(
         "SELECT min(revision), max(revision) FROM ingest_batch JOIN ingest_batch_night USING (ingestid)"
         " WHERE night = ANY(%s::date[]) AND kind IN ('stream', 'retry')",
@@ -256,7 +256,7 @@ _COVERED: Final = {
     "area": "SELECT FROM area_periods WHERE ar_id = %s AND revision_from <= %s"
     " AND (revision_to IS NULL OR revision_to > %s)",
 }
-"""Whether a list was matched from one number to another."""
+"""Whether a list was matched throughout a range of numbers."""
 
 
 @dataclass(eq=False)
@@ -278,7 +278,7 @@ class TooMany(ValueError):
 
 
 def require_quota(filterid: int, trial: NightTrial, quota: int) -> None:
-    """Require that a filter passes no more of a night than its quota.
+    """Require that a filter passes no more alerts of a night than its quota.
 
     Raises
     ------

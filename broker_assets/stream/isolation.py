@@ -1,7 +1,8 @@
 """Finds the message that makes a batch fail, by dividing batches until it is alone.
 
-This module decides how far to divide and which messages to quarantine; `drain` reads the messages again. A batch that
-failed with an exception is halved. Where runs died without one, messages go one at a time (`accounting.attempts`).
+This module decides how to divide batches and which messages to quarantine; `drain` reads the messages again. A batch
+that failed with an exception is halved. Where runs died without an exception, messages are processed one at a time
+(`accounting.attempts`).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from broker_assets.stream.errors import BatchError, DrainFailedError, may_lie_in
 logger = logging.getLogger(__name__)
 
 DOUBTFUL_IN_A_ROW = 20
-"""After this many messages in a row that failed on their own, others are tried."""
+"""After this many consecutive messages have failed on their own, others are tried."""
 
 REGROWTH = 1 / 8
 """A batch that was too large once unpacked makes the next ones smaller; each that passes makes them larger by this
@@ -26,7 +27,7 @@ fraction."""
 
 
 class Isolation:
-    """Size of the batches of a run, and the messages that are not to be decoded.
+    """Size of the batches of a run, and the messages that must not be decoded.
 
     Parameters
     ----------
@@ -36,9 +37,9 @@ class Isolation:
 
     def __init__(self, batch_max: int) -> None:
         self._limit = batch_max
-        self._full = batch_max  # as `_limit`, unless messages unpack to too much
+        self._full = batch_max  # the same as `_limit`, unless messages were too large once unpacked
         self._halved = batch_max
-        # By partition, the offset before which messages are part of a batch that failed, or go one at a time.
+        # By partition, the offset before which messages belong to a failed batch, or are processed one at a time.
         self._suspects: dict[int, int] = {}
         self._alone: dict[int, int] = {}
         self._in_a_row = 0
@@ -55,16 +56,16 @@ class Isolation:
 
     @property
     def searching(self) -> bool:
-        """Whether a message is being searched for, so that the next batch may fail."""
+        """Whether a failing message is being searched for, so that the next batch may fail."""
         return bool(self._suspects or self._alone)
 
     @property
     def doubtful(self) -> bool:
-        """Whether so many messages failed that the fault may be with the code."""
+        """Whether so many messages have failed that the code may be at fault."""
         return self._in_a_row >= self._doubtful
 
     def trust(self) -> None:
-        """Others pass: the messages are at fault. The next doubt comes after twice as many."""
+        """Note that other messages pass, so the messages are at fault. The next doubt arises after twice as many."""
         self._in_a_row = 0
         self._doubtful *= 2
 
@@ -91,7 +92,7 @@ class Isolation:
             logger.info("%s: %s", error, cause)
             self._full = min(cause.messages, len(error.messages) - 1)
             return
-        # Less memory is needed for half of a batch; a message that needs too much alone stops nothing either.
+        # Half a batch needs less memory; a single message that needs too much does not stop the stream either.
         if not may_lie_in_a_message(cause) and not isinstance(cause, MemoryError):
             raise DrainFailedError(
                 f"{error} failed, but not because of their content: {type(cause).__name__}: {cause}"
@@ -110,7 +111,7 @@ class Isolation:
         self.condemned[place] = Reason(f"{type(cause).__name__}: {cause}", "".join(traceback.format_exception(cause)))
 
     def passed(self, ranges: Mapping[int, tuple[int, int]]) -> None:
-        """Go back to full batches once all suspects are behind us.
+        """Return to full batches once all suspects have been passed.
 
         Parameters
         ----------
@@ -120,7 +121,7 @@ class Isolation:
         behind = {place for place in self.condemned if place[0] in ranges and place[1] < ranges[place[0]][1]}
         if sum(end - first for first, end in ranges.values()) > len(behind):
             self._in_a_row, self._doubtful = 0, DOUBTFUL_IN_A_ROW
-            self._halved *= 2  # not after condemned messages alone: their neighbours may be like them
+            self._halved *= 2  # not after condemned messages only: their neighbours may be similar
         for place in behind:
             del self.condemned[place]
         for partition, (_, end) in ranges.items():

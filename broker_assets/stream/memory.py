@@ -16,7 +16,7 @@ _KEPT_BYTES = 1 << 30
 
 
 def keep_freed_memory() -> bool:
-    """Let freed memory be reused instead of being returned to the kernel immediately.
+    """Make the C library reuse freed memory instead of returning it to the kernel immediately.
 
     By default, glibc maps new memory for each message of a few hundred kilobytes and unmaps it when it is freed, so
     that the kernel clears every page of every message: for packets of 210 kB, this is most of the system time of a
@@ -50,11 +50,11 @@ COLLECTIONS: Final = (50_000, 20, 100)
 
 
 def spare_collector() -> None:
-    """Let the garbage collector run less often, and never look at what exists already.
+    """Make the garbage collector run less often, and exclude all existing objects.
 
-    Each message is an object, and all of them are alive until their batch is archived: with the usual thresholds the
-    collector went through all modules and all messages again and again, which took a twentieth of the time of a drain
-    run. What is needed no more is freed by its reference count, as before.
+    Each message is an object, and all of them are alive until their batch is archived: with the default thresholds the
+    collector repeatedly went through all modules and all messages, which took a twentieth of the time of a drain run.
+    Objects without references are still freed by reference counting.
     """
     gc.collect()
     gc.freeze()

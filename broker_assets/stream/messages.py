@@ -1,4 +1,4 @@
-"""What the stream needs of a message broker: messages from known positions, and nothing else.
+"""What the stream needs from a message broker: messages from known positions, and nothing else.
 
 `resources.kafka` implements `MessageSource` with confluent-kafka; tests implement it with a list. There is no group
 membership, no commit and no rebalancing: the position of a stream is stored in our database, in the same transaction
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
 
 LATE_FETCH_SECONDS = 10.0
-"""Additional time before a stream with messages ahead counts as idle, since fetches of a busy broker are late.
+"""Additional time before a stream with waiting messages counts as idle, since a busy broker answers late.
 Not unlimited: transaction markers occupy offsets without a message."""
 
 
@@ -33,7 +33,7 @@ class Message(NamedTuple):
 
     @property
     def time(self) -> datetime.datetime | None:
-        """The timestamp; None if it has none, or one that no clock shows, since producers may write anything."""
+        """The timestamp; None if it has none, or one beyond any calendar, since producers may write anything."""
         try:
             moment = datetime.datetime.fromtimestamp(self.timestamp_ms / 1000, datetime.UTC)
         except (ValueError, OverflowError, OSError):
@@ -52,8 +52,7 @@ class StreamEnds:
     """First offset kept, for partitions that were never read."""
 
     def lag(self, positions: Mapping[int, int]) -> dict[int, int]:
-        """Messages between the committed positions and the ends; a partition without a position counts from its
-        beginning.
+        """Messages from the committed positions to the ends; a partition without a position counts from its beginning.
 
         Examples
         --------

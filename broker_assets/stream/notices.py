@@ -1,6 +1,7 @@
-"""Notices of events from Kafka: each exactly once, in the transaction of its position.
+"""Stores notices of events from Kafka: each exactly once, in the transaction of its position.
 
-Those of gravitational-wave events bring sky maps, those of events with an error circle cones of moving lists.
+Notices of gravitational-wave events contain sky maps; those of events with an error circle become cones of moving
+lists.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ MOVING_LISTS_VERSION = "1"
 
 
 def notice_topics(settings: Settings) -> dict[str, Topic]:
-    """Every topic of notices of the settings, by its name in tables."""
+    """Every topic of notices in the settings, by its name in tables."""
     maps = settings.notice_location()
     found = {} if maps is None else {maps.name: notice_topic(maps.name, settings.limits)}
     for wanted in settings.notices.lists:
@@ -67,13 +68,13 @@ def read_notices(
     Parameters
     ----------
     source, database_url, topic : MessageSource, str, Topic
-        Source, SQLAlchemy URL of the broker's database, and what is read; see `notice_topics`.
+        Source, SQLAlchemy URL of the broker's database, and topic; see `notice_topics`.
     run_id : str, optional
         Goes into the ledger.
     idle_seconds : float
         The run ends when nothing has arrived for this long.
     attempts : AttemptSettings, optional
-        When a notice is blamed for runs that died.
+        When to blame a notice for runs that died.
     """
     return consume(
         source,

@@ -1,7 +1,7 @@
-"""Objects as the alerts of a night left them, from the archived packets of the night.
+"""Objects as of the end of a night, from the archived packets of the night.
 
-`objects` has the newest state alone. What it was after a night follows from the packets of that night, by the functions
-that the stream uses, and from the facts that were computed for them.
+`objects` has only the newest state. The state after a night follows from the packets of that night, decoded by the
+functions of the stream, and from the facts that were computed for them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ STATE: Final = (
     *("timestamp", "ingestid", "tns_name", "lastforcedmjdtai"),
     *(f"nearbyobj{rank}{what}" for rank in (1, 2, 3) for what in ("", "dist", "lnp")),
 )
-"""Columns of `objects` that say what is known now and not what an alert said."""
+"""Columns of `objects` with present knowledge, which do not come from an alert."""
 
 SCHEMA: Final = arrow_schema(objects, without=STATE)
 """Columns of objects as of a night."""
@@ -43,7 +43,7 @@ def objects_of_night(
     Parameters
     ----------
     connection : psycopg.Connection
-        To read with.
+        Connection to read with.
     night : date
         The night.
     surveys : mapping of str to str
@@ -69,7 +69,7 @@ def objects_of_night(
         rows = alert_rows(decoded, Locations.empty(len(decoded.messages))).objects
         if rows is None or not rows.num_rows:
             continue
-        # In the order of the files, of which the ledger knows the order of arrival.
+        # In the order of the files, which is the order of arrival in the ledger.
         rows = _complete(rows)
         found = _newest(rows if found is None else pa.concat_tables([found, rows]))
     if found is not None:
@@ -86,7 +86,7 @@ def _complete(rows: pa.Table) -> pa.Table:
 
 
 def _newest(rows: pa.Table) -> pa.Table:
-    """The newest row of each object, and of those with equal times the first, as the stream writes them."""
+    """The newest row of each object, and the first of several with equal times, as the stream would write it."""
     times = np.nan_to_num(rows["lastdiasourcemjdtai"].to_numpy(), nan=-np.inf)
     identifiers = rows["diaobjectid"].to_numpy()
     order = np.lexsort((np.arange(len(times)), -times, identifiers))
@@ -95,7 +95,7 @@ def _newest(rows: pa.Table) -> pa.Table:
 
 
 def _with_facts(connection: psycopg.Connection[Any], night: datetime.date, rows: pa.Table) -> pa.Table:
-    """The features of the alert that each row is of, and what its object was near to."""
+    """Add the features and the context of the alert of each row."""
     of_alert = {"diaobjectid": "diaobjectid", "broughtby": "diasourceid"}
     features = _facts(connection, object_features.name, arrow_schema(object_features), _FEATURES, night)
     near = _facts(
@@ -116,7 +116,7 @@ def _with_facts(connection: psycopg.Connection[Any], night: datetime.date, rows:
 
 
 def _places(rows: pa.Table, facts: pa.Table) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Row of the facts of each row's alert; −1 where there is none."""
+    """Row in `facts` of each row's alert; −1 where there is none."""
     pairs = np.dtype([("object", "i8"), ("source", "i8")])
 
     def keyed(table: pa.Table, source: str) -> np.ndarray[Any, Any]:
@@ -135,7 +135,7 @@ def _places(rows: pa.Table, facts: pa.Table) -> np.ndarray[Any, np.dtype[np.int6
 def _facts(
     connection: psycopg.Connection[Any], name: str, schema: pa.Schema, columns: tuple[str, ...], night: datetime.date
 ) -> pa.Table:
-    """Facts of a night from the database, or from the cold store where they are pruned."""
+    """Facts of a night from the database, or from the cold store if they have been pruned."""
     wanted = pa.schema([schema.field(column).with_nullable(True) for column in columns])
     query = sql.SQL("SELECT {} FROM {} WHERE night = {}::date").format(
         sql.SQL(", ").join(map(sql.Identifier, columns)), sql.Identifier(name), sql.Literal(night)

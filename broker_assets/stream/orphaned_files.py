@@ -5,7 +5,7 @@ after the commit it removes the note. The next run of those partitions, which ho
 the writer has ended, removes the files in the notes it finds, except those recorded in the database. Unlike a search
 through all files, the cost does not grow with the archive.
 
-A writer that was only suspended may resume and continue to write. The note is therefore taken away before the files are
+A writer that was only suspended may resume and continue to write. The note is therefore renamed before the files are
 searched for, and the writer checks its note after it has written: one of the two detects the other.
 """
 
@@ -29,7 +29,7 @@ NOTES = "pending"
 """Folder of the notes, below that of the topic."""
 
 CLAIMED = ".claimed"
-"""Suffix of a note whose writer is presumed dead: if it is alive, it must not continue."""
+"""Suffix of a note whose writer is presumed dead and must not continue if it is still alive."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class PendingFiles:
         Raises
         ------
         StaleStreamPosition
-            If it was. The files of the note are removed.
+            If it was presumed dead. The files of the note have been removed.
         """
         if note.exists():
             return
@@ -141,7 +141,7 @@ class PendingFiles:
         for path in expected:
             if str(path) in kept or not path.parent.exists():
                 continue
-            # Under its own name, or under the hidden one that it had while it was written.
+            # Under its own name, or under the hidden name that it had while it was written.
             for found in [path, *path.parent.glob(hidden_pattern(path.name))]:
                 if found.exists():
                     logger.info("removing %s, which no commit recorded", found)

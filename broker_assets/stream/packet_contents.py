@@ -1,7 +1,7 @@
-"""What messages hold of packets: their light curves, or all but the images, read out of the packet archive.
+"""Contents of packets for messages: their light curves, or everything but the images, read from the packet archive.
 
-The outbox keeps the row of a match only. A packet is read by one range of its file when its message is sent, and
-decoded like in the stream, so that packets of every survey give the same names and units.
+The outbox stores only the row of a match. A packet is read as one range of its file when its message is sent, and
+decoded as in the stream, so that packets of all surveys give the same names and units.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LITE: Final[Mapping[str, tuple[str, ...]]] = {
     "source": ("psfflux", "psffluxerr", "midpointmjdtai", "band", "reliability"),
     "forced_source": ("psfflux", "psffluxerr", "midpointmjdtai", "band"),
 }
-"""Columns of points in the format lite, as Lasair has them."""
+"""Columns of points in the format lite, as in Lasair."""
 LISTS: Final = {
     "source": "diaSourcesList",
     "forced_source": "diaForcedSourcesList",
@@ -44,17 +44,17 @@ _SURVEYS: Final = {number: name for name, number in SURVEYS.items()}
 
 
 class PacketContents:
-    """Reads packets of the archive for messages; see `delivery.messages.Contents`. Safe for several threads."""
+    """Reads packets from the archive for messages; see `delivery.messages.Contents`. Thread-safe."""
 
     def alerts(
         self, connection: psycopg.Connection[Any], messages: Sequence[Message], *, full: bool
     ) -> dict[int, JsonObject | MessageRefusedError]:
-        """The alert of each message, by its number; points in order of time, without images.
+        """The alert of each message, by its number; points are in chronological order, and images are left out.
 
         Raises
         ------
         OSError
-            If the archive is out of reach.
+            If the archive is unavailable.
         """
         found: dict[int, JsonObject | MessageRefusedError] = {}
         kept: dict[str, list[tuple[Message, ArchivedPacket]]] = {}
@@ -77,7 +77,7 @@ class PacketContents:
         return found
 
     def places(self, connection: psycopg.Connection[Any], messages: Sequence[Message]) -> dict[int, Place]:
-        """Where the objects of messages are, and when they were last seen."""
+        """Positions of the objects of messages, and the times at which they were last detected."""
         rows = connection.execute(
             "SELECT diaobjectid, ra, decl, lastdiasourcemjdtai FROM objects WHERE diaobjectid = ANY(%s)",
             (sorted({message.diaobjectid for message in messages}),),
@@ -88,7 +88,7 @@ class PacketContents:
     def _archived(
         self, connection: psycopg.Connection[Any], messages: Sequence[Message]
     ) -> dict[tuple[int, int], tuple[int, str, int, int]]:
-        """Survey and place in the archive of the packet of each source, by object and source."""
+        """Survey and archive location of the packet of each source, by object and source."""
         wanted = sorted({(one.diaobjectid, one.diasourceid or 0) for one in messages})
         rows = ask(
             connection,
@@ -105,16 +105,16 @@ class PacketContents:
 def alert_documents(
     survey: str, packets: Sequence[ArchivedPacket], *, full: bool
 ) -> list[JsonObject | MessageRefusedError]:
-    """What messages hold of packets, in their order; of a packet that cannot be read, the reason.
+    """Contents of packets for messages, in order; for a packet that cannot be read, the reason.
 
     Parameters
     ----------
     survey : str
         Survey of the packets, as in the settings of its stream.
     packets : sequence of ArchivedPacket
-        From the archive.
+        Packets from the archive.
     full : bool
-        All columns of all records, in place of the light curves in the columns `LITE`.
+        All columns of all records, instead of light curves with the columns `LITE`.
     """
     decoder = AlertDecoder(survey, "bare", batch_bytes=None)
     schemas: list[FramedSchema] = []
@@ -163,7 +163,7 @@ def _full(tables: AlertTables, count: int) -> list[JsonObject]:
 
 
 def _add_lists(documents: list[JsonObject], name: str, table: pa.Table, columns: Sequence[str]) -> None:
-    """Add the points of each packet, in order of time."""
+    """Add the points of each packet, in chronological order."""
     for document in documents:
         document[LISTS[name]] = []
     ordered = table.sort_by([("packet", "ascending"), ("midpointmjdtai", "ascending")])

@@ -1,9 +1,9 @@
-"""Batches on their way: one is decoded while those ahead of it are archived, enriched and written.
+"""Processes batches in parallel stages: one is decoded while those ahead of it are archived, enriched and written.
 
 Order is kept: a single thread decodes, one archives, one computes the enrichments, one completes them, one writes, each
 first in, first out; archiving and computing of a batch run in parallel. After the first failure nothing further is
 done; the caller closes the pipeline and starts again from the database. Archiving has its own thread because it mostly
-waits, for the disk and for the compressor; completing, because it waits for the processes of users' filters.
+waits for the disk and the compressor, and completing because it waits for the processes of users' filters.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from broker_assets.stream.progress import Committed
 from broker_assets.stream.spent import Spent
 
 IN_FLIGHT_BATCHES = 3
-"""Batches decoded, archived, enriched or written while the next is gathered. Those being written have given up their
-payloads, so that memory is bounded to three batches."""
+"""Batches decoded, archived, enriched or written while the next is gathered. Those being written have released their
+payloads, so that memory is limited to three batches."""
 
 
 class Pipeline:

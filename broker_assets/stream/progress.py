@@ -39,7 +39,7 @@ class Committed:
     observation_latency: NDArray[np.float64]
     """Seconds, per decoded packet."""
     spent: dict[str, Spent]
-    """By stage."""
+    """Time spent, by stage."""
     flood: QuarantineFlood | None = None
     omitted: Mapping[str, int] = field(default_factory=dict)
     """Values and records left out of stored messages, by reason."""
@@ -50,7 +50,7 @@ class Progress:
     """Progress of a run."""
 
     seconds: float
-    """Since its start."""
+    """Time since its start."""
     received: int
     stored: int
     duplicate: int

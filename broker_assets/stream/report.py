@@ -29,7 +29,7 @@ class Outcome(StrEnum):
 
 @dataclass
 class QuarantineFlood:
-    """A batch most of whose messages failed for one reason: more likely a broken adapter or schema than bad packets."""
+    """A batch in which most messages failed for one reason: more likely a broken adapter or schema than bad packets."""
 
     reason: str
     failed: int

@@ -1,10 +1,9 @@
 """Reprocesses a past night: its packets from the archive, through the same code as the stream, in one transaction.
 
-The rows that the packets of the night brought are deleted and written again, in the order in which the packets arrived.
-A point that was brought by its own or an earlier packet keeps that row, whatever the order, and facts are computed with
-the lists that were in force when each packet was stored. Readers see the old rows until the
-commit and the new ones after it. Where only facts are stale, only they are computed again, and where only the facts of
-some alerts are, only theirs.
+The rows from the packets of the night are deleted and written again, in the order in which the packets arrived. A point
+that came from its own or an earlier packet keeps that row, whatever the order, and facts are computed with the lists
+that were in force when each packet was stored. Readers see the old rows until the commit and the new ones after it. If
+only facts are stale, only they are computed again, and if only the facts of some alerts are, only those.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ from broker_assets.stream.night_locks import own_night
 logger = logging.getLogger(__name__)
 
 ATTEMPTS = 5
-"""How often a night that PostgreSQL rolled back because of other writers is started again."""
+"""Attempts at a night that PostgreSQL rolls back because of other writers."""
 
 
 @dataclass
@@ -106,7 +105,7 @@ def reprocess_night(
     surveys : mapping of str to str
         Survey of each topic.
     plan : EnrichmentPlan
-        What is computed for the alerts; the facts of other enrichments stay.
+        What is computed for the alerts; the facts of other enrichments are kept.
     run_id : str, optional
         Goes into the ledger.
     progress : callable
@@ -116,8 +115,8 @@ def reprocess_night(
     facts_only : bool
         Leave the rows as they are and compute only the facts of the plan.
     marked_only : bool
-        With `facts_only`: where nothing else of the night is stale, compute the facts of the alerts alone that are
-        marked (`stale_facts`); all others stay as they are.
+        With `facts_only`: if nothing else of the night is stale, compute only the facts of the alerts that are marked
+        (`stale_facts`); all others are kept.
 
     Returns
     -------
@@ -165,7 +164,7 @@ def reprocess_night(
             report.data_versions = data_versions(connection, [report.night])
         return report
 
-    # Rows that are new to the tables cannot be locked beforehand: two transactions may wait for each other's.
+    # New rows cannot be locked beforehand, so two transactions may wait for each other's.
     report = Retrying(
         retry=retry_if_exception_type(CONFLICTS),
         wait=backoff.CONFLICT,
@@ -178,7 +177,7 @@ def reprocess_night(
 
 
 def _marked(connection: psycopg.Connection[Any], assets: Sequence[str], night: str) -> stale_facts.Alerts | None:
-    """The alerts of a night whose facts are stale, if nothing else is; none if the night must be computed whole."""
+    """The alerts of a night whose facts are stale, if nothing else is; None if the whole night must be computed."""
     stale = [item for item in versions.stale(connection) if item.partition == night]
     rows = any(item.asset in ROW_ASSETS for item in stale)
     causes = {item.cause for item in stale if item.asset in assets}
@@ -187,22 +186,22 @@ def _marked(connection: psycopg.Connection[Any], assets: Sequence[str], night: s
 
 @dataclass
 class _FactRebuild:
-    """How the facts of a night are computed again."""
+    """Recomputes the facts of a night."""
 
     plan: EnrichmentPlan
     facts_only: bool
     now: int | None
-    """Number of the counter of changes to compute with; none for that of each batch."""
+    """Number of the change counter to compute with; None for that of each batch."""
     batches: set[int] = field(default_factory=set)
     """Batches of the reprocessing."""
     positions: dict[int, NDArray[np.int64]] = field(default_factory=dict)
-    """Positions of the packets whose facts are computed, by file, where not all of the night are."""
+    """Positions of the packets whose facts are computed, by file, if not those of the whole night."""
     chosen: bool = False
-    """Whether the facts of chosen alerts alone are computed."""
+    """Whether only the facts of chosen alerts are computed."""
     _recorded: dict[int, int] = field(default_factory=dict)
 
     def choose(self, connection: psycopg.Connection[Any], night: datetime.date, alerts: stale_facts.Alerts) -> None:
-        """Compute the facts of some alerts of the night alone."""
+        """Choose alerts of the night, so that only their facts are computed."""
         query = across(
             connection,
             "SELECT archivefileid, archiveposition FROM diasources JOIN unnest(%s::bigint[], %s::bigint[])"
@@ -220,7 +219,7 @@ class _FactRebuild:
         self.chosen = True
 
     def revision_of(self, connection: psycopg.Connection[Any], ingestid: int) -> int:
-        """The number for which the facts of the packets of a batch must hold."""
+        """The number of the change counter for which the facts of a batch's packets must hold."""
         if self.now is not None:
             return self.now
         if ingestid not in self._recorded:
@@ -252,7 +251,8 @@ class _FactRebuild:
         )
 
     def book(self, connection: psycopg.Connection[Any], night: str, gone: Sequence[facts.FactCount]) -> None:
-        """Enter that the facts of the night were replaced, or those of the chosen alerts, which are `gone`."""
+        """Record in the ledger that the facts of the night, or of the chosen alerts, were replaced; `gone` counts the
+        old."""
         if self.chosen and self.batches:
             facts.take_back(connection, max(self.batches), gone)
         elif self.batches:
@@ -349,9 +349,9 @@ def decode_archived(
     survey : str
         Survey of its packets.
     decoders : dict
-        Decoders by framing and schema, which the next files use again.
+        Decoders by framing and schema, reused for the next files.
     needed : callable
-        Which points of the histories are to be read.
+        Determines which points of the histories must be read.
 
     Raises
     ------
@@ -369,7 +369,7 @@ def decode_archived(
     schema, framing = packets[0].schema, packets[0].framing
     key = (framing, schema.fingerprint)
     if key not in decoders:
-        # A file is one batch of the stream, which was small enough then, as were its messages.
+        # A file is one batch of the stream, whose size and messages were within the limits then.
         decoders[key] = AlertDecoder(
             survey,
             framing,
@@ -392,7 +392,7 @@ def decode_archived(
 def stored_positions(
     connection: psycopg.Connection[Any], night: datetime.date, archivefileid: int
 ) -> NDArray[np.int64]:
-    """Positions in an archive file of the packets of a night whose source is stored from it, wherever that is."""
+    """Positions in an archive file of a night's packets whose source is stored from it, here or in the cold store."""
     found = border.rows(
         connection, diasources, ["archiveposition"], [[("night", "=", night)], [("archivefileid", "=", archivefileid)]]
     )
@@ -405,7 +405,7 @@ def no_points(triggers: Triggers, points: Listed) -> tuple[NDArray[np.bool_], No
 
 
 def _all_duplicates(decoded: DecodedBatch, night: datetime.date) -> alerts.WriteCounts:
-    """The account of packets whose rows stay as they are."""
+    """Counts for packets whose rows are kept."""
     number = len(decoded.packets)
     return alerts.WriteCounts(duplicate=number, nights={night: alerts.NightCounts(duplicate=number)})
 

@@ -1,8 +1,8 @@
 """Retries quarantined messages after a fix: from their bytes, through the same code as the stream.
 
 Messages that can now be read are archived and stored under a batch of the kind `retry`, and their quarantine entries
-are resolved in the same transaction; those that still fail stay, with the new reason. One that ends the process is
-found as in the stream (`accounting.attempts`, with the numbers of entries as offsets), and then skipped unless it is
+are resolved in the same transaction; those that still fail stay, with the new reason. A message that ends the process
+is found as in the stream (`accounting.attempts`, with the numbers of entries as offsets), and then skipped unless it is
 requested by number.
 """
 
@@ -38,10 +38,10 @@ from broker_assets.stream.night_locks import share_nights
 from broker_assets.stream.orphaned_files import ExpectedFile, PendingFiles
 
 QUARANTINE_PARTITION = -1
-"""Locked and swept instead of a Kafka partition, so that only one retry of a topic runs at a time."""
+"""Number that is locked and swept instead of a Kafka partition, so that only one retry of a topic runs at a time."""
 
 ENTRIES_AT_A_TIME = 50
-"""Entries of 10 MB each are then 500 MB."""
+"""Entries per transaction; at 10 MB each they take 500 MB."""
 
 
 @dataclass
@@ -53,9 +53,9 @@ class RetryReport:
     stored: int = 0
     duplicate: int = 0
     failed: int = 0
-    """Still in quarantine."""
+    """Messages that are still in quarantine."""
     reasons: Counter[str] = field(default_factory=Counter)
-    """Of those that failed again."""
+    """Reasons of messages that failed again."""
     nights: dict[str, NightCounts] = field(default_factory=dict)
     data_versions: dict[tuple[str, str], str] = field(default_factory=dict)
 
@@ -101,7 +101,7 @@ def retry_quarantine(
     progress : callable
         Called after every few messages.
     attempt_limits : AttemptSettings, optional
-        When entries are blamed for runs that died.
+        When to blame entries for runs that died.
 
     Raises
     ------

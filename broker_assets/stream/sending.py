@@ -1,6 +1,6 @@
-"""Sends what batches queued a moment after they are committed: a thread of the run that commits them.
+"""Sends the messages of batches right after they are committed, in a thread of the run that commits them.
 
-What it cannot send stays in the outbox, for the job `deliver`.
+Messages that it cannot send stay in the outbox, for the job `deliver`.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from broker_assets.stream.packet_contents import PacketContents
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS: Final = 2.0
-"""How often the outbox is looked at without a commit: other runs and annotations fill it too."""
+"""Seconds between checks of the outbox without a commit: other runs and annotations fill it too."""
 LAST_SECONDS: Final = 20.0
-"""Time for what is due when the run ends."""
+"""Time limit for messages that are due when the run ends, seconds."""
 
 
 def make_sender(settings: Settings, database_url: str) -> Sender:
-    """The sender of the platform; to be closed."""
+    """The sender of the platform; the caller closes it."""
     return Sender(
         database_url,
         settings.delivery,
@@ -40,7 +40,7 @@ def make_sender(settings: Settings, database_url: str) -> Sender:
 
 
 class Sending:
-    """A sender in a thread, for the time of a `with`.
+    """Context manager that runs a sender in a thread.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class Sending:
         self._thread.join()
 
     def committed(self) -> None:
-        """A batch was committed: look at the outbox."""
+        """Note that a batch was committed, so that the outbox is checked."""
         self._wake.set()
 
     def _run(self) -> None:
@@ -86,10 +86,11 @@ class Sending:
                 try:
                     self.report.add(self._sender.send_due(self._is_over, wait=ending))
                 except (psycopg.Error, DatabaseUnavailableError) as error:
-                    # The run itself says what is wrong; what was begun is looked for before it is sent again.
+                    # The run itself reports what is wrong; messages that were begun are searched for before they are
+                    # sent again.
                     log.warning("messages wait, the database fails: %s", error)
                 except Exception:
-                    # A defect must not end the stream; the job `deliver` fails on it in view of the operators.
+                    # A defect must not end the stream; the job `deliver` fails on it, visible to operators.
                     log.exception("messages wait for the job `deliver`")
                     return
                 if ending:

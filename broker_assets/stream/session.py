@@ -1,4 +1,4 @@
-"""One attempt of a drain run at its partitions: connections, locks, positions."""
+"""One attempt of a drain run to read its partitions: connections, locks, positions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ BeginAttempt = Callable[[Mapping[int, tuple[int, int]]], None]
 """Records that the messages in ranges of offsets, by partition, are about to be decoded."""
 
 LOCK_SECONDS = 60.0
-"""A writer that waits longer for a row or a table gives up and the batch is retried."""
+"""Seconds; a writer that waits longer for a row or a table gives up, and the batch is retried."""
 
 
 def starting_positions(
@@ -61,11 +61,11 @@ def starting_positions(
 
 
 class DrainSession:
-    """Holds the locks of some Kafka partitions while it is entered.
+    """Context manager that holds the locks of some Kafka partitions.
 
-    The locks and the writing share one connection: a session that has lost its locks has also lost the connection on
-    which it could write. Points are compared and attempts counted on a second connection; what enrichments need is read
-    on two more, by the threads that begin and complete them.
+    Locks and writes share one connection: a session that has lost its locks has also lost the connection on which it
+    could write. Points are compared and attempts counted on a second connection; the threads that begin and complete
+    enrichments read on two more.
 
     Parameters
     ----------
@@ -91,13 +91,13 @@ class DrainSession:
                 self._url, application="broker-assets drain", autocommit=True, lock_timeout=LOCK_SECONDS
             )
             stack.callback(self.writer.close)
-            # A server that works for a dead client holds the locks until it notices.
+            # A server process whose client has died holds the locks until it notices.
             self.writer.execute("SET client_connection_check_interval = '2s'")
             self.reader: psycopg.Connection[Any] = connect(
                 self._url, application="broker-assets drain comparison", autocommit=True
             )
             stack.callback(self.reader.close)
-            # All it writes are attempts, and these are about the end of our process, not of the server.
+            # It only writes attempts, which must survive the end of our process, but not that of the server.
             self.reader.execute("SET synchronous_commit = off")
             self.enricher: psycopg.Connection[Any] = connect(
                 self._url, application="broker-assets drain enrichments", autocommit=True
@@ -121,17 +121,17 @@ class DrainSession:
             logger.debug("closing the session: %s", closing)
 
     def compare(self, triggers: Triggers, points: Listed) -> tuple[NDArray[np.bool_], Comparison]:
-        """Which points of the histories of packets are to be written; see `stored_points.compare`."""
+        """Determine which points of the histories of packets must be written; see `stored_points.compare`."""
         return compare(self.reader, triggers, points)
 
     @contextmanager
     def attempts(self, run_id: str) -> Iterator[BeginAttempt]:
-        """Count attempts at messages, until the block is left in whatever way the process survives.
+        """Count attempts at messages, until the block is left in any way that the process survives.
 
         Yields
         ------
         callable
-            To be called before messages are decoded, with their offsets; by the thread that compares points.
+            Must be called before messages are decoded, with their offsets, by the thread that compares points.
         """
 
         def begin(ranges: Mapping[int, tuple[int, int]]) -> None:
@@ -149,7 +149,7 @@ class DrainSession:
                 logger.debug("attempts of %s are not released: %s", run_id, error)
 
     def suspects(self, settings: AttemptSettings) -> dict[int, Suspect]:
-        """What earlier runs that died left at the positions of the partitions."""
+        """Attempts at the positions of the partitions that were left by runs that died."""
         return attempts.suspects(self.writer, self.topic, self.positions, settings)
 
     def sweep(self, pending: PendingFiles) -> int:

@@ -1,7 +1,7 @@
-"""Alerts of a simulated survey whose classes are known, with what is computed for them: examples to train with.
+"""Training examples: alerts of a simulated survey with known classes, and the features computed for them.
 
-The packets go through the decoder and the enrichment of the stream, so that an example has exactly the numbers that an
-alert of the stream would have.
+The packets pass the decoder and the enrichment of the stream, so that an example has exactly the values that an alert
+of the stream would have.
 """
 
 from __future__ import annotations
@@ -30,31 +30,31 @@ if TYPE_CHECKING:
     from broker_assets.simulation import SimulatedAlert
 
 EXAMPLES_VERSION: Final = "1"
-"""Increased whenever the same survey gives other examples."""
+"""Increased whenever the same survey gives different examples."""
 
 ARTEFACT: Final = "artefact"
-"""Class of alerts of what is not in the catalogue of the simulated survey."""
+"""Class of alerts from sources that are not in the catalogue of the simulated survey."""
 
 _BATCH: Final = 2000
 
 
 @dataclass(frozen=True)
 class ExampleSurvey:
-    """The simulated survey that examples are taken from."""
+    """The simulated survey from which examples are taken."""
 
     seed: int = 4012
     objects: int = 4000
     history: int = 30
-    """Nights before the first, which give objects a history."""
+    """Nights before the first one, which give objects a history."""
     nights: int = 30
     share: float = 0.4
-    """Share of the alerts that are looked at: features with fits cost half a millisecond each."""
+    """Fraction of the alerts that are used: features with fits take half a millisecond each."""
     alerts_per_object: int = 3
-    """Examples of one object, at most: alerts of one light curve are much alike."""
+    """Most examples of one object: alerts of the same light curve are very similar."""
 
     @property
     def version(self) -> str:
-        """What determines it, readable."""
+        """All parameters of the survey, as readable text."""
         return (
             f"{EXAMPLES_VERSION}, seed {self.seed}, {self.objects} objects, {self.history} + {self.nights} nights, "
             f"{self.share:g} of the alerts, {self.alerts_per_object} each"
@@ -71,7 +71,7 @@ def simulated_examples(
     survey : ExampleSurvey
         The survey.
     wanted : ColumnInput
-        Columns that the examples have.
+        Columns of the examples.
     features : ObjectFeatures
         Computes the features of light curves.
     schema_folder : Path, optional
@@ -80,8 +80,8 @@ def simulated_examples(
     Returns
     -------
     pyarrow.Table
-        One row per example: `diaobjectid`, `diasourceid`, `class` as the simulator calls it or `ARTEFACT`, and the
-        columns as 64-bit numbers, under their names in the description; NaN where there is no value and no fill.
+        One row per example: `diaobjectid`, `diasourceid`, `class`, which is that of the simulator or `ARTEFACT`, and
+        the columns as 64-bit numbers, under their names in the description; NaN where there is no value and no fill.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def simulated_examples(
     ValueError
         If the survey has no alerts.
     """
-    # The simulator compiles its loops, which processes that only define assets need not spend.
+    # The simulator compiles its loops, which processes that only define assets should not have to do.
     from broker_assets.simulation import Survey
 
     simulated = Survey(
@@ -143,7 +143,7 @@ def _no_connection() -> Any:
 
 
 def _chosen(objects: NDArray[np.int64], survey: ExampleSurvey) -> NDArray[np.int64]:
-    """Random examples, some of each object, in the order of their time."""
+    """Random examples, some for each object, in chronological order."""
     shuffled = np.random.default_rng(survey.seed).permutation(len(objects))
     order = shuffled[np.argsort(objects[shuffled], kind="stable")]
     grouped = objects[order]

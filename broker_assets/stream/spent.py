@@ -1,4 +1,4 @@
-"""Time that a stage of a batch takes: by the clock, and of the processor."""
+"""Time that a stage of a batch takes: wall-clock time and CPU time."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ class Spent:
     """
 
     seconds: float = 0.0
-    """By the clock; stages overlap, and wait for one another."""
+    """Wall-clock time; stages overlap, and wait for one another."""
     processor_seconds: float = 0.0
-    """Of the processor, in the thread of the stage: without PostgreSQL, Kafka and other processes."""
+    """CPU time of the thread of the stage, without PostgreSQL, Kafka and other processes."""
 
     def __add__(self, other: Spent) -> Spent:
         return Spent(self.seconds + other.seconds, self.processor_seconds + other.processor_seconds)
 
 
 class Stopwatch:
-    """Measures in one thread: each `lap` gives the time since the one before, or since the beginning."""
+    """Measures time in one thread: each `lap` returns the time since the previous one, or since the start."""
 
     def __init__(self) -> None:
         self._clock = time.perf_counter()

@@ -1,6 +1,6 @@
-"""A run that reads many streams at once, each in a thread of its own, while anything waits on any of them.
+"""A run that reads many streams at once, each in a thread of its own, while messages wait on any of them.
 
-Which streams there are, and what a message does, belongs to the caller.
+The caller determines the streams and the effect of a message.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ logger = logging.getLogger(__name__)
 AT_ONCE: Final = 8
 """Streams that are read at the same time."""
 LOOK_SECONDS: Final = 2.0
-"""Time between two looks at the streams that are not being read."""
+"""Seconds between two checks of the streams that are not being read."""
 _PAUSE_SECONDS: Final = 0.05
 
 UNREADABLE: Final[tuple[type[Exception], ...]] = (SourceError, StreamBusy, LookupError, OSError)
-"""What keeps one stream from being read, and the others not."""
+"""Errors that prevent one stream from being read, but not the others."""
 
 
 class Counts(Protocol):
-    """What reading a stream gave: a dataclass whose fields can be added, as numbers, counters and lists can."""
+    """Result of reading a stream: a dataclass whose fields can be added, such as numbers, counters and lists."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
     received: int
     """Messages."""
     reasons: Counter[str]
-    """Of those that could not be used."""
+    """Messages that could not be used, by reason."""
 
 
 _Counts = TypeVar("_Counts", bound=Counts)
@@ -55,7 +55,7 @@ class StreamsRun(Generic[_Counts]):
         return sum(int(getattr(one, name)) for one in self.read.values())
 
     def add(self, name: str, found: _Counts) -> None:
-        """Add what a stream gave to what it gave before."""
+        """Add to the result of a stream."""
         total = self.read.setdefault(name, found)
         if total is not found:
             for item in fields(found):
@@ -72,28 +72,28 @@ def read_streams(
     idle_seconds: float | None,
     refused: tuple[type[Exception], ...] = (),
 ) -> None:
-    """Read streams until the run is to end, or nothing has arrived for a while.
+    """Read streams until the run must end, or nothing has arrived for a while.
 
     Parameters
     ----------
     run : StreamsRun
-        Gets what was read.
+        Result, to which what is read is added.
     look : callable
-        Gives the streams on which something waits, and whether anything is left to do that keeps the run going; it
-        gets the names of those that are being read.
+        Gets the names of the streams that are being read; returns those on which messages wait, and whether other work
+        keeps the run going.
     read : callable
         Reads a stream, in a thread of its own.
     goes_on : callable
-        Whether the run goes on; what is being read is finished.
+        Whether the run should continue; if not, it finishes what it is reading.
     idle_seconds : float, optional
         The run ends when nothing has arrived for this long; None: only `goes_on` ends it.
     refused : tuple of exception types
-        What else, besides `UNREADABLE`, is a problem of one stream.
+        Further errors, besides `UNREADABLE`, that concern one stream only.
     """
     reading: dict[str, Future[_Counts]] = {}
 
     def collect(name: str) -> bool:
-        """Note what a stream gave; whether that was anything."""
+        """Record the result of a stream; return whether it received anything."""
         try:
             found = reading.pop(name).result()
         except UNREADABLE + refused as error:

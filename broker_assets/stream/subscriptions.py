@@ -1,9 +1,9 @@
-"""Messages of a subscription, which is sent again whatever is not acknowledged, as a source with positions.
+"""Presents a subscription, in which unacknowledged messages are sent again, as a source with positions.
 
-Google Pub/Sub leases messages in no order and keeps no offsets; what identifies a message is the identifier that the
-service gave it. Here each new message gets the next place of its stream, and its identifier is stored in the
-transaction of its rows; only then is it acknowledged. A message whose acknowledgement was lost is recognised when it
-comes again, acknowledged and dropped. The protocol of the service is in `resources.pubsub`.
+Google Pub/Sub leases messages in no particular order and has no offsets; a message is identified by an identifier from
+the service. Here each new message gets the next offset of its stream, and its identifier is stored in the transaction
+of its rows; only then is it acknowledged. A message whose acknowledgement was lost is recognised when it is sent again,
+acknowledged and dropped. The protocol of the service is in `resources.pubsub`.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ log = logging.getLogger(__name__)
 PARTITION: Final = 0
 """Partition that such messages have in our tables."""
 KEPT_DAYS: Final = 40
-"""How long identifiers are kept; the service keeps a message for 31 days at most."""
+"""Days for which identifiers are kept; the service keeps a message for at most 31 days."""
 
 
 class Delivery(NamedTuple):
     """A message as the service sent it."""
 
     acknowledgement: str
-    """Identifies this delivery; what is sent back to acknowledge it."""
+    """Identifies this delivery; it is sent back to acknowledge it."""
     identity: str
     """Identifier of the message, unique in its topic."""
     timestamp_ms: int
@@ -44,10 +44,10 @@ class Subscription(Protocol):
     """A subscription; every method but `close` may raise `SourceUnavailableError` or `SourceRefusedError`."""
 
     def pull(self, most: int) -> Sequence[Delivery]:
-        """Messages, `most` at most; none if there are none for a while."""
+        """At most `most` messages; empty if none arrives for a while."""
 
     def acknowledge(self, acknowledgements: Sequence[str]) -> None:
-        """Let the service forget deliveries."""
+        """Acknowledge deliveries, so that the service does not repeat them."""
 
     def close(self) -> None:
         """Disconnect."""
@@ -59,9 +59,9 @@ class NumberedDeliveries:
     Parameters
     ----------
     subscription : Subscription
-        What is read; not closed here.
+        Subscription to read; not closed here.
     connection : psycopg.Connection
-        Of the run, which holds the lock of the partition while it consumes.
+        Connection of the run, which holds the lock of the partition while it consumes.
     stream : str
         Name of the stream.
     """
@@ -79,19 +79,19 @@ class NumberedDeliveries:
         return [PARTITION]
 
     def assign(self, positions: Mapping[int, int]) -> None:
-        """Number new messages from the position on."""
+        """Number new messages from this position on."""
         self._next = positions[PARTITION]
         self._leased.clear()
 
     def beginning_offsets(self) -> dict[int, int]:
-        """Place of the next message of a stream without a position: places are never given twice."""
+        """Offset of the next message of a stream without a position: offsets are never used twice."""
         row = self._connection.execute(
             'SELECT coalesce(max("offset") + 1, 0) FROM subscription_message WHERE stream = %s', (self._stream,)
         ).fetchone()
         return {PARTITION: int(row[0]) if row is not None else 0}
 
     def end_offsets(self) -> dict[int, int]:
-        """The place of the next message: the service does not say how many wait."""
+        """Offset of the next message: the service does not say how many wait."""
         return {PARTITION: self._next}
 
     def consume(self, max_messages: int, timeout: float) -> list[Message]:
@@ -114,7 +114,7 @@ class NumberedDeliveries:
             if one.identity in known:
                 again.append(one.acknowledgement)
             else:
-                # Of two deliveries of a message at once the later is the one that can be acknowledged.
+                # Of two deliveries of a message in one answer, only the later one can be acknowledged.
                 fresh[one.identity] = one
         if again:
             log.info("%s: %d messages came again that are stored", self._stream, len(again))
@@ -127,7 +127,7 @@ class NumberedDeliveries:
         return messages
 
     def record(self, messages: Sequence[Message], ingestid: int) -> None:
-        """Store the identifiers of messages, in the transaction of the connection that stores what they say."""
+        """Store the identifiers of messages, in the transaction that stores their content."""
         if not self._pruned:
             self._prune()
             self._pruned = True
@@ -142,11 +142,11 @@ class NumberedDeliveries:
             )  # fmt: skip
 
     def acknowledge(self, messages: Sequence[Message]) -> None:
-        """Acknowledge messages that are stored; if that fails they come again, and are recognised."""
+        """Acknowledge stored messages; if this fails, they are sent again and recognised."""
         self._settle([self._leased.pop(message.offset).acknowledgement for message in messages])
 
     def close(self) -> None:
-        """Nothing: who opened the subscription closes it."""
+        """Do nothing: the opener of the subscription closes it."""
 
     def _known(self, identities: list[str]) -> set[str]:
         rows = self._connection.execute(
@@ -162,7 +162,7 @@ class NumberedDeliveries:
             log.warning("%s: %d messages will come again: %s", self._stream, len(acknowledgements), error)
 
     def _prune(self) -> None:
-        """Forget messages that the service can no longer send; the last one stays, for its place."""
+        """Forget messages that the service can no longer send, except the last one, which marks the offset."""
         self._connection.execute(
             "DELETE FROM subscription_message WHERE stream = %s AND received_at < now() - make_interval(days => %s)"
             ' AND "offset" < (SELECT max("offset") FROM subscription_message WHERE stream = %s)',

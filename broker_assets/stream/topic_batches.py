@@ -1,8 +1,8 @@
-"""A run at a topic whose messages are written many at a time: which of them go together, and which must be alone.
+"""A run on a topic whose messages are written in batches: decides which are written together, and which alone.
 
-What is written belongs to the caller: `annotations` and `broker_message_batches`. If the database refuses a batch
-because of a message, the batch is halved until that message is found and quarantined. Messages at which runs have died
-are written alone.
+The callers, `annotations` and `broker_message_batches`, write the messages. If the database refuses a batch because of
+a message, the batch is halved until that message is found and quarantined. Messages at which runs have died are written
+alone.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class BatchRun(TopicRun, ABC):
 
     @abstractmethod
     def write(self, messages: Sequence[Message], condemned: Reason | None) -> None:
-        """Write messages, or quarantine them for a reason, in one transaction with their positions; moves these."""
+        """Write messages, or quarantine them for a reason, in one transaction with their positions, and move these."""
 
     def apply(self, messages: Sequence[Message]) -> None:
         """Apply messages: those at which runs have died alone, the others together."""
@@ -60,7 +60,7 @@ class BatchRun(TopicRun, ABC):
                 self._attempt(half)
 
     def ranges(self, messages: Sequence[Message]) -> list[ledger.Range]:
-        """Offsets of each partition that end with some messages, from the positions on."""
+        """Offset ranges of each partition, from its position to the end of some messages."""
         ends: dict[int, int] = {}
         counts: Counter[int] = Counter()
         for message in messages:

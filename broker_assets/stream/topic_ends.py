@@ -1,4 +1,4 @@
-"""Where many topics end, asked of their brokers at the same time."""
+"""Asks brokers for the ends of many topics at the same time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from broker_assets.settings import StreamLocation
 from broker_assets.stream.messages import SourceError, StreamEnds, TopicAbsentError
 
 ASKED_AT_ONCE: Final = 8
-"""Topics that brokers are asked about at the same time."""
+"""Most topics for which brokers are asked at the same time."""
 
 Ends = Callable[[StreamLocation, Mapping[int, int]], StreamEnds]
 """Asks a broker where a topic ends; raises `SourceError`."""
@@ -26,16 +26,16 @@ def ask_ends(
     positions : mapping of str to mapping of int to int
         Committed positions by name of the stream.
     location : callable
-        Where a stream is; raises LookupError if the settings do not say.
+        Location of a stream; raises LookupError if the settings do not have it.
     ends : callable
         Asks a broker; called from several threads.
 
     Returns
     -------
     ends : dict of str to StreamEnds
-        Answers by name; topics that do not exist are left out.
+        End offsets by name; topics that do not exist are left out.
     problems : dict of str to str
-        Why nothing is known of a stream, by name.
+        Why the end of a stream is unknown, by name.
     """
 
     def ask(name: str) -> StreamEnds | Exception:

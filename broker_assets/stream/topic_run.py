@@ -1,7 +1,7 @@
-"""A run at a topic that is not one of alerts: its positions, the attempts it leaves, and the loop that reads.
+"""A run on a topic other than those of alerts: its positions, its attempts, and the reading loop.
 
-What a message does belongs to the caller: `consumer` applies one message after the other, `annotations` many at once.
-The stream of alerts has a session and a pipeline of its own.
+The callers apply the messages: `consumer` one after the other, `annotations` many at once. The stream of alerts has a
+session and a pipeline of its own.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ class TopicRun:
     """A run that holds the partitions of a topic."""
 
     connection: psycopg.Connection[Any]
-    """Outside a transaction, with the locks of the partitions."""
+    """Connection outside a transaction that holds the locks of the partitions."""
     stream: str
-    """Name under which positions, attempts and quarantine are kept."""
+    """Name under which positions, attempts and quarantine are stored."""
     kind: ledger.Kind
-    """Of its batches."""
+    """Kind of its batches."""
     code_version: str
-    """Version of what its messages do, for the ledger."""
+    """Version of the code that applies its messages, for the ledger."""
     run_id: str | None
     """Goes into the ledger."""
     attempt_id: str
@@ -47,7 +47,7 @@ class TopicRun:
     positions: dict[int, int] = field(default_factory=dict)
     """Next offset of each partition."""
     suspects: Mapping[int, Suspect] = field(default_factory=dict)
-    """What runs that died left at the positions."""
+    """Attempts at the positions that were left by runs that died."""
 
     def read(
         self,
@@ -61,24 +61,24 @@ class TopicRun:
         idle_seconds: float,
         deadline: float | None = None,
     ) -> None:
-        """Read what waits, from the committed positions on.
+        """Read waiting messages, from the committed positions on.
 
         Parameters
         ----------
         source, partitions : MessageSource, sequence of int
             The topic, and its partitions, which are locked.
         limits : AttemptSettings
-            When a message is blamed for runs that died.
+            When to blame a message for runs that died.
         apply : callable
             Applies messages, and moves `positions`.
         at_a_time : int
-            Messages that it gets at most.
+            Most messages that it gets at once.
         wait_seconds : float
             Time to wait for them.
         idle_seconds : float
             Reading ends when nothing has arrived for this long.
         deadline : float, optional
-            Time (`time.monotonic`) at which reading ends whatever waits.
+            Time (`time.monotonic`) at which reading ends, whatever still waits.
         """
         self._begin(source, partitions, limits)
         try:
@@ -91,14 +91,14 @@ class TopicRun:
                     apply(messages)
                     last = time.monotonic()
         except MemoryError:
-            raise  # stays an attempt: it is the messages' if it happens again
+            raise  # remains an attempt: if it happens again, the messages are blamed
         except BaseException:
             self._release()
             raise
         self._release()
 
     def open_batch(self) -> int:
-        """Open a batch of the run in the ledger; gives its `ingestid`."""
+        """Open a batch of the run in the ledger; return its `ingestid`."""
         return ledger.open_batch(
             self.connection, topic=self.stream, kind=self.kind, code_version=self.code_version, run_id=self.run_id
         )
@@ -119,7 +119,7 @@ class TopicRun:
         return any(end > self.positions[partition] for partition, end in ends.items() if partition in self.positions)
 
     def _release(self) -> None:
-        """Take back the attempt of a run that ends properly; a lost connection leaves it, which one run may do."""
+        """Withdraw the attempt of a run that ends properly; without a connection it stays, which is harmless once."""
         with suppress(psycopg.Error):
             attempts.release(self.connection, self.stream, self.attempt_id)
 
@@ -151,7 +151,7 @@ def retry_entries(
     retry : callable
         Retries some entries; the connection is outside a transaction.
     at_a_time : int
-        Entries that it gets at most.
+        Most entries that it gets at once.
     quarantineids : sequence of int or None
         Only these entries; None for all that are open or were retried before.
 

@@ -10,7 +10,7 @@ from broker_assets.stream.progress import Committed
 from broker_assets.tracing import Subject
 
 MOST_LINKS = 128
-"""Links of a span, at most: OpenTelemetry's own limit."""
+"""Most links of a span: OpenTelemetry's own limit."""
 
 
 def alert(diaobjectid: int, diasourceid: int) -> Subject:

@@ -1,7 +1,8 @@
-"""Whether the code can still store any message, tried on messages other than those that failed.
+"""Tests whether the code can still store messages, using messages other than those that failed.
 
-Twenty messages in a row that fail may all be bad: a survey repeats its mistakes. Or a release is broken, and every
-message to come would go to quarantine. The same work on other messages distinguishes the two; nothing of it is kept.
+Twenty consecutive failing messages may all be bad: a survey repeats its mistakes. Or a release is broken, and every
+further message would go to quarantine. The same work on other messages distinguishes the two; its results are
+discarded.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from broker_assets.stream.session import DrainSession
 logger = logging.getLogger(__name__)
 
 STORED_MESSAGES = 3
-"""Messages tried that were stored before."""
+"""Number of stored messages to try."""
 FETCH_SECONDS = 5.0
 
 
@@ -37,14 +38,14 @@ def any_passes(
 ) -> bool:
     """Whether any other message of a topic can be decoded, enriched and written.
 
-    The last messages that were stored are tried, and waiting messages at doubling distances from the positions.
+    The most recently stored messages are tried, and waiting messages at doubling distances from the positions.
 
     Parameters
     ----------
     session : DrainSession
         Connections, locks and positions. The assignment of the source is restored.
     source, decoder, plan : MessageSource, AlertDecoder, EnrichmentPlan
-        As for the run.
+        Those of the run.
     failed : container of (partition, offset)
         Messages that need not be tried.
     """
@@ -90,7 +91,7 @@ def _passes(session: DrainSession, decoder: AlertDecoder, plan: EnrichmentPlan, 
     try:
         decoded = decode_batch([message], decoder, session.compare)
         if decoded.failed:
-            return False  # it would not come further
+            return False  # it would not get any further
         enriched = plan.compute(decoded.tables, session.enricher, stamps=decoded.stamps)
         ensure_partitions(session.writer, decoded)
         with session.writer.transaction(force_rollback=True):

@@ -1,6 +1,6 @@
-"""Runs the trials of filters that people asked for, one after the other, in a process of its own.
+"""Runs the trials of filters that users requested, one after the other, in a process of its own.
 
-A filter that is to be activated is tried on the newest nights first, and refused if it passes more than its quota.
+Before a filter is activated, it is tried on the newest nights, and refused if it passes more than its quota.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from broker_assets.stream.filter_trials import NightTrial, TooMany, Trials, late
 log = logging.getLogger(__name__)
 
 LINGER_SECONDS: Final = 20.0
-"""The process waits so long for another trial before it ends: the next one then begins at once."""
+"""Seconds for which the process waits for another trial before it ends, so that the next one begins at once."""
 _LOOK_SECONDS: Final = 0.5
 _SAY_SECONDS: Final = 1.0
 
@@ -48,7 +48,7 @@ def serve(settings: Settings, linger: float = LINGER_SECONDS) -> None:
 
 
 class TrialRunner:
-    """Runs trials; keeps what is expensive to begin with.
+    """Runs trials; keeps what is expensive to set up.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class TrialRunner:
         self._plan: Any = None
 
     def run_next(self) -> bool:
-        """Run the trial that has waited longest; whether there was one."""
+        """Run the trial that has waited longest; return whether there was one."""
         with connect(self._writes, application="broker-assets trial", autocommit=True) as connection:
             trial = trials.take(connection)
             if trial is None:
@@ -126,7 +126,7 @@ class TrialRunner:
 
 
 def _before(connection: psycopg.Connection[Any], trial: Trial) -> list[FilterVersion]:
-    """The version before the one that is tried, if there is one that its owner may still run."""
+    """The version before the one that is tried, if its owner may still run it."""
     if trial.filterid is None or trial.version is None or trial.version < 2:
         return []
     earlier = version_of(connection, trial.filterid, trial.version - 1)
@@ -159,7 +159,7 @@ def _document(trial: NightTrial) -> dict[str, Any]:
         "samples": [json.loads(line) for line in passed.samples],
         "problems": passed.problems,
         "seconds": round(trial.seconds, 2),
-        # Alerts that the version before did not pass, or that this one does not.
+        # Alerts that only one of the two versions passes.
         "gained": None if before is None else len(passed.alerts - before),
         "lost": None if before is None else len(before - passed.alerts),
     }
