@@ -26,7 +26,7 @@ from broker_assets.filters.tap_schema import NAMES, OBSCORE, SCHEMA, row_type
 from broker_assets.filters.tap_uploads import Upload
 
 LONGEST: Final = 20_000
-"""Characters of a query, at most."""
+"""Longest query, characters."""
 _FUNCTIONS: Final = frozenset(
     {
         *("abs", "acos", "asin", "atan", "atan2", "avg", "cast", "ceil", "ceiling", "coalesce", "cos", "cot", "count"),
@@ -83,9 +83,9 @@ class Translated:
     tables: tuple[str, ...]
     """Tables that it reads, by the names of TAP_SCHEMA."""
     limit: int
-    """Rows that are given, at most; the statement asks for one more."""
+    """Most rows of the result; the statement asks for one more."""
     uploads: tuple[str, ...] = ()
-    """Uploaded tables that it reads; their number is that of their parameters."""
+    """Uploaded tables that it reads; their index is in the names of their parameters."""
     near: tuple[Near, ...] = ()
     """Circles around uploaded positions, bound as `%(near_0_1)s`."""
     shapes: Mapping[str, Shape] = field(default_factory=dict)
@@ -94,7 +94,7 @@ class Translated:
 
 @dataclass
 class _Tokens:
-    """What stands for bound values in a statement while it is translated: texts that no query can contain."""
+    """Placeholders for bound values in a statement while it is translated: texts that no query can contain."""
 
     uploads: Mapping[str, Upload]
     secret: str = field(default_factory=lambda: secrets.token_hex(16))
@@ -139,7 +139,7 @@ def translate(text: str, *, limit: int, uploads: Mapping[str, Upload] | None = N
     limit : int
         Maximum number of rows.
     uploads : mapping, optional
-        Tables that were uploaded with it, by their names in lower case.
+        Tables uploaded with it, by name in lower case.
 
     Raises
     ------
@@ -179,7 +179,7 @@ def translate(text: str, *, limit: int, uploads: Mapping[str, Upload] | None = N
 
 
 def _unreadable(error: Exception) -> AdqlError:
-    """What the parser says, without the names of its classes."""
+    """The error of the parser, without the names of its classes."""
     found: dict[str, Any] = next(iter(getattr(error, "errors", [])), {})
     description = str(found.get("description") or str(error).partition("\n")[0].replace("\x1b[4m", ""))
     said = re.sub(r"Required keyword: '\w+' missing for <class '[\w.]+'>", "something is missing here", description)
@@ -200,7 +200,7 @@ def _asked(root: exp.Expression) -> int | None:
 
 
 def _tables(root: exp.Expression, tokens: _Tokens) -> tuple[str, ...]:
-    """Tables of a query; those of TAP_SCHEMA and uploaded ones become rows that are bound."""
+    """Tables of a query; TAP_SCHEMA and uploaded tables are replaced with bound rows."""
     common = {one.alias_or_name.lower() for one in root.find_all(exp.CTE)}
     found: dict[str, None] = {}
     for table in list(root.find_all(exp.Table)):
@@ -231,7 +231,7 @@ def _tables(root: exp.Expression, tokens: _Tokens) -> tuple[str, ...]:
             known = [*sorted(PUBLISHED), OBSCORE, *(f"tap_upload.{one}" for one in tokens.uploads)]
             raise AdqlError(f"there is no table {table.sql()[:60]}; tables are {', '.join(known)}")
     for column in root.find_all(exp.Column):
-        column.set("db", None)  # by now every table has a name of its own
+        column.set("db", None)  # every table has a name of its own at this point
     return tuple(found)
 
 
@@ -245,7 +245,7 @@ def _rows(source: str, table: exp.Table, name: str) -> exp.Expression:
 
 
 def _functions(root: exp.Expression) -> None:
-    """Refuse functions that are not listed; write those of ADQL as PostgreSQL has them."""
+    """Refuse functions that are not listed; replace those of ADQL with those of PostgreSQL."""
     for node in list(root.find_all(exp.Func)):
         name = (node.name if isinstance(node, exp.Anonymous) else node.sql_name()).lower()
         if isinstance(node, exp.Anonymous) and name.upper() in GEOMETRY | UNKNOWN_GEOMETRY:

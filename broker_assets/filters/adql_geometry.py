@@ -1,9 +1,9 @@
 """Geometry of ADQL (IVOA ADQL 2.1, section 4.2) as arithmetic of PostgreSQL: what can be translated exactly.
 
 Points, circles, boxes, and polygons with fixed vertices, in ICRS. A condition on positions of `objects` also names the
-HEALPix cells that it can hold in, so that the index finds them: for a fixed circle in the statement, for circles around
-the rows of an uploaded table by their cells, which are bound. What ADQL 2.1 deprecates works (BOX, COORDSYS, names of
-coordinate systems), except REGION, which is refused with what to write instead.
+HEALPix cells in which it can be true, so that the index is used: for a fixed circle in the statement, for circles
+around the rows of an uploaded table as bound cells. What ADQL 2.1 deprecates works (BOX, COORDSYS, names of coordinate
+systems), except REGION, which is refused with advice on what to write instead.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ GEOMETRY: Final = frozenset(
 )  # fmt: skip
 """Functions that are translated."""
 UNKNOWN_GEOMETRY: Final = frozenset({"REGION"})
-"""Functions that are refused with a reason of their own."""
+"""Functions that are refused with a special reason."""
 _MOST_RANGES: Final = 200
 _LARGEST_NEAR: Final = 5.0
 """Radius up to which the cells around uploaded positions are looked up, degrees."""
@@ -41,14 +41,14 @@ class Near:
     table: str
     ra: str
     dec: str
-    """Columns of the uploaded table."""
+    """Columns of the uploaded table with the position, degrees."""
     radius: float
     """Degrees."""
     token: str
-    """Stands in the statement, in quotes, for the query `pairs`."""
+    """Placeholder, in quotes, for the query `pairs` in the statement."""
 
     def pairs(self, parameter: str) -> str:
-        """The query for positions and the objects in the cells around them; parameters end with 0 to 3."""
+        """The query for pairs of a position and an object in the cells around it; its parameters end in 0 to 3."""
         one, two, three, four = (f"%({parameter}_{place})s" for place in range(4))
         return (
             f"SELECT around.ra, around.decl, near.diaobjectid FROM unnest(CAST({one} AS double precision[]),"  # noqa: S608
@@ -63,7 +63,7 @@ class Shape:
 
     xtype: str
     numbers: int | None
-    """How many; None if that depends on the row."""
+    """Number of values; None if it depends on the row."""
 
     @property
     def about(self) -> dict[str, str]:
@@ -75,7 +75,7 @@ class Shape:
 
 
 Cells = Callable[[str, str, str, float], str | None]
-"""Names circles around uploaded positions: table, columns and radius; gives a token, or None."""
+"""Registers circles around uploaded positions (table, columns and radius); returns a token, or None."""
 
 
 def with_geometry(root: exp.Expression, uploads: Mapping[str, Any], cells: Cells) -> exp.Expression:
@@ -107,7 +107,7 @@ def with_geometry(root: exp.Expression, uploads: Mapping[str, Any], cells: Cells
                         return exp.not_(exp.paren(inside))
         return node
 
-    # From the outside: a comparison is seen before what is compared.
+    # From the outside in, so that a comparison is visited before its operands.
     root = root.transform(change)
 
     def rest(node: exp.Expression) -> exp.Expression:
@@ -138,12 +138,12 @@ def with_geometry(root: exp.Expression, uploads: Mapping[str, Any], cells: Cells
 
 
 def shown(root: exp.Expression) -> dict[str, Shape]:
-    """Write points and regions that a query selects as DALI does: numbers with spaces between them, degrees.
+    """Write selected points and regions as in DALI: numbers in degrees, separated by spaces.
 
     Parameters
     ----------
     root : Expression
-        The query; only what its first SELECT gives can be a point or a region.
+        The query; only columns of its first SELECT can be points or regions.
 
     Returns
     -------
@@ -159,7 +159,7 @@ def shown(root: exp.Expression) -> dict[str, Shape]:
         elif kind == "POLYGON":
             values, shape = _vertices(inner), Shape("polygon", None)
             if len(values) < 6 or len(values) % 2:
-                _corners(inner)  # says what is wrong
+                _corners(inner)  # raises if something is wrong
         elif kind == "BOX":
             ra, dec = adql_polygons.degrees(_corners(inner))
             pairs = zip(ra.tolist(), dec.tolist(), strict=True)
@@ -192,7 +192,7 @@ def near_arrays(
     Returns
     -------
     tuple of lists
-        Right ascension, declination, first cell, and the one after the last; nine ranges a position, or fewer.
+        Right ascension, declination, first cell, and the one after the last; at most nine ranges per position.
     """
     from broker_assets.sky.cells import DEEPEST, cells_at
     from broker_assets.sky.cones import REACH
@@ -293,7 +293,7 @@ def _box(node: Any) -> tuple[Any, Any, Any, Any]:
 
 
 def _corners(node: Any) -> adql_polygons.Vectors:
-    """Corners of a polygon, or of a box with a fixed place."""
+    """Corners of a polygon, or of a box with a fixed centre."""
     _known(node, ("BOX", "POLYGON"))
     if _name(node) == "BOX":
         place = [_number(one) for one in _box(node)]
@@ -307,7 +307,7 @@ def _corners(node: Any) -> adql_polygons.Vectors:
 
 
 def _vertices(node: Any) -> list[Any]:
-    """Right ascension and declination of the vertices of a polygon, as they are written."""
+    """Right ascension and declination of the vertices of a polygon, as written."""
     arguments = _in_icrs(list(node.expressions))
     if arguments and _name(arguments[0]) in ("POINT", "CENTROID"):
         return [value for one in arguments for value in _point(one)]
@@ -340,7 +340,7 @@ def _holds(node: Any, uploads: Mapping[str, Any], cells: Cells) -> Any:
     if _name(inner) in ("BOX", "POLYGON") and _name(outer) in ("BOX", "POLYGON"):
         decide = adql_polygons.meets if meets else adql_polygons.within
         return exp.Boolean(this=decide(_corners(inner), _corners(outer)))
-    if _name(inner) in ("BOX", "POLYGON"):  # a circle, below 90 degrees, has all of them if it has their corners
+    if _name(inner) in ("BOX", "POLYGON"):  # a circle below 90 degrees holds them if it holds their corners
         ra0, dec0, radius = _circle(outer)
         corners = zip(*adql_polygons.degrees(_corners(inner)), strict=True)
         within = (_distance(_literal(a), _literal(d), ra0, dec0).sql(dialect="postgres") for a, d in corners)
@@ -356,7 +356,7 @@ def _holds(node: Any, uploads: Mapping[str, Any], cells: Cells) -> Any:
 
 
 def _circle_holds(inner: Any, outer: Any, *, meets: bool) -> Any:
-    """Whether a circle is in a region, or meets it."""
+    """Whether a circle lies in a region, or intersects it."""
     ra, dec, size = _circle(inner)
     if _name(outer) == "CIRCLE":  # the sum or the difference of the radii decides
         ra0, dec0, radius = _circle(outer)
@@ -394,7 +394,7 @@ def _in_polygon(ra: Any, dec: Any, node: Any) -> exp.Expression:
 
 
 def _in_moving_box(ra: Any, dec: Any, ra0: Any, dec0: Any, width: Any, height: Any) -> exp.Expression:
-    """Inside a box around a position of a row: in its tangential plane, between two lines either way."""
+    """Inside a box around a position in a row: between two pairs of parallel lines in its tangential plane."""
     ahead = "(SIN(RADIANS({1})) * SIN(RADIANS({3})) + COS(RADIANS({1})) * COS(RADIANS({3})) * COS(RADIANS({0} - {2})))"
     north = "(SIN(RADIANS({1})) * COS(RADIANS({3})) - COS(RADIANS({1})) * SIN(RADIANS({3})) * COS(RADIANS({0} - {2})))"
     east = "(COS(RADIANS({1})) * SIN(RADIANS({0} - {2})))"
@@ -414,7 +414,7 @@ def _of_objects(ra: Any, dec: Any) -> str | None:
 
 
 def _table_of(column: exp.Column) -> str | None:
-    """Name of the table that a column is of, with its schema if that is TAP_UPLOAD."""
+    """Name of the table of a column, with the schema if that is TAP_UPLOAD."""
     select = column.find_ancestor(exp.Select)
     if select is None:
         return None

@@ -1,7 +1,7 @@
 """Polygons of ADQL with fixed corners, as arithmetic of PostgreSQL; their area, centroid and cells.
 
 Sides are great circles and a polygon is smaller than half of the sky (IVOA ADQL 2.1, section 4.2). It may be concave;
-where sides cross, the even-odd rule says what is inside, as for the areas of `sky.polygons`.
+where sides cross, the even-odd rule decides what is inside, as for the areas of `sky.polygons`.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ MOST_VERTICES: Final = 100
 _MOST_RANGES: Final = 200
 _ORDERS: Final = range(3, 11)
 _FEW_SIDES: Final = 8
-"""Sides of a convex polygon, up to which each is a condition of its own."""
+"""Largest number of sides of a convex polygon for which each side is a separate condition."""
 _ROUNDING: Final = 1e-9
 _TOUCH: Final = 1e-10
-"""Radians, 20 microarcsec: what is nearer to a side than this is on it."""
+"""Radians, 20 microarcsec: a position nearer to a side than this is on it."""
 _SAME: Final = 1e-12
-"""Radians; neighbouring vertices are farther from one another."""
+"""Smallest distance of neighbouring vertices, radians."""
 
 
 class AdqlError(ValueError):
@@ -48,7 +48,7 @@ def polygon(numbers: Sequence[float]) -> Vectors:
     Parameters
     ----------
     numbers : sequence of float
-        Right ascension and declination of each, degrees.
+        Right ascension and declination of each corner in turn, ICRS, degrees.
 
     Returns
     -------
@@ -94,7 +94,7 @@ def box(ra: float, dec: float, width: float, height: float) -> Vectors:
     Raises
     ------
     AdqlError
-        If a side is not above 0 and below 180 degrees, or the declination is not one.
+        If a side is not between 0 and 180 degrees, or the declination is not valid.
 
     Examples
     --------
@@ -143,7 +143,7 @@ def holds(corners: Vectors, ra: str, dec: str) -> str:
     3
     """
     normals = _normals(corners)
-    if (normals @ corners.T < _ROUNDING).all():  # vertices are given in either direction
+    if (normals @ corners.T < _ROUNDING).all():  # vertices may be given in either direction
         normals = -normals
     if _is_convex(corners):
         if len(normals) <= _FEW_SIDES:
@@ -191,7 +191,7 @@ def within(inner: Vectors, outer: Vectors) -> bool:
     """
     if _cross(inner, outer):
         return False
-    # A side between two sides of the other polygon may leave it there: it is looked at between all corners on it.
+    # A side between two sides of the other polygon may leave it there: every piece between corners on it is tested.
     starts, ends = inner, np.roll(inner, -1, axis=0)
     looked = [inner]
     for start, end in zip(starts, ends, strict=True):
@@ -204,7 +204,7 @@ def within(inner: Vectors, outer: Vectors) -> bool:
 
 
 def meets(one: Vectors, other: Vectors) -> bool:
-    """Whether two polygons have a position in common; a touch counts.
+    """Whether two polygons have a position in common; touching counts.
 
     Examples
     --------
@@ -248,7 +248,7 @@ def centroid(corners: Vectors) -> tuple[float, float]:
 
 
 def ranges(corners: Vectors) -> tuple[list[int], list[int]] | None:
-    """Ranges of the deepest cells that cover a polygon, the finest that are not too many; none if it is too wide.
+    """Ranges of the deepest cells that cover a polygon, as fine as their number allows; None if it is too wide.
 
     Returns
     -------
@@ -276,7 +276,7 @@ def _normals(corners: Vectors) -> Vectors:
 
 
 def _inside(corners: Vectors, positions: Vectors) -> NDArray[np.bool_]:
-    """Which positions are inside a polygon or on a side, as `holds` says for those of a query."""
+    """Which positions are inside a polygon or on a side; the same rule as in `holds`."""
     following = np.roll(corners, -1, axis=0)
     found = np.zeros(len(positions), bool)
     for start, end in zip(corners, following, strict=True):
@@ -307,7 +307,7 @@ def _on_side(positions: Vectors, start: NDArray[np.float64], end: NDArray[np.flo
 
 
 def _cross(one: Vectors, other: Vectors) -> bool:
-    """Whether a side of a polygon goes through one of another; a touch does not count."""
+    """Whether a side of a polygon crosses one of another; touching does not count."""
     first, second = _normals(one), _normals(other)
     sides = [(np.cross(normals, at), np.cross(np.roll(at, -1, axis=0), normals))
              for normals, at in ((first, one), (second, other))]  # fmt: skip
@@ -326,7 +326,7 @@ def _cross(one: Vectors, other: Vectors) -> bool:
 
 
 def _is_convex(corners: Vectors) -> bool:
-    """Whether every corner is on one side of all sides, and none is on all."""
+    """Whether all corners are on the same side of every edge, and none is on all edges."""
     sides = _normals(corners) @ corners.T
     sides = -sides if (sides < _ROUNDING).all() else sides
     return bool((sides > -_ROUNDING).all() and (sides.max(axis=0) >= _ROUNDING).all())
@@ -338,14 +338,14 @@ def _in_half_of_the_sky(corners: Vectors) -> bool:
 
 
 def _plane(corners: Vectors) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Where a tangential plane touches the sphere, and a direction in it."""
+    """The point at which a tangential plane touches the sphere, and a direction in it."""
     centre = corners.sum(axis=0) / np.linalg.norm(corners.sum(axis=0))
     east = np.cross([0.0, 0.0, 1.0] if abs(centre[2]) < 0.9 else [1.0, 0.0, 0.0], centre)
     return centre, np.cross(centre, east / np.linalg.norm(east))
 
 
 def _over_sides(condition: str, ra: str, dec: str, **sides: Vectors) -> str:
-    """A condition over all sides of a polygon; names in braces are products of a vector of each and the position."""
+    """A condition over all sides of a polygon; names in braces are products of a side's vector and the position."""
     arrays, names = [], []
     products = {}
     for name, vectors in sides.items():
@@ -354,7 +354,8 @@ def _over_sides(condition: str, ra: str, dec: str, **sides: Vectors) -> str:
             arrays.append(f"CAST('{{{numbers}}}' AS DOUBLE PRECISION[])")
             names.append(f"{name}{axis}")
         products[name] = f"({name}x * x + {name}y * y + {name}z * z)"
-    # The names of columns of a query cannot meet ours: its expressions are where nothing else is read.
+    # Names of columns in the query cannot clash with ours: its expressions are evaluated where only its tables are
+    # visible.
     position = (
         f"SELECT COS(RADIANS({dec})) * COS(RADIANS({ra})) AS x, COS(RADIANS({dec})) * SIN(RADIANS({ra})) AS y,"
         f" SIN(RADIANS({dec})) AS z"

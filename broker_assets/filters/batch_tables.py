@@ -1,9 +1,9 @@
-"""What the published tables say for each alert of a batch, as Arrow tables for the engine.
+"""The published tables for each alert of a batch, as Arrow tables for the engine.
 
-`objects` is the object as the alert's packet has it, with the features and the context that were computed for the
-alert; hits are those of the alert; TNS, annotations and links are what the database holds as of the batch's number of
-the counter of changes. Each row names the alert that it belongs to. Nothing here depends on other alerts: later alerts
-of an object, in the batch or stored, change no row.
+`objects` has the object from the alert's packet, with the features and the context that were computed for the alert;
+hits are those of the alert; TNS, annotations and links are those in the database as of the batch's number of the change
+counter. Each row names the alert to which it belongs. Nothing here depends on other alerts: later alerts of an object,
+in the batch or stored, change no row.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ READS: Final = (
     *("watchlist_facts", "area_facts", "sky_map_facts"),
     *("context_matches", "object_features", "class_scores"),
 )
-"""Tables of earlier enrichments that filters see."""
+"""Tables of earlier enrichments that filters can read."""
 
 Columns = Mapping[str, Iterable[str]]
-"""Columns that are needed, by published table; `objects` is always made."""
+"""Columns that are needed, by published table; `objects` is always built."""
 
 _KEYS: Final = ("packet", "diaobjectid", "diasourceid", "night", "midpointmjdtai", "ra", "decl")
 _OF_PACKETS: Final = {"sssources": "solar_system_source", "ssobjects": "solar_system_object", "mpc_orbits": "orbit"}
-"""Published tables that are tables of the packets."""
+"""Published tables that come directly from tables of the packets."""
 _NOT_STATE: Final = frozenset({"lastdiasourcemjdtai"})
-"""Features that the object of the packet says itself, as for the stored row of the object."""
+"""Features that the object in the packet has itself, as in the stored row of the object."""
 
 
 def alerts_of(batch: AlertBatch) -> pa.Table:
     """The alerts of a batch that filters see, one row each, in the order of the packets.
 
-    Of several packets with the same source the first counts, as it does for the rows that are stored.
+    Of several packets with the same source the first counts, as for stored rows.
     """
     alerts = batch.alerts.select(list(_KEYS))
     _, first = np.unique(alerts["diasourceid"].to_numpy(), return_index=True)
@@ -63,7 +63,7 @@ class BatchTables:
     earlier : mapping of str to pyarrow.Table
         Tables of earlier enrichments (`READS`); those that are missing have no rows.
     columns : mapping of str to iterable of str
-        What is needed.
+        Columns that are needed.
     """
 
     batch: AlertBatch
@@ -77,7 +77,7 @@ class BatchTables:
         self.alerts = alerts_of(self.batch)
 
     def of_packets(self) -> dict[str, pa.Table]:
-        """The tables that follow from the packets and the facts of earlier enrichments, but for the name at TNS."""
+        """The tables that follow from the packets and the facts of earlier enrichments, without the TNS name."""
         if not self._fixed:
             self._fixed[BASE] = self._objects()
             for name in self.columns:
@@ -90,7 +90,7 @@ class BatchTables:
         return self._fixed
 
     def at(self, connection: psycopg.Connection[Any], revision: int, matches: Matches) -> dict[str, pa.Table]:
-        """All tables as of a number of the counter of changes.
+        """All tables as of a number of the change counter.
 
         Parameters
         ----------
@@ -99,7 +99,7 @@ class BatchTables:
         revision : int
             The number.
         matches : Matches
-            What `alerts` lie in at that number.
+            What `alerts` match at that number.
 
         Returns
         -------
@@ -199,7 +199,7 @@ class BatchTables:
         return self._with_keys("object_classes", keys, rows)
 
     def _solar_system(self, name: str) -> pa.Table:
-        """Of each alert what its packet says about a known solar-system object."""
+        """For each alert, what its packet says about a known solar-system object."""
         keys, rows = self._of_alerts(self.batch.tables.get(_OF_PACKETS[name]))
         return self._with_keys(name, keys, rows)
 
@@ -215,7 +215,7 @@ class BatchTables:
         return self._with_keys(name, self.alerts.take(matches["row"]), matches)
 
     def _with_keys(self, name: str, keys: pa.Table, rows: pa.Table | None) -> pa.Table:
-        """Rows under the names and types of a published table; what they do not have is null."""
+        """Rows with the names and types of a published table; missing columns are null."""
         columns: dict[str, Any] = {ALERT: keys["diasourceid"]}
         wanted = set(self.columns[name])
         if "diaobjectid" in wanted and "diaobjectid" in TABLES[name].columns:
@@ -259,7 +259,7 @@ class BatchTables:
         return self._beside(name, near, "name", rows, "tns_name")
 
     def _events(self, connection: psycopg.Connection[Any], cones: pa.Table) -> pa.Table:
-        """Events of notices with the alerts that their circles hold; what is said about a cone never changes."""
+        """Events of notices with the alerts inside their circles; the description of a cone never changes."""
         name = "notice_events"
         wanted = self._wanted(name)
         schema = pa.schema([*wanted, *([] if "cone_id" in wanted.names else [pa.field("cone_id", pa.int64())])])
@@ -281,7 +281,7 @@ class BatchTables:
         return table.append_column("arcsec", known["arcsec"]) if "arcsec" in set(self.columns[name]) else table
 
     def _annotations(self, connection: psycopg.Connection[Any], revision: int) -> pa.Table:
-        """The newest annotation of each annotator, of the objects of the batch, as of a number."""
+        """The newest annotation from each annotator about the objects of the batch, as of a number."""
         name = "annotations"
         names = [item for item in TABLES[name].columns if item in set(self.columns[name]) and item != "diaobjectid"]
         kinds = {"annotationid": pa.int64(), "timestamp": pa.timestamp("us", tz="UTC")}
@@ -299,7 +299,7 @@ class BatchTables:
         return self._of_objects(name, fetch(connection, query, schema))
 
     def _held(self, connection: psycopg.Connection[Any], name: str, history: str, revision: int) -> pa.Table:
-        """Rows about the objects of the batch that held at a number."""
+        """Rows about the objects of the batch that were valid at a number."""
         wanted = self._wanted(name)
         schema = pa.schema([("diaobjectid", pa.int64()), *(item for item in wanted if item.name != "diaobjectid")])
         query = sql.SQL("SELECT {} FROM {} WHERE diaobjectid = ANY({}) AND {} ORDER BY {}").format(
@@ -343,10 +343,10 @@ _SOURCES: Final = {
     "ssobjects": declared.ssobjects,
     "mpc_orbits": declared.mpc_orbits,
 }
-"""Where the types of the columns of published tables are declared."""
+"""Declarations of published tables, with the types of their columns."""
 
 _HISTORIES: Final = {"object_link": "object_link_history", "contradictions": "contradictions_history"}
-"""Published tables of which each batch has the rows that held at its number."""
+"""Published tables of which each batch reads the rows that were valid at its number."""
 
 _NO_NAMES: Final = pa.table(
     {"row": pa.array([], pa.int64()), "name": pa.array([], pa.string()), "arcsec": pa.array([], pa.float64())}
@@ -354,12 +354,12 @@ _NO_NAMES: Final = pa.table(
 
 
 def _held(revision: int) -> sql.Composed:
-    """Condition for rows of a history that held at a number."""
+    """Condition for rows of a history that were valid at a number."""
     return sql.SQL("revision_from <= {0} AND (revision_to IS NULL OR revision_to > {0})").format(sql.Literal(revision))
 
 
 def _places(known: np.ndarray[Any, Any], asked: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Where each of some packets is among known ones, which ascend; −1 where it is not."""
+    """Index of packets among known ones, which ascend; −1 where a packet is unknown."""
     if not len(known):
         return np.full(len(asked), -1, np.int64)
     place = np.minimum(np.searchsorted(known, asked), len(known) - 1)
@@ -367,7 +367,7 @@ def _places(known: np.ndarray[Any, Any], asked: np.ndarray[Any, Any]) -> np.ndar
 
 
 def _one_each(rows: pa.Table, packets: np.ndarray[Any, Any]) -> pa.Array:
-    """For each packet its row, null where it has none."""
+    """The row of each packet, null where it has none."""
     known = rows["packet"].to_numpy().astype(np.int64)
     order = np.argsort(known, kind="stable")
     place = _places(known[order], packets)
@@ -388,7 +388,7 @@ def _trixels(alerts: pa.Table) -> pa.Array:
 def _with_names(objects: pa.Table, near: pa.Table) -> pa.Table:
     """`objects` with the name of the nearest object of TNS."""
     names = np.full(objects.num_rows, None, object)
-    # The farthest first, so that the nearest remains; of equal ones the first by name.
+    # The farthest first, so that the nearest remains; of equally near ones the first by name.
     ordered = near.sort_by([("arcsec", "descending"), ("name", "descending")])
     names[ordered["row"].to_numpy()] = ordered["name"].to_numpy()
     at = objects.schema.get_field_index("tns_name")

@@ -1,4 +1,4 @@
-"""The conditions of a filter one by one, as the explanation shows them."""
+"""The conditions of a filter one by one, as in its explanation."""
 
 from __future__ import annotations
 

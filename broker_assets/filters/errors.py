@@ -1,4 +1,4 @@
-"""What is wrong with a filter: problems with their place, and the error that carries them."""
+"""Problems of filters with their positions, and the error that carries them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong."""
+    """A single problem."""
 
     message: str
     """What is wrong, in a sentence."""
@@ -73,7 +73,7 @@ class Refused(Exception):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """What was probably meant by a name, as a sentence; empty if nothing is similar.
+    """A sentence that suggests what a name was meant to be; empty if nothing is similar.
 
     Examples
     --------

@@ -1,8 +1,8 @@
-"""Runs all filters of a batch: those that read the same tables in shared passes, the others each by itself.
+"""Runs all filters over a batch: those that read the same tables in shared passes, the others one by one.
 
-What a statement costs is mostly its planning. So filters that join the same tables are truth columns of one statement,
-with the values that they select with them; of those over `objects` alone that select plain columns, the values are
-taken from the Arrow table. Filters with groups, outer joins or an order are run alone. A filter of a list or annotator
+Most of the cost of a statement is planning. Filters that join the same tables therefore become truth columns of one
+statement, together with the values that they select; if they read only `objects` and select plain columns, the values
+are taken from the Arrow table. Filters with groups, outer joins or an order run alone. A filter on a list or annotator
 that no alert of the batch has is not run at all.
 """
 
@@ -26,21 +26,21 @@ from broker_assets.filters.schema import ALERT, BASE, OBJECT, DerivedTable, Kind
 from broker_assets.filters.values import Value, name
 
 SHARED: Final = 50
-"""Filters in one statement."""
+"""Most filters in one statement."""
 
 _RESTRICTED: Final = {"watchlist_hits": "wl_id", "area_hits": "ar_id", "annotations": "topic"}
 
 
 @dataclass(frozen=True)
 class Matches:
-    """What became of a filter over the alerts of a batch."""
+    """The result of a filter over the alerts of a batch."""
 
     alerts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     """(n,) `diasourceid` of the alerts that passed, ascending."""
     rows: tuple[str, ...] = ()
-    """Of each the first row of the result as a JSON object."""
+    """The first row of the result for each alert, as a JSON object."""
     numbers: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
-    """(n,) how many rows the result has for the alert."""
+    """(n,) number of rows of the result for the alert."""
     beyond: tuple[int, ...] = ()
     """Alerts that passed but whose rows exceed what one statement may return."""
     seconds: float | None = None
@@ -56,7 +56,7 @@ def evaluate(sandbox: Sandbox, tables: Mapping[str, pa.Table], queries: Sequence
     Parameters
     ----------
     sandbox : Sandbox
-        Where statements run; it is held until all have run.
+        Sandbox in which statements run; it is locked until all have run.
     tables : mapping of str to pyarrow.Table
         See `batch_tables.BatchTables.at`; `objects` has one row for each alert.
     queries : sequence of CheckedQuery
@@ -96,19 +96,19 @@ def evaluate(sandbox: Sandbox, tables: Mapping[str, pa.Table], queries: Sequence
 
 
 def can_share(query: CheckedQuery) -> bool:
-    """Whether each row of a filter's result follows from one row of the tables that it joins, in any order."""
+    """Whether each row of a filter's result follows from one row of its joined tables, in any order."""
     plan = query.plan
     return not (plan.has_queries or plan.left or plan.grouped or plan.distinct or plan.having or plan.order)
 
 
 def _pass_of(query: CheckedQuery) -> tuple[object, ...]:
-    """Filters with equal ones run in one statement: the tables under their names, and whether values are plain."""
+    """Key of filters that run in one statement: the tables with their aliases, and whether values are plain."""
     sources = tuple(sorted((source.alias, source.table.name) for source in query.plan.sources))
     return (query.plan.base, *sources, _is_plain(query))
 
 
 def _is_plain(query: CheckedQuery) -> bool:
-    """Whether all that a filter over `objects` selects are columns as they are."""
+    """Whether a filter over `objects` selects only unchanged columns."""
     return len(query.plan.sources) == 1 and all(_plain(value) for value in query.plan.values)
 
 
@@ -138,7 +138,7 @@ def _run_shared(
     groups: Sequence[Sequence[int]],
     found: dict[int, Matches],
 ) -> list[int]:
-    """Run groups of filters that share a pass; those that need a statement of their own are returned."""
+    """Run groups of filters that share a pass; return those that need a statement of their own."""
     alone: list[int] = []
     outcomes = sandbox.run([_shared_statement([queries[number] for number in group]) for group in groups])
     alerts = objects[ALERT].to_numpy()
@@ -148,7 +148,7 @@ def _run_shared(
             found |= {number: Matches(problem=STARVED, message=outcome.message) for number in group}
             continue
         if outcome.rows is None or outcome.beyond:
-            alone += group  # one of them may be to blame: each by itself
+            alone += group  # one of them may be at fault: run each by itself
             continue
         rows = outcome.rows
         place = order[np.searchsorted(alerts[order], rows[ALERT].to_numpy())]
@@ -177,7 +177,7 @@ def _shared_statement(queries: Sequence[CheckedQuery]) -> str:
         columns.append(f"{truths[-1]} AS {name(f'$truth{place}')}")
     where = ""
     if not _is_plain(queries[0]):
-        where = f" WHERE {' OR '.join(truths)}"  # without values, testing twice would cost more than it saves
+        where = f" WHERE {' OR '.join(truths)}"  # without values, it would cost more than it saves
         for place, query in enumerate(queries):
             values = query.plan.values
             columns += [f"{value.duckdb} AS {name(f'$value{place}_{column}')}" for column, value in enumerate(values)]
@@ -190,7 +190,7 @@ def _shared_statement(queries: Sequence[CheckedQuery]) -> str:
 
 
 def _plain(value: Value) -> bool:
-    """Whether a value is a column as it is; JSON writes whole numbers and numbers of all sizes alike."""
+    """Whether a value is an unchanged column; JSON writes integers and numbers of all sizes in the same way."""
     if len(value.columns) != 1 or value.kind not in (Kind.INTEGER, Kind.REAL, Kind.TEXT, Kind.BOOLEAN):
         return False
     (alias, column) = next(iter(value.columns))
@@ -216,7 +216,7 @@ def _matches(query: CheckedQuery, outcome: Outcome) -> Matches:
 def _grouped(query: CheckedQuery, rows: pa.Table, beyond: tuple[int, ...]) -> Matches:
     """Rows of a result by alert.
 
-    The first row of an alert is that in the order of the user; without one it is the smallest as text, so that it does
+    The first row of an alert is that in the user's order; without an order it is the smallest as text, so that it does
     not depend on how the engine joins.
     """
     alerts = rows[ALERT].to_numpy()
@@ -229,7 +229,7 @@ def _grouped(query: CheckedQuery, rows: pa.Table, beyond: tuple[int, ...]) -> Ma
 
 
 def row_texts(rows: pa.Table, names: Sequence[str]) -> list[str]:
-    """Each row as a JSON object with the names in their order.
+    """Each row as a JSON object with the names in this order.
 
     Numbers that are not finite are null; 32-bit numbers have the digits that distinguish them, also where the engine
     returns them with 64 bits.
@@ -254,7 +254,7 @@ def _json_values(column: pa.ChunkedArray) -> list[Any]:
 
 
 def json_number(value: float | None) -> float | None:
-    """A number as JSON has it: null if it is not finite, with the digits of its 32 bits if these are all of it.
+    """A number for JSON: null if it is not finite, with the digits of a 32-bit float if it is one.
 
     Examples
     --------

@@ -1,8 +1,8 @@
-"""New matches of filters as events, each given once and none missed, however batches overlap.
+"""New matches of filters as events, each exactly once, however batches overlap.
 
-The place of an event is the batch, object, source or annotation, and filter. A batch has its number before its rows can
-be seen, so a number counts as complete only once every transaction that wrote when it was the newest has ended:
-`Tide` learns it from two looks at the database, without waiting in either.
+The place of an event consists of batch, object, source or annotation, and filter. A batch has its number before its
+rows are visible, so a number counts as complete only when every transaction that was writing when it was the newest has
+ended: `Tide` learns this from two queries, without waiting in either.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ class Match:
     """A match of a filter."""
 
     place: Place
-    """Where it is among all: batch, object, source or annotation, and filter."""
+    """Its place among all matches: batch, object, source or annotation, and filter."""
     content: dict[str, Any]
-    """As JSON has it."""
+    """Values of JSON."""
 
     @property
     def identifier(self) -> str:
@@ -63,7 +63,7 @@ class Match:
 
 
 class Tide:
-    """Up to which batch everything can be seen; looked at again and again, by one thread at a time."""
+    """Tracks the batch up to which everything is visible; called repeatedly, by one thread at a time."""
 
     def __init__(self) -> None:
         self._newest = 0
@@ -71,12 +71,12 @@ class Tide:
         self._complete: int | None = None
 
     def look(self, connection: Connection) -> int | None:
-        """The newest batch up to which all rows can be seen; None if it is not known yet.
+        """The newest batch up to which all rows are visible; None if it is not yet known.
 
         Parameters
         ----------
         connection : psycopg.Connection
-            Of any isolation that sees what was committed before this call.
+            Connection that sees everything committed before this call.
         """
         row = connection.execute(
             "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint,"
@@ -86,7 +86,7 @@ class Tide:
         if self._writers is None or oldest >= self._writers:
             if self._writers is not None:
                 self._complete = max(self._newest, self._complete or 0)
-            # The number first: all that have a smaller one wrote already, or are among those that are waited for.
+            # The number first: all batches with smaller ones have been written, or are among those that are waited for.
             newest = connection.execute("SELECT coalesce(max(ingestid), 0) FROM ingest_batch").fetchone()
             after = connection.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint").fetchone()
             self._newest = int(newest[0]) if newest is not None else 0
@@ -95,12 +95,12 @@ class Tide:
 
 
 def read_place(identifier: str) -> Place:
-    """The place of an event from its identifier.
+    """Read the place of an event from its identifier.
 
     Raises
     ------
     BadPlace
-        If it is none.
+        If it is not such an identifier.
 
     Examples
     --------
@@ -115,27 +115,27 @@ def read_place(identifier: str) -> Place:
 
 
 def after_batch(ingestid: int) -> Place:
-    """The place behind all events of a batch."""
+    """The place after all events of a batch."""
     return (ingestid, _MOST, _MOST, _MOST)
 
 
 def matches(
     connection: Connection, filters: Sequence[int], after: Place, upto: int, *, limit: int = 200
 ) -> list[Match]:
-    """Matches of some filters behind a place, in order.
+    """Matches of some filters after a place, in order.
 
     Parameters
     ----------
     connection : psycopg.Connection
-        Of a role that reads matches.
+        Connection of a role that may read matches.
     filters : sequence of int
         Filters that may be read.
     after : Place
         Place of the last event that is known.
     upto : int
-        Batch up to which all can be seen, of `Tide`.
+        Batch up to which everything is visible, from `Tide`.
     limit : int
-        Events, at most; the next call gives the others.
+        Most events; the next call returns the others.
     """
     batch, of_object, number, of_filter = after
     rows = connection.execute(

@@ -1,7 +1,7 @@
-"""Expiry of filters, watchlists and areas, with a notice to the owner before.
+"""Expiry of filters, watchlists and areas, with advance notice to the owner.
 
-An expiry is a change like any other, and not a question of clocks: what has expired is matched until this runs. A list
-or filter that is saved is renewed.
+An expiry is a change like any other and does not take effect by the clock: what has expired is matched until this runs.
+Saving a list or filter renews it.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ class Expiring:
 
 @dataclass(frozen=True)
 class Expiries:
-    """What was done."""
+    """Counts of what was done."""
 
     warned: list[Expiring]
     expired: list[Expiring]
 
 
 def expiring(connection: Connection, *, days: float) -> list[Expiring]:
-    """What is active and expires within some days, or has."""
+    """Active filters and lists that expire within some days, or have expired."""
     found = []
     for kind, (table, key) in KINDS.items():
         rows = connection.execute(
@@ -58,19 +58,19 @@ def expiring(connection: Connection, *, days: float) -> list[Expiring]:
 
 
 def renewed(days: float) -> datetime.datetime:
-    """When something that is saved now expires."""
+    """Expiry time of something that is saved now."""
     return datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=days)
 
 
 def renew(connection: Connection, kind: str, identifier: int, owner: str, when: datetime.datetime | None) -> None:
-    """Set when something expires, or that it never does.
+    """Set when something expires; None: never.
 
     Raises
     ------
     KeyError
-        If the kind is none of `KINDS`.
+        If the kind is not in `KINDS`.
     UnknownFilter, UnknownList, NotTheOwner
-        Of filters or of lists, as their names say.
+        Raised for filters or lists, as the names say.
     """
     if kind == "filter":
         change_filter(connection, owner, identifier, FilterChanges(expire=when or "never"))
@@ -80,14 +80,14 @@ def renew(connection: Connection, kind: str, identifier: int, owner: str, when: 
 
 
 def warn_and_expire(connection: Connection, *, warn_days: float, notify: Notify | None = None) -> Expiries:
-    """Notify owners of what is going to expire, and let stop what has expired.
+    """Notify owners of what is going to expire, and deactivate what has expired.
 
     Parameters
     ----------
     connection : psycopg.Connection
         Outside a transaction.
     warn_days : float
-        Days before the expiry in which the owner is notified, once.
+        The owner is notified once, this many days before the expiry.
     notify : callable, optional
         Queues the messages.
     """

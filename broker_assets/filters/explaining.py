@@ -1,4 +1,4 @@
-"""Where a filter loses an object: the truth of each clause, and the values that it saw."""
+"""Explains which clause of a filter rejects an object: the truth of each clause, and the values that it read."""
 
 from __future__ import annotations
 

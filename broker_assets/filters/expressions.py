@@ -1,4 +1,4 @@
-"""From the tree of an expression to a value of both engines: every node that the language has, and no other."""
+"""Translates the tree of an expression into a value for both engines: every node of the language, and no others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ARITHMETIC = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/"}
 
 
 def flattened(node: exp.Expression, kind: type[exp.Expression]) -> Iterator[exp.Expression]:
-    """Terms of a chain of ANDs or ORs, in the order of the text, parentheses opened."""
+    """Terms of a chain of ANDs or ORs, in the order of the text, including those in parentheses."""
     waiting = [node]
     while waiting:
         item = waiting.pop()
@@ -38,7 +38,7 @@ def translate(node: exp.Expression, scope: Scope) -> Value:
     Raises
     ------
     Refused
-        For what is not in the language, with its place.
+        For anything that is not in the language, with its position.
     """
     try:
         build = _NODES.get(type(node))
@@ -93,11 +93,11 @@ _ACCEPTED: dict[type[exp.Expression], frozenset[str]] = {
 
 
 _NEGATED = (exp.Like, exp.ILike, exp.RegexpLike, exp.In, exp.Between)
-"""What has a NOT of its own: NOT LIKE, NOT IN."""
+"""Operators that can contain NOT: NOT LIKE, NOT IN."""
 
 
 def _only(node: exp.Expression) -> None:
-    """Refuse parts of a node that the language does not know."""
+    """Refuse parts of a node that are not in the language."""
     accepted = _ACCEPTED.get(type(node), frozenset({"this", "expression"}))
     for key, value in node.args.items():
         if key == "negate" and type(node) in _NEGATED:
@@ -230,7 +230,7 @@ def _time(name: str, scope: Scope) -> Value:
         raise Refused(f"{name}() is used where objects is read", example="SELECT diaObjectId FROM objects WHERE …")
     column = f"{values.name(place.base)}.{values.name(NOW)}"
     place.used.add((place.base, NOW))
-    # The text of PostgreSQL has a mark in place of the clock: the query may be run as of another time.
+    # The text for PostgreSQL has a mark instead of the clock, since the query may be run as of another time.
     if name == "mjdnow":
         return Value(Kind.REAL, column, CLOCK, frozenset({(place.base, NOW)}))
     seconds = f"(({column} - 40587) * 86400 - {functions.TAI_MINUS_UTC!r}::DOUBLE)"

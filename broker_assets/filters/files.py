@@ -1,7 +1,7 @@
 """Filters in files: one SELECT, or Lasair's form in sections.
 
-A file that begins with SELECT is one SELECT. Else it has the parts of the form, each after its name and a colon at the
-start of a line, in any order; a part goes on to the next one. Lines that begin with `--` are comments in both.
+A file that begins with SELECT is one SELECT. Otherwise it has the parts of the form, each after its name and a colon at
+the start of a line, in any order; a part extends to the next one. Lines that begin with `--` are comments in both.
 
     -- bright supernova candidates of a watchlist
     selected:
@@ -35,19 +35,19 @@ _EXAMPLE = "a file begins with SELECT, or has the sections selected:, tables: an
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A filter as it is in a file."""
+    """A filter in a file."""
 
     form: Form | str
     starts: Mapping[str, tuple[int, int]]
     """Line (from 0) and column (from 0) at which each part begins in the file."""
 
     def check(self) -> CheckedQuery:
-        """Check it; places in the error are those of the file.
+        """Check it; positions in the error are those in the file.
 
         Raises
         ------
         FilterError
-            As of `query.check`.
+            See `query.check`.
         """
         try:
             return check(self.form)
@@ -69,12 +69,12 @@ def read_definition(text: str) -> Definition:
     Parameters
     ----------
     text : str
-        The content of the file. A JSON object with the parts of the form is read too, as the API takes it.
+        The content of the file. A JSON object with the parts of the form, as in the API, is also accepted.
 
     Returns
     -------
     Definition
-        What it defines; not checked.
+        The definition, not checked.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def read_definition(text: str) -> Definition:
             )
             raise FilterError([Problem(said, line + 1, column + 1, suggestion=nearest(part, PARTS), example=_EXAMPLE)])
         end = labels[number + 1].start() if number + 1 < len(labels) else len(plain)
-        # Comments became spaces, so that a part never ends in one that hides what follows it.
+        # Comments have become spaces, so that a part cannot end in a comment that hides what follows.
         body = plain[label.end() : end]
         begin = label.end() + len(body) - len(body.lstrip())
         found[part] = body.strip()
@@ -120,7 +120,7 @@ def read_definition(text: str) -> Definition:
 
 
 def write_definition(form: Form | str) -> str:
-    """The text of a file that defines a filter; `read_definition` gives it back."""
+    """The text of a file that defines a filter; the inverse of `read_definition`."""
     if isinstance(form, str):
         return form.rstrip() + "\n"
     return "".join(f"{part}:\n{getattr(form, part).rstrip()}\n" for part in PARTS)

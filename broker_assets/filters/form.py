@@ -1,7 +1,7 @@
 """Lasair's form of a filter: what is selected, from which tables, under which conditions.
 
-The joins are generated. `tables` is a list with commas: `objects, sherlock_classifications, watchlist:7, area:3&4,
-annotator:fink&alerce, crossmatch_tns`; tables whose columns are named elsewhere may be left out of it.
+The joins are generated. `tables` is a list separated by commas: `objects, sherlock_classifications, watchlist:7,
+area:3&4, annotator:fink&alerce, crossmatch_tns`; tables whose columns are named in the other parts may be omitted.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from broker_assets.filters.schema import ALIASES, BASE, TABLES
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A filter in the form of Lasair."""
+    """A filter in Lasair's form."""
 
     selected: str
-    """Expressions with commas: `objects.diaObjectId, flux2mag(objects.g_psfFlux) AS gmag`."""
+    """Expressions separated by commas: `objects.diaObjectId, flux2mag(objects.g_psfFlux) AS gmag`."""
     tables: str = "objects"
-    """Tables with commas."""
+    """Tables separated by commas."""
     conditions: str = ""
-    """What follows WHERE; GROUP BY, HAVING and ORDER BY may follow."""
+    """The text after WHERE; GROUP BY, HAVING and ORDER BY may follow."""
 
 
 _BY_OBJECT = "objects.diaObjectId = {alias}.diaObjectId"
@@ -35,7 +35,7 @@ class Member:
     alias: str
     table: str
     restricted: int | str | None = None
-    """List or annotator that it is restricted to."""
+    """List or annotator to which it is restricted."""
     join: str = _BY_OBJECT
     """SQL of the join; `{alias}` is the table."""
 
@@ -56,7 +56,7 @@ _JOINS = {
     "ssobjects": ("sssources", "sssources.ssObjectId = {alias}.ssObjectId"),
     "mpc_orbits": ("sssources", "sssources.designation = {alias}.designation"),
 }
-"""Tables without objects: the table that they are joined to, and how."""
+"""Tables without objects: the table to which they are joined, and how."""
 
 _EXAMPLE = "objects, sherlock_classifications, watchlist:7, area:3&4, annotator:fink"
 
@@ -67,7 +67,7 @@ def members(form: Form) -> list[Member]:
     Raises
     ------
     Refused
-        For an item that is not a table; `at` is its place in `tables`.
+        For an item that is not a table; `at` is its position in `tables`.
     """
     plain: set[str] = set()
     watchlist: int | None = None
@@ -142,7 +142,7 @@ def _topic(text: str, place: int) -> str:
 
 
 def _mentioned(form: Form) -> set[str]:
-    """Tables that are qualifiers in the other parts, as Lasair's pages take them from there."""
+    """Tables that are qualifiers in the other parts, from which Lasair's pages take them too."""
     without = re.sub(r"""'[^'\n]*'|"[^"\n]*\"""", "''", form.selected + "\n" + form.conditions)
     without = _without_queries(without)
     words = {word.lower() for word in re.findall(r"([A-Za-z_][A-Za-z0-9_]*)`?\s*\.", without)}

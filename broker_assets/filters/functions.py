@@ -1,4 +1,4 @@
-"""The functions of the language: an allow-list, with what each is in both engines.
+"""The functions of the language: an allow-list, with the translation of each for both engines.
 
 A name that is not here does not exist for filters. `FUNCTIONS` is also what the documentation lists.
 """
@@ -190,7 +190,7 @@ TIMES: Mapping[str, str] = MappingProxyType(
         "current_timestamp": "the same as now()",
     }
 )
-"""Functions that give the time; they need the table of the alert."""
+"""Functions that return the time; they need the table of the alert."""
 
 AGGREGATES: Mapping[str, str] = MappingProxyType(
     {
@@ -210,7 +210,7 @@ def aggregate(name: str, argument: Value | None, *, distinct: bool) -> Value:
     Raises
     ------
     Refused
-        If the argument does not go with it.
+        If the aggregate does not accept the argument.
     """
     if argument is None:
         if name != "count":

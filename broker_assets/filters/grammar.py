@@ -1,7 +1,7 @@
-"""From text to a tree of sqlglot: the words of the language, and no function of any database by name.
+"""Parses text into a tree of sqlglot: only the words of the language, and no functions of any database.
 
-The dialect reads texts in either quotes and names in backquotes, as MySQL does, which is what Lasair's users write.
-Functions stay what they are called: which names exist and what they mean is said in `functions` alone.
+The dialect reads texts in single or double quotes and names in backquotes, as in MySQL, which is what Lasair's users
+write. Functions remain plain names: which exist and what they mean is defined only in `functions`.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ _PARSERS = sqlglot.parser.Parser
 
 
 class Language(Dialect):
-    """How filters are read."""
+    """The dialect of filters."""
 
     class Tokenizer(sqlglot.tokens.Tokenizer):
-        """Quotes of MySQL, without its escapes and comments."""
+        """MySQL's quotes, without its escapes and comments."""
 
         QUOTES = ["'", '"']  # noqa: RUF012 - as declared by the library
         IDENTIFIERS = ["`"]  # noqa: RUF012
         COMMENTS = []  # noqa: RUF012
 
     class Parser(_PARSERS):
-        """Every function is read as a name with arguments."""
+        """Reads every function as a name with arguments."""
 
         FUNCTIONS = {}  # noqa: RUF012
         NO_PAREN_FUNCTIONS = {}  # noqa: RUF012
@@ -42,7 +42,7 @@ class Language(Dialect):
         """Expressions for people to read: `a IS NOT NULL`, where the library writes `NOT a IS NULL`."""
 
         def not_sql(self, expression: exp.Not) -> str:
-            """Write NOT next to the word that it belongs to."""
+            """Write NOT next to the word to which it belongs."""
             inner = expression.this.unnest()
             subject = self.sql(inner, "this")
             if isinstance(inner, exp.Is):
@@ -62,7 +62,7 @@ def parse(text: str) -> exp.Select | exp.Union:
     Raises
     ------
     Refused
-        If the text is not one statement of this kind, or more than the language accepts; `at` is the place.
+        If the text is not one statement of this kind, or uses more than the language has; `at` is the position.
     """
     found = tokens(text)
     if not found:
@@ -104,7 +104,7 @@ def parse_select(text: str) -> exp.Select:
     Raises
     ------
     Refused
-        As by `parse`.
+        See `parse`.
     """
     tree = parse(text)
     if not isinstance(tree, exp.Select):
@@ -124,6 +124,6 @@ def rendered(node: exp.Expression) -> str:
 
 
 def position(node: exp.Expression) -> int | None:
-    """First character of an expression in its text, from 0; None where no part of it has a place."""
+    """First character of an expression in its text, from 0; None if no part of it has a position."""
     places = [item.meta["start"] for item in node.walk() if "start" in item.meta]
     return min(places, default=None)

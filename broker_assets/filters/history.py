@@ -1,4 +1,4 @@
-"""The versions of a filter and what changed from one to the next, and what all filters passed. Reading only."""
+"""Reads the versions of a filter, the changes between them, and what all filters passed."""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ class SavedVersion:
     saved_by: str
     saved_at: datetime.datetime
     text: str
-    """As a file has it."""
+    """The definition in the form of a file."""
     changed: tuple[str, ...]
-    """Lines of the difference to the version before: with `+`, `-` or a blank before each; empty for the first."""
+    """Lines of the difference from the previous version, each with `+`, `-` or a blank in front; empty for the
+    first."""
 
 
 @dataclass(frozen=True)
 class Passed:
-    """What a filter passed so far."""
+    """Alerts that a filter has passed so far."""
 
     matches: int
     last_night: str | None
@@ -64,7 +65,7 @@ def difference(before: str, after: str) -> tuple[str, ...]:
 
 
 def passed(connection: Connection, filterids: list[int]) -> dict[int, Passed]:
-    """What some filters passed in the nights that are kept, by number."""
+    """What some filters passed in the nights that are kept, by filter number."""
     rows = connection.execute(
         "SELECT filterid, sum(matches), max(night) FILTER (WHERE matches > 0)::text FROM filter_runs"
         " WHERE filterid = ANY(%s) GROUP BY 1",

@@ -1,7 +1,7 @@
-"""Filters over all objects as they are now, in PostgreSQL: for people who look, and for annotations.
+"""Filters over all objects as they are now, in PostgreSQL: for interactive use, and for annotations.
 
-The statement is the translation of a checked filter; nothing of what a user wrote reaches the server as text but
-literals that the translation wrote. It runs in a transaction that can only read, with limits of time and rows.
+The statement is the translation of a checked filter; of the user's text, only literals rewritten by the translation
+reach the server. It runs in a read-only transaction, with limits of time and rows.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from broker_assets.filters.query import CheckedQuery
 from broker_assets.filters.schema import OBJECT
 
 MEMORY: Final = "64MB"
-"""Memory of each sort and hash of such a statement; beyond it PostgreSQL uses files."""
+"""Memory for each sort and hash of such a statement; beyond it PostgreSQL uses files."""
 
 
 class TookTooLong(TimeoutError):
@@ -29,11 +29,11 @@ class TookTooLong(TimeoutError):
 
 @dataclass(frozen=True)
 class Found:
-    """What a filter returns."""
+    """Result of a filter."""
 
     columns: tuple[str, ...]
     rows: list[dict[str, Any]]
-    """As JSON has them; at most the limit."""
+    """Rows as values of JSON; at most the limit."""
     objects: list[int]
     """Object of each row."""
     more: bool
@@ -56,20 +56,20 @@ def run(
     Parameters
     ----------
     connection : psycopg.Connection
-        Preferably of a role that only reads; it may be in a transaction, which then only reads until the filter ends.
+        Preferably of a read-only role; it may be in a transaction, which is then read-only until the filter ends.
     query : CheckedQuery
-        The filter; whether its user may read the lists that it names is for the caller to ask (`registry.unreadable`).
+        The filter; the caller checks that its user may read the lists that it names (`registry.unreadable`).
     limit : int
-        Rows.
+        Most rows.
     seconds : float
-        Time.
+        Time limit.
     among : sequence of int, optional
         Only these objects.
     now : float, optional
-        What `mjdnow()` gives, MJD TAI; the clock of the server if it is left out.
+        Value of `mjdnow()`, MJD TAI; default: the clock of the server.
     viewer : str, optional
-        Account that asks: the server then shows rows of lists and annotators that it may see, and no others. Without
-        it the rights are those of the connection.
+        Account that asks: the server then shows only rows of lists and annotators that it may see. Without it, the
+        permissions are those of the connection.
 
     Returns
     -------
@@ -118,7 +118,7 @@ def _set(connection: psycopg.Connection[Any], timeout: str, memory: str) -> None
 
 
 def json_value(value: Any) -> Any:
-    """A value of PostgreSQL as JSON has it."""
+    """A value of PostgreSQL as a value of JSON."""
     if isinstance(value, float):
         return json_number(value)
     return value if value is None or isinstance(value, str | int | bool) else str(value)

@@ -1,7 +1,7 @@
-"""The text of a filter before it is parsed: which characters it may have, how long and how deep it may be.
+"""Checks the text of a filter before it is parsed: its characters, its length, and its depth.
 
-The parser is third-party code that calls itself for every level of nesting. What reaches it is plain: ASCII outside
-texts in quotes, no comments, no dollar quoting, no backslashes outside texts, at most `MAX_DEPTH` levels and
+The parser is third-party code that recurses for every level of nesting. The text that reaches it is restricted: ASCII
+outside quoted texts, no comments, no dollar quoting, no backslashes outside texts, at most `MAX_DEPTH` levels and
 `MAX_TOKENS` words and signs. Everything here is one pass over the characters.
 """
 
@@ -24,7 +24,7 @@ MAX_NAME = 64
 MAX_TOKENS = 4_000
 """Most words and signs."""
 MAX_DEPTH = 25
-"""Deepest nesting of parentheses and CASE; as many NOT or signs in a row."""
+"""Deepest nesting of parentheses and CASE, and most consecutive NOTs or signs."""
 
 _TOKEN = re.compile(
     r"""(?P<space>[ \t\r\n]+)
@@ -48,7 +48,7 @@ class Token:
     start: int
     """First character, from 0."""
     depth: int
-    """Parentheses that are open before it."""
+    """Number of parentheses that are open before it."""
 
     @property
     def end(self) -> int:
@@ -74,7 +74,7 @@ def place(text: str, position: int) -> tuple[int, int]:
 
 
 def blank_comments(text: str) -> str:
-    """Replace lines that begin with `--` by spaces, so that places do not move.
+    """Replace lines that begin with `--` with spaces, so that positions do not change.
 
     A text in quotes ends on its own line: such a line is never part of one.
     """
@@ -87,7 +87,7 @@ def tokens(text: str) -> list[Token]:
     Raises
     ------
     Refused
-        For a character, comment, length or depth that is not accepted; `at` is the place.
+        For a character, comment, length or depth that is not accepted; `at` is the position.
     """
     if len(text) > MAX_CHARACTERS:
         raise Refused(f"the text has {len(text)} characters; {MAX_CHARACTERS} are accepted", at=MAX_CHARACTERS)

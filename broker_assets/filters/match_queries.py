@@ -1,4 +1,4 @@
-"""Queries for what filters passed, by key, whatever its number; for `database.paging`."""
+"""Queries for the matches of filters, ordered by key and of any number; for `database.paging`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ DELIVERIES: Final = sql.SQL(
     " AS sink USING (sinkid) WHERE deliveries.filterid = %(filter)s"
     " AND (%(state)s::text IS NULL OR state = %(state)s)"
 )
-"""Messages of a filter (`filter`), of one state or all."""
+"""Messages of a filter (`filter`), in one state or all."""
 DELIVERY_SCHEMA: Final = pa.schema(
     [
         field("deliveryId", pa.int64(), description="message"),

@@ -1,9 +1,9 @@
 """Filters as an enrichment of alerts: which alerts of a batch pass which filters, as facts.
 
-The filters, lists, annotations and rows of TNS are those of the number of the counter of changes that the batch
-records. What is computed outside the transaction holds for the number of that moment; where something changed before
-the batch is written, the filters that it concerns run again. A filter that fails, takes too long or floods costs no
-other filter and no alert anything: its account says so (`filter_runs`), and `pausing` stops it.
+The filters, lists, annotations and TNS rows are those as of the number of the change counter that the batch records.
+What is computed outside the transaction holds for the number at that time; if something changes before the batch is
+written, the filters concerned run again. A filter that fails, takes too long or floods affects no other filter and no
+alert: this is recorded (`filter_runs`), and `pausing` stops it.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ ASSET: Final = MATCHES
 FILTERS: Final = "filters"
 """Asset of the active versions; each is a partition of it."""
 MATCHING_VERSION: Final = f"1, language {LANGUAGE_VERSION}"
-"""Increased whenever the same filters and alerts give other matches."""
+"""Increased whenever the same filters and alerts give different matches."""
 
 RUNS: Final = "runs"
-"""Table of how each filter ran, of `Computed`."""
+"""Table in `Computed` of how each filter ran."""
 PER_BATCH: Final = 1000
-"""Alerts of a batch and night that a filter passes at most."""
+"""Most alerts of a batch and night that a filter passes."""
 
 
 MatchAt = Callable[[psycopg.Connection[Any], pa.Table, int], SkyMatches]
-"""Given a connection, alerts and a number of the counter of changes, what the alerts lie in; `row` numbers them."""
+"""Given a connection, alerts and a number of the change counter, returns what the alerts match; `row` numbers them."""
 
 
 class Deliver(Protocol):
@@ -58,19 +58,19 @@ class Deliver(Protocol):
     def __call__(
         self, connection: psycopg.Connection[Any], matches: pa.Table, ingestid: int, *, late: bool = False
     ) -> int:
-        """How many messages are to be sent."""
+        """Return the number of messages to send."""
         ...
 
 
 @dataclass(frozen=True)
 class ComputedMatches(Computed):
-    """Matches, and what they were computed from, in case that something changes before they are written."""
+    """Matches, and their inputs in case something changes before they are written."""
 
     batch_tables: BatchTables | None = None
     used: Mapping[str, pa.Table] = field(default_factory=dict)
-    """Tables that filters ran over."""
+    """Tables over which filters ran."""
     results: Mapping[tuple[int, int], Matches] = field(default_factory=dict)
-    """By filter and version."""
+    """Results by filter and version."""
 
 
 @dataclass
@@ -82,13 +82,13 @@ class FilterMatches:
     match_at : callable
         Matches alerts with lists as of a number; see `sky.matching.SkyMatching.matches`.
     sandbox : Sandbox
-        Where statements run.
+        Sandbox in which statements run.
     deliver : callable, optional
         Puts matches of the stream into the outbox.
     per_batch : int
-        Alerts of a batch and night that a filter passes at most; those beyond are counted.
+        Most alerts of a batch and night that a filter passes; further ones are only counted.
     late_days : float
-        Alerts that a retry stores are delivered, marked as late, up to this age.
+        Alerts stored by a retry are delivered, marked as late, up to this age, days.
     """
 
     match_at: MatchAt
@@ -113,7 +113,7 @@ class FilterMatches:
         )  # fmt: skip
 
     def inputs(self) -> Mapping[str, str]:
-        """None: filters hold from a number on, and never concern facts of the past."""
+        """No inputs: filters hold from a number on, and never affect past facts."""
         return {}
 
     def compute(self, batch: AlertBatch, earlier: Mapping[str, pa.Table]) -> ComputedMatches:
@@ -136,27 +136,27 @@ class FilterMatches:
         Parameters
         ----------
         batch, earlier : AlertBatch, mapping of str to pyarrow.Table
-            The batch, and the tables of the enrichments that `reads` names.
+            The batch, and the tables of the enrichments in `reads`.
         revision : int
-            Number of the counter of changes as of which annotations are read.
+            Number of the change counter as of which annotations are read.
         versions : sequence of FilterVersion
             The filters.
         lists_revision : int, optional
-            Number as of which lists are matched, if it is another.
+            Number as of which lists are matched; default: `revision`.
         """
         queries = self._checked(versions)
         tables = BatchTables(batch, earlier, _columns(queries.values()))
         used: dict[str, pa.Table] = {}
         results: dict[tuple[int, int], Matches] = {}
         if queries:
-            # The enrichment of the sky may have matched as of an earlier number, a moment ago.
+            # The sky enrichment may have matched shortly before, as of an earlier number.
             lists = revision if lists_revision is None else lists_revision
             used = tables.at(batch.connection, revision, self.match_at(batch.connection, tables.alerts, lists))
             results = self._evaluated(used, queries)
         return self._computed(revision, tables, used, versions, results)
 
     def write(self, computed: Computed, written: Written) -> dict[str, pa.Table]:
-        """Write the matches of alerts that were stored, how the filters ran, and what is to be delivered.
+        """Write the matches of stored alerts, how the filters ran, and what must be delivered.
 
         Returns
         -------
@@ -178,7 +178,7 @@ class FilterMatches:
         return {ASSET: rows}
 
     def _deliver(self, deliver: Deliver, written: Written, rows: pa.Table) -> None:
-        """Fill the outbox; only the stream and retries do, for nothing old is sent again."""
+        """Fill the outbox; only the stream and retries do this, so that nothing old is sent again."""
         row = written.connection.execute(
             "SELECT kind, (now() - make_interval(secs => %s))::date FROM ingest_batch WHERE ingestid = %s",
             (86_400.0 * self.late_days, written.ingestid),
@@ -216,7 +216,7 @@ class FilterMatches:
     def _renewed(
         self, computed: ComputedMatches, connection: psycopg.Connection[Any], revision: int
     ) -> ComputedMatches:
-        """What holds for another number: filters run again where they, or tables that they read, have changed."""
+        """The results for another number: filters run again if they, or tables that they read, have changed."""
         versions = active_at(connection, revision)
         queries = self._checked(versions)
         before = computed.batch_tables
@@ -277,7 +277,7 @@ _NO_RUNS: Final = pa.schema(
 
 
 def _columns(queries: Any) -> dict[str, set[str]]:
-    """What all filters read, by table."""
+    """Columns that the filters read, by table."""
     found: dict[str, set[str]] = {BASE: {"diaobjectid"}}
     for query in queries:
         for table, columns in query.columns.items():
@@ -316,7 +316,7 @@ def _rows(alerts: pa.Table, results: Mapping[tuple[int, int], Matches]) -> pa.Ta
 
 
 def _runs(alerts: pa.Table, results: Mapping[tuple[int, int], Matches]) -> pa.Table:
-    """How each filter ran that has a problem, matches, or was measured alone."""
+    """How filters ran: those with a problem, with matches, or that were measured alone."""
     ran = [
         {
             "filterid": filterid, "version": version, "seconds": matches.seconds, "problem": matches.problem,
@@ -338,7 +338,7 @@ def _nights(computed: Computed, stored: NDArray[np.int64]) -> list[Any]:
 
 
 def _messages(rows: pa.Table) -> pa.Table:
-    """Matches as the outbox takes them."""
+    """Matches in the form of the outbox."""
     triggers = [
         f"alert/{diaobjectid}/{diasourceid}"
         for diaobjectid, diasourceid in zip(

@@ -1,9 +1,9 @@
 """Queries within a filter: in FROM, in WITH, in conditions and values, and the SELECTs that UNION joins.
 
-Each is read and planned as the filter itself is: the same tables, columns, functions and rules of lists. A query in
+Each is read and planned like the filter itself: the same tables, columns, functions and rules for lists. A query in
 FROM or WITH becomes a table (`schema.DerivedTable`), one in a condition or value an expression of both engines. Its
-rows are those of the object of the alert: in the batch engine it reads the rows of the alert only, so over all objects
-it must be joined by the object, which `requirements` checks.
+rows are those of the alert's object: in the batch engine it reads only the rows of the alert, so over all objects it
+must be joined by the object, which `requirements` checks.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ from broker_assets.filters.statement import MAX_READS, Joined, Part, Piece, Stat
 from broker_assets.filters.values import Value
 
 MAX_LEVELS = 4
-"""Queries within one another."""
+"""Deepest nesting of queries."""
 MAX_QUERIES = 20
-"""Queries within a filter."""
+"""Most queries within a filter."""
 
 _PART = Part("", "")
-"""Stands for the part of the query around: its problems are placed there."""
+"""Represents the part of the enclosing query, in which its problems are located."""
 
 
 @dataclass(frozen=True)
 class Named:
-    """A SELECT within a filter over the objects, with a name for people."""
+    """A SELECT within a filter over the objects, with a readable name."""
 
     name: str
     text: str
@@ -56,12 +56,12 @@ class NestedQueries:
     """The queries within one filter."""
 
     plans: list[Plan] = field(default_factory=list)
-    """Where plans of queries in conditions and values are kept."""
+    """Plans of queries in conditions and values."""
     over_objects: list[Named] = field(default_factory=list)
     """The SELECTs of FROM, WITH and UNION that read the objects, for the explanation of the filter."""
     _with: dict[str, DerivedTable] = field(default_factory=dict)
     _unused: dict[str, int | None] = field(default_factory=dict)
-    """Names of WITH that were not read yet, with their places."""
+    """Names in WITH that have not been read yet, with their positions."""
     _level: int = 0
     _number: int = 0
     _weight: int = 0
@@ -85,12 +85,12 @@ class NestedQueries:
             self._unused[name] = at
 
     def named(self, name: str) -> DerivedTable | None:
-        """The query of WITH of a name."""
+        """The query in WITH with a name."""
         self._unused.pop(name, None)
         return self._with.get(name)
 
     def check_used(self, statement: Statement, part: Part) -> None:
-        """Refuse queries of WITH that nothing reads."""
+        """Refuse queries in WITH that nothing reads."""
         for name, at in self._unused.items():
             statement.refuse(Refused(f"nothing reads the query {name} of WITH", at=at), part)
 
@@ -99,7 +99,7 @@ class NestedQueries:
         return self._table(node.this, node.args["alias"].name)
 
     def union(self, node: exp.Union, part: Part, text: str) -> Statement:
-        """A filter of several SELECTs, as one that selects from them all."""
+        """A filter of several SELECTs, as one that selects from all of them."""
         statement = Statement(text)
         order = node.args.get("order")
         try:
@@ -122,7 +122,7 @@ class NestedQueries:
         return statement
 
     def _table(self, node: exp.Expression, name: str) -> DerivedTable:
-        """A query as a table for the query around it."""
+        """A query as a table for the enclosing query."""
         leaves: list[tuple[exp.Select, Plan]] = []
         number = len(self.over_objects)
         with self._deeper(node):
@@ -274,7 +274,7 @@ def _selects(node: exp.Expression) -> Iterator[exp.Select]:
 
 
 def _columns(leaves: list[tuple[exp.Select, Plan]]) -> Mapping[str, PublishedColumn]:
-    """Columns of a query as a table; those of several SELECTs in one type each, which their plans then have."""
+    """Columns of a query as a table; for several SELECTs each has a common type, which their plans then use."""
     first = leaves[0][1]
     for select, plan in leaves:
         if len(plan.output) != len(first.output):
@@ -306,12 +306,12 @@ def _columns(leaves: list[tuple[exp.Select, Plan]]) -> Mapping[str, PublishedCol
 
 
 def _untyped(value: Value) -> Value:
-    """NULL that was selected as it is has the type of the other SELECTs."""
+    """A plain NULL takes the type of the other SELECTs."""
     return replace(value, kind=Kind.NULL) if value.duckdb == values.NULLS[Kind.TEXT][0] else value
 
 
 def _is_object(plan: Plan, value: Value) -> bool:
-    """Whether a value is the object of the row, as it is."""
+    """Whether a value is the unchanged object of the row."""
     if len(value.columns) != 1 or value.aggregate:
         return False
     ((alias, column),) = value.columns
@@ -322,13 +322,13 @@ def _is_object(plan: Plan, value: Value) -> bool:
 
 
 def _mark_object(plan: Plan) -> None:
-    """The object of the base is a hidden column of a query in FROM: it is read."""
+    """Note that the object of the base is read: it is a hidden column of a query in FROM."""
     if plan.object_column == OBJECT_COLUMN:
         plan.used.add((plan.base, OBJECT_COLUMN))
 
 
 def _text(node: exp.Expression, plans: Iterator[Plan], engine: str, based: bool) -> str:
-    """SQL of the SELECTs of a query, in their order, with what joins them."""
+    """SQL of the SELECTs of a query, in order, with the operators that join them."""
     if isinstance(node, exp.Union):
         one, other = _text(node.this, plans, engine, based), _text(node.expression, plans, engine, based)
         return f"({one}) UNION{'' if node.args.get('distinct') else ' ALL'} ({other})"
@@ -347,7 +347,7 @@ def _one(plan: Plan, node: exp.Select) -> None:
 
 
 def _value(kind: Kind, template: str, plan: Plan) -> Value:
-    """The text of a query within a query, with the columns that it reads of those around it."""
+    """The text of a nested query, with the columns that it reads from the enclosing ones."""
     own = {source.alias for source in plan.sources}
     terms = [term.value for terms in (plan.terms, *plan.left.values()) for term in terms]
     read = [*terms, *plan.values, *plan.having, *plan.groups]

@@ -37,7 +37,7 @@ def degrees(arguments: list[Value]) -> Value:
 
 
 def of_one(name: str) -> Callable[[list[Value]], Value]:
-    """A function of one number: of DuckDB under its name, of PostgreSQL as `filter_name`; NULL outside its domain."""
+    """A function of one number: in DuckDB under its name, in PostgreSQL as `filter_name`; NULL outside its domain."""
 
     def build(arguments: list[Value]) -> Value:
         number = finite(as_real(arguments[0], f"the argument of {name}"))
@@ -188,7 +188,7 @@ def flux2mag(arguments: list[Value]) -> Value:
 
 def separation(arguments: list[Value]) -> Value:
     ra, decl, ra0, decl0 = (finite(as_real(item, "an argument of separation")) for item in arguments)
-    # Haversine: exact to rounding for small and large angles but for antipodes.
+    # Haversine formula: exact to rounding at small and large angles, except near antipodes.
     height = f"sin(({decl0.duckdb} - {decl.duckdb}) * {_HALF_DEGREE})"
     width = f"sin(({ra0.duckdb} - {ra.duckdb}) * {_HALF_DEGREE})"
     inside = (
@@ -215,7 +215,7 @@ def in_cone(arguments: list[Value]) -> Value:
     decl0, radius = arguments[3].constant, arguments[4].constant
     if not isinstance(decl0, int | float) or not isinstance(radius, int | float):
         return inside
-    # Most positions are ruled out by their declination alone; the margin is far above rounding.
+    # Most positions are excluded by declination alone; the margin is far above rounding errors.
     margin = abs(radius) / 3600 * (1 + 1e-9) + 1e-9
     decl = as_real(arguments[1], "decl")
     above = operators.compare(">=", decl, real(decl0 - margin))

@@ -1,4 +1,4 @@
-"""Filters that an object passed, as far as an account may know of them, and those of the account that it missed."""
+"""Filters that an object passed, as far as an account may see them, and the account's own filters that it missed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from broker_assets.database.border_sql import ask
 from broker_assets.database.tables import diasources
 
 MOST: Final = 200
-"""Filters that are given."""
+"""Most filters that are returned."""
 
 
 def matches_of_object(
@@ -70,13 +70,13 @@ def match_times(
     Parameters
     ----------
     connection, diaobjectid, viewer, shared, everything
-        As of `matches_of_object`.
+        See `matches_of_object`.
 
     Returns
     -------
     list of (float, str)
-        Time of the triggering detection (MJD TAI), ascending, and the names of the filters that it passed, with commas
-        between; detections that are no longer stored are left out.
+        Time of the triggering detection (MJD TAI), ascending, and the names of the filters that it passed, separated by
+        commas; detections that are no longer stored are left out.
     """
     rows = ask(
         connection,

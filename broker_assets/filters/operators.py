@@ -1,4 +1,4 @@
-"""Arithmetic, comparison and patterns of the language, for values of both engines."""
+"""Arithmetic, comparison and patterns of the language, for both engines."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _moved(sign: str, left: Value, right: Value) -> Value:
 
 
 def negative(value: Value) -> Value:
-    """The opposite of a number."""
+    """The negative of a number."""
     if isinstance(value.constant, int) and value.kind is Kind.INTEGER:
         return integer(-value.constant)
     if isinstance(value.constant, float):
@@ -117,7 +117,7 @@ def remainder(left: Value, right: Value) -> Value:
 
 
 def quotient(left: Value, right: Value) -> Value:
-    """`DIV`: the whole part of a quotient of whole numbers; NULL if the divisor is 0."""
+    """`DIV`: the integer part of a quotient of integers; NULL if the divisor is 0."""
     if not left.kind is right.kind is Kind.INTEGER:
         raise Refused("DIV is for whole numbers.", suggestion="floor(a / b) is for others.")
     bound = max(abs(left.low), abs(left.high))
@@ -135,12 +135,12 @@ def quotient(left: Value, right: Value) -> Value:
 
 
 def comparable(left: Value, right: Value) -> tuple[Value, Value]:
-    """Two values in one type in which they can be compared.
+    """Two values converted to a type in which they can be compared.
 
     Raises
     ------
     Refused
-        If they cannot.
+        If they cannot be compared.
     """
     for one, other in ((left, right), (right, left)):
         if one.kind is Kind.NULL:
@@ -206,7 +206,7 @@ def _unlike(left: Value, right: Value) -> Refused:
 
 
 def compare(sign: str, left: Value, right: Value) -> Value:
-    """`=`, `<>`, `<`, `<=`, `>`, `>=`; texts by their bytes."""
+    """`=`, `<>`, `<`, `<=`, `>`, `>=`; texts are compared by their bytes."""
     first, second = comparable(left, right)
     collate = ' COLLATE "C"' if first.kind is Kind.TEXT and sign not in ("=", "<>") else ""
     return both(
@@ -240,7 +240,7 @@ def among(value: Value, choices: list[Value]) -> Value:
 
 
 def like(value: Value, pattern: Value, *, any_case: bool = False) -> Value:
-    """`LIKE`, and `ILIKE`, for which the letters A to Z are a to z."""
+    """`LIKE`, and `ILIKE`, for which the letters A to Z equal a to z."""
     subject = as_text(value, "what LIKE is asked of")
     if not isinstance(pattern.constant, str):
         raise Refused("the pattern of LIKE is a text in quotes", example="name LIKE 'ZTF%'")
@@ -264,12 +264,12 @@ _LOWER = str.maketrans(_UPPER_LETTERS, _LOWER_LETTERS)
 
 
 def lowered(value: Value) -> Value:
-    """A text with a to z for A to Z; other letters stay, since engines and locales differ in them."""
+    """A text with A to Z in lower case; other letters are unchanged, since engines and locales differ in them."""
     return same(Kind.TEXT, f"translate({{0}}, '{_UPPER_LETTERS}', '{_LOWER_LETTERS}')", as_text(value))
 
 
 def raised(value: Value) -> Value:
-    """A text with A to Z for a to z."""
+    """A text with a to z in upper case."""
     return same(Kind.TEXT, f"translate({{0}}, '{_LOWER_LETTERS}', '{_UPPER_LETTERS}')", as_text(value))
 
 
@@ -278,7 +278,7 @@ def _braced(text: str) -> str:
 
 
 def as_time(value: Value) -> Value:
-    """A time, or a text in quotes that is one, UTC.
+    """A time, or a quoted text with a time, UTC.
 
     Raises
     ------
@@ -328,7 +328,7 @@ def joined(word: str, terms: list[Value]) -> Value:
 
 
 def plain(value: Value) -> Value:
-    """A value that is selected or sorted by: finite, JSON values as text."""
+    """A value for selection or sorting: finite, and with JSON values as text."""
     if value.kind is Kind.REAL:
         return guarded(value)
     if value.kind is Kind.JSON:

@@ -1,6 +1,6 @@
-"""Patterns of LIKE and of regular expressions: a subset that both engines read alike and in linear time.
+"""Patterns of LIKE and regular expressions: a subset that both engines interpret alike and in linear time.
 
-DuckDB matches with RE2, PostgreSQL with the engine of Henry Spencer. What both mean by the same is: characters, `.`,
+DuckDB matches with RE2, PostgreSQL with Henry Spencer's engine. Both agree on: characters, `.`,
 classes (`[a-z]`, `\\d`, `\\w`, `\\s`), groups, alternatives, `^`, `$`, and `?`, `*`, `+`, `{m,n}` on what is not
 itself repeated. Everything else is refused, and what is accepted is written out again in the plainest form.
 """
@@ -14,7 +14,7 @@ MAX_PATTERN = 200
 MAX_REPEAT = 50
 """Largest count of a repetition."""
 MAX_STATES = 2_000
-"""Largest expression when repetitions are written out."""
+"""Largest size of an expression when repetitions are written out."""
 
 _CLASSES = {"d": "0-9", "w": "A-Za-z0-9_", "s": " \\t\\n\\r"}
 _EXAMPLE = "name REGEXP '^ZTF[0-9]{2}[a-z]+$'"

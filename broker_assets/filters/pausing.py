@@ -1,7 +1,7 @@
-"""Lets filters stop that fail, take too long, flood, or name a list that their owner may no longer read.
+"""Pauses filters that fail, take too long, flood, or name a list that their owner may no longer read.
 
-The account of the batches says which (`filter_runs`). Each is paused with a reason, its owner is notified once, and all
-others go on. A filter that was paused is enabled again by its owner.
+The records of the batches show which (`filter_runs`). Each is paused with a reason, its owner is notified once, and all
+others continue. The owner can activate a paused filter again.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Paused:
 def pause_failing(
     connection: psycopg.Connection[Any], settings: FilterSettings, notify: Notify | None = None
 ) -> list[Paused]:
-    """Pause the filters that should not go on.
+    """Pause the filters that should not continue.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def pause_failing(
     Returns
     -------
     list of Paused
-        Those that were paused now.
+        Filters that were paused by this call.
     """
     reasons: dict[int, str] = {}
     active = {item.filterid: item for item in list_filters(connection, active=True)}
@@ -83,7 +83,7 @@ def pause_failing(
 
 @dataclass(frozen=True)
 class _Named:
-    """What a filter names; much smaller than the filter."""
+    """The names in a filter; much smaller than the filter."""
 
     watchlists: frozenset[int]
     areas: frozenset[int]
@@ -92,7 +92,7 @@ class _Named:
 
 @functools.lru_cache(maxsize=10_000)
 def _named(definition: str) -> _Named | str:
-    """What a definition names, or why it is not accepted; each is parsed once."""
+    """The names in a definition, or why it is not accepted; each definition is parsed once."""
     try:
         query = check(read_definition(definition))
     except FilterError as error:

@@ -23,7 +23,7 @@ from broker_assets.filters.scope import Scope, Source
 from broker_assets.filters.values import Value, name
 
 OF_MESSAGES = frozenset({"UTC", "alert", "late"})
-"""Names of what messages of filters have besides the selected values, see `delivery.messages.record`."""
+"""Names of fields in messages besides the selected values, see `delivery.messages.record`."""
 MAX_OUTPUT = 500
 """Most columns of a result."""
 
@@ -31,13 +31,13 @@ GROUPS = name("$groups")
 """Alias of the groups in the query of clauses; no user's name begins with $."""
 
 HAVING = "$having{}"
-"""Name of the truth of a term of HAVING in it."""
+"""Name in it of the truth of a term of HAVING."""
 
 UNION = "$union"
-"""Alias of the queries that UNION joins, of which the filter selects."""
+"""Alias of the queries that UNION joins, from which the filter selects."""
 
 ALERTS = "$alerts"
-"""Alias of `objects` in the query of clauses, where a query takes its place in the filter."""
+"""Alias of `objects` in the query of clauses, if the filter has a query in its place."""
 
 Columns = list[tuple[str, str]]
 """SQL and name of each hidden column."""
@@ -61,7 +61,7 @@ class Condition:
     """A clause with its truth in both engines."""
 
     said: str | exp.Expression
-    """What it means, or the condition itself."""
+    """Its meaning in words, or the condition itself."""
     value: Value
     columns: tuple[tuple[str, str], ...]
     names: tuple[str, ...]
@@ -69,7 +69,7 @@ class Condition:
 
     @property
     def text(self) -> str:
-        """The clause for people to read."""
+        """The clause as readable text."""
         return self.said if isinstance(self.said, str) else rendered(self.said)
 
 
@@ -97,7 +97,7 @@ class Plan:
     nested: list[Plan] = field(default_factory=list)
     """Queries within its conditions and values."""
     around: str = ""
-    """Alias of the table of the alerts of the query around it, for a query within a condition or value."""
+    """Alias of the table of alerts in the enclosing query, for a query within a condition or value."""
 
     def table(self, alias: str) -> PublishedTable:
         """Table of an alias."""
@@ -105,7 +105,7 @@ class Plan:
 
     @property
     def object_column(self) -> str:
-        """Column of the base: its object."""
+        """Column with the object of the base."""
         return OBJECT if isinstance(self.table(self.base), DerivedTable) else OBJECT_COLUMN
 
     @property
@@ -123,7 +123,7 @@ class Plan:
 
     @property
     def has_queries(self) -> bool:
-        """Whether there are queries within it."""
+        """Whether it contains queries."""
         return bool(self.nested) or any(isinstance(source.table, DerivedTable) for source in self.sources)
 
     def every(self) -> Iterator[Plan]:
@@ -134,12 +134,12 @@ class Plan:
             yield from plan.every()
 
     def keys(self, engine: str) -> Columns:
-        """Columns that say what a row is about: the object, and in the batch engine the alert."""
+        """Columns that identify the subject of a row: the object, and in the batch engine the alert."""
         found = [(self._base_column(self.object_column), OBJECT)]
         return [*found, (self._base_column(ALERT), ALERT)] if engine == "duckdb" else found
 
     def query(self, engine: str, hidden: Columns, limit: int | None, *, among: str = "") -> str:
-        """The query: the hidden columns, then those of the user."""
+        """The query: the hidden columns, followed by those of the user."""
         escape = _doubled if among else str
         select = ", ".join(
             [f"{sql} AS {name(label)}" for sql, label in hidden]
@@ -201,7 +201,7 @@ class Plan:
         return ALERTS if isinstance(self.table(self.base), DerivedTable) else self.base
 
     def _candidates(self, engine: str) -> str:
-        """Every object, with the rows of the other tables where there are any."""
+        """Every object, joined with the rows of the other tables if there are any."""
         ordered = sorted(self.sources, key=lambda source: source.alias != self.base)
         text = ""
         if self._candidate != self.base:

@@ -1,4 +1,4 @@
-"""Build the plan of a filter from its parts, noting everything that is wrong with it."""
+"""Builds the plan of a filter from its parts, and notes everything that is wrong with it."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from broker_assets.filters.values import Value, as_condition
 
 
 class Translator(Queries, Protocol):
-    """Translates the queries within a query, and keeps their plans for the plan around them."""
+    """Translates the queries within a query, and keeps their plans for the enclosing plan."""
 
     plans: list[Plan]
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a query within a query is."""
+    """The place of a nested query."""
 
     around: Scope | None = None
-    """Names of the query around it, if it is in a condition or value; None for one in FROM."""
+    """Scope of the enclosing query, if it is in a condition or value; None for one in FROM."""
     link: exp.Column | None = None
-    """What is IN its result."""
+    """The left side of `IN`, if it is the right side."""
     total: bool = False
-    """Whether aggregates without GROUP BY are over all of its rows."""
+    """Whether aggregates without GROUP BY apply to all of its rows."""
 
 
 def planned(statement: Statement, queries: Translator, place: Place | None = None) -> Plan:
-    """Translate a filter; what is wrong with it is added to its problems.
+    """Translate a filter; anything wrong with it is added to its problems.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def planned(statement: Statement, queries: Translator, place: Place | None = Non
     queries : Translator
         Translates the queries within it.
     place : Place, optional
-        Where a query within a filter is.
+        Place of a query within a filter.
     """
     plan = Plan(
         distinct=statement.distinct, restricted={"watchlist_hits": set(), "area_hits": set(), "annotations": set()}
@@ -74,7 +74,7 @@ def planned(statement: Statement, queries: Translator, place: Place | None = Non
     builder = _Builder(statement, plan, scope, queries, place)
     builder.conditions()
     builder.items()
-    if not statement.problems:  # names of what is selected may be missing
+    if not statement.problems:  # names of selected expressions may be missing
         builder.groups()
         builder.order()
     if not statement.problems:
@@ -88,7 +88,7 @@ def planned(statement: Statement, queries: Translator, place: Place | None = Non
 
 
 def _base(statement: Statement) -> str:
-    """Alias of the table whose rows the others are joined to: the objects, or a query over them, where there is one."""
+    """Alias of the table to which the others are joined: the objects, or a query over them if there is one."""
     inner = [joined.source for joined in statement.sources if not joined.left]
     objects = [source for source in inner if source.table.name == BASE and not isinstance(source.table, DerivedTable)]
     derived = [source for source in inner if isinstance(source.table, DerivedTable)]
@@ -111,7 +111,7 @@ class _Builder:
         self.named: dict[str, Value] = {}
 
     def attempt(self, part: Part, action: Callable[[], None]) -> None:
-        """Note what is wrong instead of ending."""
+        """Note a problem and continue."""
         before, self.queries.plans = self.queries.plans, self.plan.nested
         try:
             action()
@@ -138,7 +138,7 @@ class _Builder:
                 self.attempt(first.part, lambda: self._linked(link, chosen))
 
     def _linked(self, link: exp.Column, chosen: exp.Column) -> None:
-        """A row whose value is not that which is looked for is none of the result: says it where both are objects."""
+        """Add the equality of a value with `IN` as a condition of the query, if both are objects."""
         around = self.place.around if self.place is not None else None
         if around is None:
             return
@@ -198,7 +198,7 @@ class _Builder:
         return read[0], tuple(item for item in constants if isinstance(item, int | str))
 
     def items(self) -> None:
-        """What is selected."""
+        """The selected expressions."""
         names: list[str] = []
         total = self.place is not None and self.place.total
         self.scope.aggregates = bool(self.statement.group) or total
@@ -284,7 +284,7 @@ class _Builder:
         value = self._numbered(piece.node, scope)
         if value.aggregate:
             raise Refused("GROUP BY is by values of rows, not by an aggregate", at=position(piece.node))
-        if value.columns:  # a constant makes no groups, and engines refuse some
+        if value.columns:  # a constant defines no groups, and engines refuse some
             self.plan.groups.append(value)
 
     def _having(self, node: exp.Expression, scope: Scope) -> None:

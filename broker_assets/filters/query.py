@@ -1,7 +1,7 @@
-"""Check a filter, and what comes out of it: its tables, its result, and its SQL for both engines.
+"""Checks a filter, and provides the result: its tables, its columns, and its SQL for both engines.
 
-`check` takes Lasair's form or one SELECT. The parts of a form are parsed each by itself and joined as trees: the user's
-conditions are one expression, which no OR can take apart.
+`check` accepts Lasair's form or one SELECT. The parts of a form are parsed separately and joined as trees: the user's
+conditions are one expression, which no OR can break up.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ _NOW_POSTGRES = "((extract(epoch FROM statement_timestamp()) + 37) / 86400 + 405
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """One of the conditions that a row must meet, all of them."""
+    """One of the conditions, all of which a row must meet."""
 
     text: str
-    """As SQL, or what a generated condition means: `is in watchlist 3`."""
+    """SQL, or the meaning of a generated condition: `is in watchlist 3`."""
     columns: tuple[str, ...]
-    """Columns of the result of `clause_query` that have the values it names, e.g. `objects.nDiaSources`."""
+    """Columns of the result of `clause_query` with the values that it names, e.g. `objects.nDiaSources`."""
     generated: bool = False
     """Whether it comes from the tables of the form or from a join, not from the conditions."""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedQuery:
-    """A filter that is accepted."""
+    """A filter that has been accepted."""
 
     text: str
-    """What was checked: the SELECT, or the SELECT of the form, for people to read."""
+    """The SELECT, or that of the form, as readable text."""
     tables: frozenset[str]
     """Published tables that it reads."""
     columns: Mapping[str, frozenset[str]]
@@ -59,11 +59,11 @@ class CheckedQuery:
     output: tuple[str, ...]
     """Names of the columns of the result, in the order of the user; they follow the hidden ones."""
     uses_now: bool
-    """Whether `mjdnow()` or `now()` is in it, so that a result over all objects depends on the clock."""
+    """Whether it uses `mjdnow()` or `now()`, so that a result over all objects depends on the clock."""
     plan: Plan
     """The translation."""
     parts: Mapping[str, CheckedQuery] = field(default_factory=dict)
-    """The SELECTs over the objects in WITH, FROM and UNION, by a name for people: their clauses are theirs."""
+    """The SELECTs over the objects in WITH, FROM and UNION, by a readable name; each has its own clauses."""
 
     @property
     def key(self) -> exp.Select | exp.Union:
@@ -94,10 +94,10 @@ class CheckedQuery:
         limit : int, optional
             Most rows.
         now : float, optional
-            What `mjdnow()` gives, MJD TAI; the clock of the server if it is left out.
+            Value of `mjdnow()`, MJD TAI; default: the clock of the server.
         among : str
             An SQL expression for an array of `diaobjectid`, to which the result is restricted, such as a placeholder
-            `%(objects)s`. Every other `%` of the text is then doubled, as psycopg needs it.
+            `%(objects)s`. Every other `%` in the text is then doubled, as psycopg requires.
 
         Returns
         -------
@@ -108,7 +108,7 @@ class CheckedQuery:
 
     @property
     def clauses(self) -> tuple[Clause, ...]:
-        """What a row must meet: joins and lists first, then the AND-terms of the conditions, then those of HAVING."""
+        """Conditions of a row: joins and lists first, then the AND-terms of the conditions, then those of HAVING."""
         return tuple(Clause(item.text, item.names, item.generated) for item in self.plan.clauses)
 
     def clause_query(self, engine: Engine, *, now: float | None = None, among: str = "") -> str:
@@ -119,15 +119,15 @@ class CheckedQuery:
         engine : str
             `duckdb` or `postgres`.
         now, among
-            As of `postgres`, for PostgreSQL only.
+            See `postgres`; for PostgreSQL only.
 
         Returns
         -------
         str
             A query with the hidden columns of the engine; a boolean `"$clause0"`, `"$clause1"` … for each of `clauses`;
-            and the columns that they name, once each. Without a join an object is one candidate; an object with
-            several rows in a joined table is one for each. A clause of HAVING names no columns; it is true if one of
-            the groups of the object does, of the rows that meet the conditions.
+            and the columns that they name, once each. Without a join an object is one candidate; an object with several
+            rows in a joined table is one for each. A clause of HAVING names no columns; it is true if it holds for one
+            of the object's groups of rows that meet the conditions.
         """
         return self._clock(self.plan.clause_query(engine, among=among), now)
 
@@ -174,7 +174,7 @@ def check(form: Form | str) -> CheckedQuery:
 
 
 def _read(text: str, queries: NestedQueries) -> Statement:
-    """Read a filter that is SQL; what is wrong with it is in `problems`."""
+    """Read a filter in SQL; anything wrong with it is in `problems`."""
     part = Part("", text)
     said = text.strip().rstrip(";").rstrip()
     try:

@@ -1,6 +1,6 @@
-"""Filters as they are stored: what there is, which versions, and which of them run as of a number.
+"""Stored filters: their list, their versions, and which of them run as of a number of the change counter.
 
-How they are changed is in `store`.
+`store` changes them.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from broker_assets.filters.query import CheckedQuery, Form, check
 Connection = psycopg.Connection[Any]
 
 LANGUAGE_VERSION = "1"
-"""Increased whenever the same text is translated to statements with other rows."""
+"""Increased whenever the same text is translated to statements that return different rows."""
 
 
 class UnknownFilter(LookupError):
-    """No filter has this number, or the caller may not know of it."""
+    """No filter has this number, or the caller may not see it."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class StoredFilter:
 
     @property
     def state(self) -> str:
-        """In a word or two, for people."""
+        """State in a word or two, for users."""
         return "active" if self.active else f"paused: {self.paused}" if self.paused else "inactive"
 
 
@@ -67,7 +67,7 @@ class FilterVersion:
 
     @property
     def form(self) -> Form | str:
-        """The definition as `check` takes it."""
+        """The definition in the form of `check`."""
         return read_definition(self.definition)
 
     def query(self) -> CheckedQuery:
@@ -76,15 +76,15 @@ class FilterVersion:
 
 
 def write_definition(form: Form | str) -> str:
-    """A definition as it is stored."""
+    """A definition in stored form."""
     if isinstance(form, str):
         return form
     return json.dumps({"selected": form.selected, "tables": form.tables, "conditions": form.conditions})
 
 
 def read_definition(text: str) -> Form | str:
-    """A stored definition as `check` takes it."""
-    if not text.startswith("{"):  # no SELECT begins so
+    """A stored definition in the form of `check`."""
+    if not text.startswith("{"):  # no SELECT begins like this
         return text
     return Form(**json.loads(text))
 
@@ -102,14 +102,14 @@ def get_filter(connection: Connection, filterid: int, *, viewer: str | None = No
     Parameters
     ----------
     connection, filterid : psycopg.Connection, int
-        Where, and which.
+        Connection to use, and number of the filter.
     viewer : str, optional
-        Account that asks: it sees its own and public ones; none is an operator.
+        Account that asks, which sees its own, shared and public filters; None for an operator.
 
     Raises
     ------
     UnknownFilter
-        If there is none, or the viewer may not know of it.
+        If there is none, or the viewer may not see it.
     """
     with connection.cursor(row_factory=class_row(StoredFilter)) as cursor:
         found = cursor.execute(
@@ -134,7 +134,7 @@ def _is_shared(connection: Connection, filterid: int, viewer: str) -> bool:
 
 
 def list_filters(connection: Connection, *, owner: str | None = None, active: bool | None = None) -> list[StoredFilter]:
-    """Filters by number: all of them, or those of an owner, or those that are active or not."""
+    """Filters by number: all, those of an owner, or those that are active or inactive."""
     with connection.cursor(row_factory=class_row(StoredFilter)) as cursor:
         return cursor.execute(
             sql.SQL(
@@ -146,7 +146,7 @@ def list_filters(connection: Connection, *, owner: str | None = None, active: bo
 
 
 def filters_of_numbers(connection: Connection, numbers: Sequence[int]) -> list[StoredFilter]:
-    """Those of some filters that exist, by number."""
+    """Filters with some numbers, as far as they exist, by number."""
     with connection.cursor(row_factory=class_row(StoredFilter)) as cursor:
         return cursor.execute(
             sql.SQL("SELECT {} FROM filters WHERE filterid = ANY(%s) ORDER BY filterid").format(COLUMNS),
@@ -155,7 +155,7 @@ def filters_of_numbers(connection: Connection, numbers: Sequence[int]) -> list[S
 
 
 def version_of(connection: Connection, filterid: int, version: int | None = None) -> FilterVersion:
-    """A version of a filter, by default the newest; that of a removed filter has the name that it had.
+    """A version of a filter, by default the newest; that of a removed filter has its last name.
 
     Raises
     ------
@@ -181,16 +181,16 @@ def active_at(
     *,
     annotators: Sequence[str] | None = None,
 ) -> list[FilterVersion]:
-    """The versions that run as of a number of the counter of changes, by number of the filter.
+    """The versions that run as of a number of the change counter, by number of the filter.
 
     Parameters
     ----------
     connection, revision : psycopg.Connection, int
-        Where, and the number.
+        Connection to use, and the number.
     trigger : str
         What triggers them.
     annotators : sequence of str, optional
-        Only those that ask for one of these annotators.
+        Only filters that ask for one of these annotators.
     """
     rows = connection.execute(
         sql.SQL(
@@ -207,7 +207,7 @@ def active_at(
 
 
 class Named(Protocol):
-    """What a filter names that may be private."""
+    """The names in a filter that may be private."""
 
     @property
     def watchlists(self) -> frozenset[int]: ...
@@ -220,7 +220,7 @@ class Named(Protocol):
 
 
 def unreadable(connection: Connection, owner: str, query: Named) -> list[str]:
-    """Lists and annotators that a filter names and its owner may not read, as `watchlist 3`."""
+    """Lists and annotators in a filter that its owner may not read, for example `watchlist 3`."""
 
     def missing(table: str, key: str, wanted: Sequence[Any], what: str) -> list[str]:
         if not wanted:

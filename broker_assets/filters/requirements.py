@@ -1,7 +1,7 @@
-"""What a translated query must meet: its lists are named, its tables are joined, its groups have one value of each.
+"""Requirements of a translated query: its lists are named, its tables are joined, its groups have single values.
 
-In the batch engine rows of different alerts are never joined. So that rows are the same over all objects, tables are
-joined by equal columns; a query within a query is joined by the object, as are its tables.
+In the batch engine rows of different alerts are never joined. To get the same rows over all objects, tables must be
+joined by equal columns; a nested query must be joined by the object, and so must its tables.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from broker_assets.filters.statement import Joined, Part, Statement
 
 
 def check_lists(statement: Statement, plan: Plan) -> None:
-    """Every use of a table of lists names the lists."""
+    """Require that every use of a table of lists names the lists."""
     for joined in statement.sources:
         table = joined.source.table
         if not table.restricted:
@@ -35,7 +35,7 @@ def check_lists(statement: Statement, plan: Plan) -> None:
 
 
 def check_joins(statement: Statement, plan: Plan, scope: Scope, *, nested: bool) -> None:
-    """Every table is joined to the others by equal columns, and to the query around it."""
+    """Require that every table is joined to the others, and to the enclosing query, by equal columns."""
     around = scope.outer
     reached = {plan.base if around is None else ""}
     links: list[tuple[str, str, bool]] = []
@@ -53,7 +53,7 @@ def check_joins(statement: Statement, plan: Plan, scope: Scope, *, nested: bool)
 
 
 def _is_strict(source: Source, nested: bool) -> bool:
-    """Whether a table is joined by its object, not by any equal columns."""
+    """Whether a table must be joined by its object, not just by any equal columns."""
     if isinstance(source.table, DerivedTable):
         return True
     return nested and any(column.is_object for column in source.table.columns.values())
@@ -74,7 +74,7 @@ def _unjoined(statement: Statement, plan: Plan, around: Scope | None, joined: Jo
 
 
 def check_groups(statement: Statement, plan: Plan, scope: Scope) -> None:
-    """What is selected, sorted or tested in a grouped filter has one value for each group."""
+    """Require that every selected, sorted or tested expression of a grouped filter has one value for each group."""
     if not plan.grouped:
         return
     grouped = {next(iter(value.columns)) for value in plan.groups if len(value.columns) == 1}

@@ -1,4 +1,4 @@
-"""The account of filters: how many alerts of a batch each may pass, and how each ran."""
+"""Records of filter runs: how many alerts of a batch each may pass, and how each ran."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ MATCHES: Final = "filter_matches"
 
 
 def limited(rows: pa.Table, per_batch: int) -> tuple[pa.Table, dict[tuple[int, Any], int]]:
-    """Of each filter and night the first alerts, and how many more there are.
+    """The first alerts for each filter and night, and the number of further ones.
 
-    The first are those with the smallest sources, so that it does not matter how packets were ordered.
+    The first are those with the smallest source numbers, so that the order of packets does not matter.
     """
     if rows.num_rows <= per_batch:
         return rows, {}
@@ -44,9 +44,9 @@ def store_runs(
     over: Mapping[tuple[int, Any], int],
     nights: Sequence[Any],
 ) -> None:
-    """Add to the account of how filters ran: those with matches or with problems.
+    """Add records of filters with matches or problems.
 
-    A problem is one of all nights of the batch.
+    A problem counts for all nights of the batch.
     """
     ran = {row["filterid"]: row for row in runs.to_pylist()}
     counted = kept.group_by(["filterid", "version", "night"], use_threads=False).aggregate([([], "count_all")])
@@ -88,7 +88,7 @@ def store_runs(
 
 
 def describe_night(connection: psycopg.Connection[Any], night: str) -> dict[str, Any]:
-    """What materialisations of a night show: how many alerts passed which filter, and what did not run.
+    """Metadata for materialisations of a night: how many alerts passed each filter, and which did not run.
 
     Parameters
     ----------
@@ -114,9 +114,9 @@ def describe_night(connection: psycopg.Connection[Any], night: str) -> dict[str,
 
 
 def prune(connection: psycopg.Connection[Any], *, before: str) -> dict[str, int]:
-    """Delete matches of old nights, and the account of how filters ran.
+    """Delete matches of old nights, and the records of how filters ran.
 
-    Which annotations a filter ran for stays: it never runs for them again.
+    The record of annotations for which a filter ran is kept, so that it never runs for them again.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
-"""The tables that filters may read: Lasair's, under its names, and ours.
+"""The tables that filters may read: Lasair's, under their names, and ours.
 
-A table is published under one name to both engines. In PostgreSQL it is the state as it is now, of all objects. In the
+A table is published under one name to both engines. In PostgreSQL it is the present state of all objects. In the
 batch engine (DuckDB) a table of the same name and columns holds what the alerts of one batch need; it has one column
 more, `"$diasourceid"`, the alert that each row belongs to, since a batch may contain several alerts of one object, and
 `objects` has `"$mjdnow"`, the time that `mjdnow()` gives for the alert. Users never see these columns: the translation
@@ -30,7 +30,7 @@ OBJECT_COLUMN = "diaobjectid"
 """Column of tables: the object."""
 
 NOW = "$mjdnow"
-"""Column of `objects` in the batch engine: what `mjdnow()` is for the alert, MJD TAI, float64."""
+"""Column of `objects` in the batch engine: value of `mjdnow()` for the alert, MJD TAI, float64."""
 
 BASE = "objects"
 """The table that every filter reads: one row for each alert of a batch, or for each object."""
@@ -60,16 +60,16 @@ class PublishedColumn:
     """Name as documented, e.g. `diaObjectId`; users may write it in any case."""
     kind: Kind
     bits: int = 64
-    """Size of whole numbers."""
+    """Size of integers."""
     unit: str = ""
     meaning: str = ""
     computed: bool = False
-    """Whether a query computes it, so that it has its type in the language already."""
+    """Whether a query computes it, so that it already has a type of the language."""
     identity: bool = False
     """Whether it is the object that a row of a query is about."""
     low: int = -(2**63)
     high: int = 2**63 - 1
-    """Range of a whole number that a query computes."""
+    """Range of an integer that a query computes."""
 
     @property
     def is_object(self) -> bool:
@@ -83,16 +83,16 @@ class PublishedTable:
 
     name: str
     columns: Mapping[str, PublishedColumn]
-    """By SQL name, in the order of `SELECT *`."""
+    """Columns by SQL name, in the order of `SELECT *`."""
     comment: str
     postgres: str
-    """What is read in PostgreSQL: the table, or a query in parentheses."""
+    """The source in PostgreSQL: the table, or a query in parentheses."""
     single: bool = False
-    """Whether an object has one row at most."""
+    """Whether an object has at most one row."""
     restricted: str = ""
     """Column that every use must restrict to named values, since lists and annotators may be private."""
     origin: str = "Lasair"
-    """Whose table it is: `Lasair` or `broker_assets`."""
+    """Origin of the table: `Lasair` or `broker_assets`."""
 
     def names(self) -> list[str]:
         """Documented names of the columns."""
@@ -101,9 +101,9 @@ class PublishedTable:
 
 @dataclass(frozen=True, slots=True)
 class DerivedTable(PublishedTable):
-    """A query in FROM or WITH, as a table for the query around it.
+    """A query in FROM or WITH, as a table for the enclosing query.
 
-    It has hidden columns: `"$diaobjectid"`; in the batch engine `"$diasourceid"` too, and `"$mjdnow"` if it is based.
+    It has hidden columns: `"$diaobjectid"`, in the batch engine also `"$diasourceid"`, and `"$mjdnow"` if it is based.
     """
 
     duckdb: str = ""
@@ -148,7 +148,7 @@ _OBJECT = PublishedColumn("diaobjectid", "diaObjectId", Kind.INTEGER, 64, "", "o
 
 
 def _of(name: str, table: sa.Table, **options: Any) -> PublishedTable:
-    """A table of the database as it is; `leave` names columns that are not published."""
+    """A table of the database, unchanged; `leave` names columns that are not published."""
     leave = options.pop("leave", ())
     more = options.pop("more", ())
     columns = {item.name: item for item in more} | _columns(table.c, leave)

@@ -1,4 +1,4 @@
-"""What names mean in a filter: its tables, their columns, and the names of what it selects."""
+"""The meaning of names in a filter: its tables, their columns, and the names of selected expressions."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Queries(Protocol):
 
 @dataclass(slots=True)
 class Scope:
-    """What names mean in a query."""
+    """The meaning of names in a query."""
 
     sources: Mapping[str, Source]
     base: str
@@ -51,19 +51,19 @@ class Scope:
     used: set[tuple[str, str]] = field(default_factory=set)
     """Columns that were read: alias and SQL name."""
     outer: Scope | None = None
-    """What names mean in the query around this one."""
+    """The scope of the enclosing query."""
     based: bool = True
     """Whether `base` has the clock, and its columns come before those of other tables."""
     queries: Queries | None = None
-    """Translates queries within; None where there may be none."""
+    """Translates nested queries; None where none are allowed."""
 
     def column(self, node: exp.Column) -> Value:
-        """What a column is in both engines.
+        """The value of a column in both engines.
 
         Raises
         ------
         Refused
-            If there is none of this name, or several.
+            If no column has this name, or several have.
         """
         if node.args.get("db") or node.args.get("catalog"):
             raise Refused("a column is written as table.column", example="objects.ra", at=position(node))
@@ -110,7 +110,7 @@ class Scope:
         return scope._read(source, found)
 
     def table_named(self, written: str) -> str:
-        """The table that is meant before the dot of a column: the form may call `objects` by its former name."""
+        """The table before the dot of a column: the form may call `objects` by its former name."""
         name = written.lower()
         return name if any(name in scope.sources for scope in self.levels()) else ALIASES.get(name, name)
 
@@ -122,7 +122,7 @@ class Scope:
             scope = scope.outer
 
     def around(self) -> Scope:
-        """What names mean for a query within this one: what is selected here has no names there."""
+        """The scope for a query within this one, in which names of selected expressions are not visible."""
         return Scope(self.sources, self.base, used=self.used, outer=self.outer, based=self.based)
 
     def is_object(self, alias: str, column: str) -> bool:

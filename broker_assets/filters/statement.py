@@ -1,4 +1,4 @@
-"""The parts of a filter, from either form, each with the text it came from."""
+"""The parts of a filter, from Lasair's form or a SELECT, each with its text."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from broker_assets.filters.scope import Source
 MAX_SOURCES = 12
 """Most tables of a query."""
 MAX_READS = 30
-"""Most tables of a filter with the queries within it; a query of WITH counts as often as it is named."""
+"""Most tables of a filter, including its nested queries; a query in WITH counts each time it is named."""
 MAX_NESTING = 100
-"""Deepest tree of an expression, chains of AND and OR apart."""
+"""Deepest tree of an expression, not counting chains of AND and OR."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A text that was parsed by itself."""
+    """A text that was parsed on its own."""
 
     name: str
     text: str
@@ -36,7 +36,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """An expression and the part it is from."""
+    """An expression, and the part from which it comes."""
 
     node: exp.Expression
     part: Part
@@ -70,10 +70,10 @@ class Statement:
     problems: list[Problem] = field(default_factory=list)
 
     refusals: list[Refused] = field(default_factory=list)
-    """The problems as they were found; of a query within a query for the query around it."""
+    """The problems as they were found; those of a nested query are for the enclosing query."""
 
     def refuse(self, problem: Refused, part: Part) -> None:
-        """Note a problem with its place in the part."""
+        """Note a problem with its position in the part."""
         for item in problem.several or (problem,):
             self.refusals.append(item)
             self.problems.append(located(item, part))
@@ -89,7 +89,7 @@ class Relations(Protocol):
     """What FROM may name in addition to the published tables."""
 
     def named(self, name: str) -> PublishedTable | None:
-        """The query of WITH of this name, lower case."""
+        """The query in WITH with this name, lower case."""
 
     def derived(self, node: exp.Subquery) -> PublishedTable:
         """A query in parentheses with a name."""
@@ -106,20 +106,20 @@ def _failed(part: Part, problem: Refused) -> Statement:
 
 
 def from_select(tree: exp.Select, part: Part, text: str, relations: Relations, *, whole: bool = True) -> Statement:
-    """Read one SELECT; what is wrong with it is in `problems`.
+    """Read one SELECT; anything wrong with it is in `problems`.
 
     Parameters
     ----------
     tree : sqlglot.exp.Select
-        As parsed; a WITH before it is not read.
+        The parsed SELECT; a WITH before it is not read.
     part : Part
-        What it was parsed from.
+        The part from which it was parsed.
     text : str
         Text of the statement.
     relations : Relations
         The queries that FROM may name.
     whole : bool
-        Whether it is the filter, not a query within one: it then reads the objects, and may have an order.
+        Whether it is the filter and not a nested query: it then reads the objects, and may have an order.
     """
     statement = Statement(text)
     try:
@@ -146,7 +146,7 @@ def from_select(tree: exp.Select, part: Part, text: str, relations: Relations, *
 
 
 def from_form(form: Form) -> Statement:
-    """Read Lasair's form; what is wrong with it is in `problems`."""
+    """Read Lasair's form; anything wrong with it is in `problems`."""
     selected = Part("selected", form.selected, len("SELECT\n"))
     tables = Part("tables", form.tables)
     begins = _begins(form.conditions)
@@ -208,14 +208,14 @@ def from_form(form: Form) -> Statement:
 
 @lru_cache(maxsize=10_000)
 def _generated(term: str) -> exp.Expression:
-    """A condition that the form generates, parsed; many filters have the same ones, and nobody changes the tree."""
+    """A condition that the form generates, parsed once for all filters that share it; the tree must not be changed."""
     where = parse_select(f"SELECT 0 FROM {BASE} WHERE {term}").args["where"]  # noqa: S608 - parsed, never run
     condition: exp.Expression = where.this
     return condition
 
 
 def _as_select(form: Form, found: list[Member], terms: list[str]) -> str:
-    """The form as one SELECT, as people read it."""
+    """The form as one readable SELECT."""
     names = [
         f"{member.table} AS `{member.alias}`" if member.alias != member.table else member.table for member in found
     ]
@@ -269,7 +269,7 @@ def limit_depth(tree: exp.Expression) -> None:
     Raises
     ------
     Refused
-        If it is.
+        If a tree is too deep.
     """
     waiting: list[tuple[exp.Expression, int]] = [(tree, 0)]
     while waiting:

@@ -1,7 +1,7 @@
-"""Filters in the database: created, saved, enabled, paused and removed, each change as a whole or not at all.
+"""Filters in the database: created, saved, activated, paused and removed, each change in one transaction.
 
-Every change locks the row of its filter and takes a number (`broker_assets.provenance.revisions`). What was saved stays
-for ever as a version, and the time in which a version runs is a period with a first and a last number
+Every change locks the row of its filter and takes a number (`broker_assets.provenance.revisions`). Everything saved is
+kept as a version for ever, and the time in which a version runs is a period with a first and a last number
 (`filter_periods`), so that any past night can be filtered with the filters of its time.
 """
 
@@ -42,12 +42,12 @@ class BadSetting(ValueError):
 
 
 class NameTaken(ValueError):
-    """The owner has a filter of this name already."""
+    """The owner already has a filter with this name."""
 
 
 @dataclass(frozen=True)
 class FilterChanges:
-    """What can be changed of a filter besides its definition; none leaves it."""
+    """What can be changed about a filter besides its definition; None leaves a value as it is."""
 
     name: str | None = None
     description: str | None = None
@@ -72,18 +72,18 @@ def create_filter(
     on_annotations: bool = True,
     expire: datetime.datetime | None = None,
 ) -> int:
-    """Make a filter with its first version; it does not run until it is enabled.
+    """Create a filter with its first version; it does not run until it is activated.
 
     Parameters
     ----------
     connection : psycopg.Connection
         A transaction is opened in it.
     owner, name : str
-        Account, and a name that is new to it whatever the case.
+        Account, and a name that it does not use yet, ignoring case.
     form : Form or str
         Its definition.
     description, public, on_alerts, on_annotations, expire
-        As the columns of `filters` say.
+        See the columns of `filters`.
 
     Returns
     -------
@@ -97,7 +97,7 @@ def create_filter(
     BadSetting
         If the name is empty, or the owner may not read a list or annotator that the filter names.
     NameTaken
-        If the owner has a filter of this name.
+        If the owner has a filter with this name.
     """
     query = check(form)
     _check_name(name)
@@ -156,7 +156,7 @@ def save_filter(
 
 
 def change_filter(connection: Connection, owner: str, filterid: int, settings: FilterChanges) -> None:
-    """Change what a filter is called, who sees it, whether and for what it runs, its quotas, and until when.
+    """Change the name of a filter, who may see it, whether it runs, its triggers, its quotas, and its expiry.
 
     Raises
     ------
@@ -196,7 +196,7 @@ def change_filter(connection: Connection, owner: str, filterid: int, settings: F
 
 
 def pause(connection: Connection, filterid: int, reason: str) -> bool:
-    """Let a filter stop, by the platform and with a reason; whether it was active."""
+    """Pause a filter on behalf of the platform, with a reason; return whether it was active."""
     with connection.transaction():
         row = connection.execute("SELECT active FROM filters WHERE filterid = %s FOR UPDATE", (filterid,)).fetchone()
         if row is None or not row[0]:
@@ -209,7 +209,7 @@ def pause(connection: Connection, filterid: int, reason: str) -> bool:
 
 
 def remove_filter(connection: Connection, owner: str, filterid: int) -> None:
-    """Remove a filter and its sinks; its versions, when they ran, and what was sent stay known."""
+    """Remove a filter and its sinks; its versions, when they ran, and what was sent are kept."""
     with connection.transaction():
         visibility.forget(connection, "filter", filterid)
         lock(connection, filterid, owner)
@@ -223,9 +223,9 @@ def remove_filter(connection: Connection, owner: str, filterid: int) -> None:
 
 
 def change(connection: Connection, filterid: int) -> int:
-    """Take the number of a change of a filter, whose row is locked and says already what it is from now on.
+    """Take the number for a change of a filter, whose row is locked and already has its new values.
 
-    Its period ends if it no longer runs, or not the same version for the same triggers; another begins if it
+    Its period ends if it no longer runs, or no longer with the same version and triggers; a new period begins if it
     runs.
 
     Returns
@@ -256,12 +256,12 @@ def change(connection: Connection, filterid: int) -> int:
 
 
 def lock(connection: Connection, filterid: int, owner: str) -> StoredFilter:
-    """Lock a filter of an owner to the end of the transaction.
+    """Lock a filter of an owner until the end of the transaction.
 
     Raises
     ------
     UnknownFilter, NotTheOwner
-        If there is none that the owner knows of, or it belongs to another.
+        If there is none that the owner may see, or it belongs to somebody else.
     """
     with connection.cursor(row_factory=class_row(StoredFilter)) as cursor:
         found = cursor.execute(
@@ -275,7 +275,7 @@ def lock(connection: Connection, filterid: int, owner: str) -> StoredFilter:
 
 
 def _require_no_open_topic(connection: Connection, filterid: int) -> None:
-    """Everybody may read a public topic, which would go on with the matches of a filter that is not public."""
+    """Refuse to hide a filter with a public topic, which would keep receiving the matches of a private filter."""
     for sink in sinks.listed(connection, filterid=filterid):
         if sink.public:
             raise BadSetting(f"everybody may read its topic {sink.target}: remove that destination first")
@@ -287,7 +287,7 @@ def require_readable(connection: Connection, owner: str, query: CheckedQuery) ->
     Raises
     ------
     BadSetting
-        If one does not exist or is another's and not public; the message names all of them.
+        If one does not exist, or the owner may not read it; the message names all of them.
     """
     missing = unreadable(connection, owner, query)
     if missing:

@@ -49,7 +49,7 @@ class Canary:
 
 
 def packet(now: float) -> bytes:
-    """A packet of tonight whose identifiers do not repeat for hours, as a ZTF container with its schema.
+    """A packet of tonight, with identifiers unlike those of recent canaries, as a ZTF container with its schema.
 
     Parameters
     ----------

@@ -251,8 +251,7 @@ class _FactRebuild:
         )
 
     def book(self, connection: psycopg.Connection[Any], night: str, gone: Sequence[facts.FactCount]) -> None:
-        """Record in the ledger that the facts of the night, or of the chosen alerts, were replaced; `gone` counts the
-        old."""
+        """Record that the facts of the night, or of the chosen alerts, were replaced; `gone` counts the old facts."""
         if self.chosen and self.batches:
             facts.take_back(connection, max(self.batches), gone)
         elif self.batches:

@@ -1,1 +1,1 @@
-"""Runs the statements of filters over the tables of a batch, in a process apart that limits what they can do."""
+"""Runs the statements of filters over the tables of a batch, in a separate process that limits what they can do."""

@@ -1,6 +1,6 @@
-"""What the two ends of the pipe to the process apart say to each other: a JSON object with bytes behind it.
+"""The protocol of the pipe to the separate process: each message is a JSON object followed by bytes.
 
-Nothing here is unpickled: the process runs statements of users, and what it answers is data.
+Nothing is unpickled: the process runs users' statements, and its answers are treated as data.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pyarrow import ipc
 
 _LENGTHS: Final = struct.Struct("<II")
 LONGEST: Final = 1 << 30
-"""Bytes of one part at most."""
+"""Largest part of a message, bytes."""
 
 
 def write(stream: IO[bytes], header: Mapping[str, Any], content: bytes | memoryview | pa.Buffer = b"") -> None:
@@ -34,9 +34,9 @@ def read(stream: IO[bytes]) -> tuple[dict[str, Any], bytes]:
     Raises
     ------
     EOFError
-        If the other end is gone.
+        If the other end has closed the pipe.
     ValueError
-        If what comes is not a message.
+        If the bytes are not a message.
     """
     header, content = _LENGTHS.unpack(_exactly(stream, _LENGTHS.size))
     if max(header, content) > LONGEST:
@@ -49,7 +49,7 @@ def read(stream: IO[bytes]) -> tuple[dict[str, Any], bytes]:
 
 def _exactly(stream: IO[bytes], length: int) -> bytes:
     data = stream.read(length)
-    while len(data) < length:  # a pipe gives what it holds
+    while len(data) < length:  # a pipe may return fewer bytes than requested
         more = stream.read(length - len(data))
         if not more:
             raise EOFError("the other end of the pipe is gone")

@@ -1,8 +1,8 @@
-"""The process apart, as its user sees it: tables in, statements in, rows or a problem out for each of them.
+"""The caller's side of the separate process: tables and statements in, rows or a problem for each statement out.
 
-The process is started when it is first needed, kept, and started again when it dies. A statement that kills it, by
-memory or processor time, is the one that was running when it died; the statements after it run in the next process as
-if nothing had happened.
+The process is started when it is first needed, kept, and restarted when it dies. A statement that kills it, by memory
+or CPU time, is the one that was running when it died; the statements after it run in the next process as if nothing had
+happened.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ TIME: Final = "time"
 MEMORY: Final = "memory"
 ERROR: Final = "error"
 STARVED: Final = "starved"
-"""Kinds of problems; `STARVED`: the statement did not run, for the time of all was over."""
+"""Kinds of problems; `STARVED`: the statement did not run, because the time of all statements was up."""
 
 _PACKAGE: Final = Path(__file__).resolve().parents[3]
 _START_SECONDS: Final = 60.0
 _GRACE_SECONDS: Final = 2.0
-"""Time after the limit in which a statement may still end by itself."""
+"""Seconds after the limit in which a statement may still end by itself."""
 _LOAD_SECONDS: Final = 60.0
 _BROKEN: Final = (EOFError, OSError, ValueError, KeyError, TypeError, pa.ArrowException)
-"""What reading from a process that died, or that says what it should not, may raise."""
+"""Errors from reading from a process that has died or does not follow the protocol."""
 
 
 class EngineError(RuntimeError):
@@ -48,28 +48,28 @@ class EngineError(RuntimeError):
 
 @dataclass(frozen=True)
 class Limits:
-    """What statements may use."""
+    """Resource limits of statements."""
 
     memory: int = 192 * 1024**2
     """Bytes that DuckDB may use."""
     address_space: int = 384 * 1024**2
-    """Bytes of address space that the process may add to what it has when it starts."""
+    """Bytes of address space that the process may allocate after its start."""
     threads: int = 1
     """Threads of DuckDB."""
     statement_seconds: float = 2.0
-    """Time of one statement."""
+    """Time limit of one statement."""
     seconds: float = 10.0
-    """Time of all statements of a batch; those that have not begun then are starved."""
+    """Time limit of all statements of a batch; those that have not begun by then are starved."""
     rows: int = 50_000
-    """Rows that one statement returns; beyond them only which alerts it returns."""
+    """Most rows that one statement returns; beyond them, only the alerts are returned."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a statement."""
+    """The result of a statement."""
 
     rows: pa.Table | None
-    """Its rows, at most `Limits.rows`; none if it has a problem."""
+    """Its rows, at most `Limits.rows`; None if it has a problem."""
     beyond: tuple[int, ...] = ()
     """Alerts of the rows beyond."""
     seconds: float = 0.0
@@ -79,12 +79,12 @@ class Outcome:
 
 
 class Sandbox:
-    """Runs statements over tables in a process apart.
+    """Runs statements over tables in a separate process.
 
     Parameters
     ----------
     limits : Limits
-        What they may use.
+        Resource limits.
 
     Examples
     --------
@@ -113,12 +113,12 @@ class Sandbox:
 
     @property
     def lock(self) -> threading.RLock:
-        """To be held from `load` to the last `run` over the same tables, where several threads use the sandbox."""
+        """Lock to hold from `load` to the last `run` over the same tables, if several threads use the sandbox."""
         return self._lock
 
     @property
     def process(self) -> int | None:
-        """Number of the process, if there is one."""
+        """Process id, if there is a process."""
         return None if self._process is None else self._process.pid
 
     def close(self) -> None:
@@ -140,7 +140,7 @@ class Sandbox:
         Parameters
         ----------
         tables : mapping of str to pyarrow.Table
-            By name in SQL.
+            Tables by their names in SQL.
         setup : sequence of str
             Statements that run first: functions that are used.
 
@@ -163,7 +163,7 @@ class Sandbox:
         statements : sequence of str
             Each one SELECT with the column `"$diasourceid"`.
         seconds : float, optional
-            Time of all of them, if not `Limits.seconds`.
+            Time limit of all of them; default: `Limits.seconds`.
 
         Returns
         -------
@@ -184,14 +184,14 @@ class Sandbox:
                 waiting = [number for number in range(len(statements)) if number not in found]
                 self._run_some(statements, waiting, found, deadline)
             if any(outcome.problem == MEMORY for outcome in found.values()):
-                self._bury()  # it keeps what it was given: begin with a small one
+                self._bury()  # its allocator does not return memory: start again with a small process
         over = Outcome(None, problem=STARVED, message="the time of all filters of the batch was over")
         return [found.get(number, over) for number in range(len(statements))]
 
     def _run_some(
         self, statements: Sequence[str], waiting: Sequence[int], found: dict[int, Outcome], deadline: float
     ) -> None:
-        """Run statements until all are done, time is over, or one has killed the process."""
+        """Run statements until all are done, time is up, or one has killed the process."""
         header = {
             "run": [[number, statements[number]] for number in waiting],
             "seconds": self.limits.statement_seconds,
@@ -218,7 +218,7 @@ class Sandbox:
                 found[running] = self._blame(took, isinstance(error, TimeoutError), reason)
 
     def _blame(self, took: float, silent: bool, reason: str) -> Outcome:
-        """What is said about the statement that was running when the process ended."""
+        """The result of the statement that was running when the process ended."""
         if silent or took >= self.limits.statement_seconds:
             message = f"took longer than {self.limits.statement_seconds:g} s and could not be interrupted"
             return Outcome(None, (), took, TIME, message)
@@ -244,7 +244,7 @@ class Sandbox:
             return
         self._bury()
         self.starts += 1
-        # Nothing of this environment is of use to it: it may hold secrets.
+        # It needs nothing from this environment, which may hold secrets.
         environment = {"PATH": os.defpath, "PYTHONPATH": str(_PACKAGE), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
         environment |= {"OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2", "ARROW_DEFAULT_MEMORY_POOL": "system"}
         self._process = subprocess.Popen(
@@ -252,7 +252,7 @@ class Sandbox:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            bufsize=0,  # what is buffered here would be invisible to `select`
+            bufsize=0,  # `select` cannot see what is buffered here
             cwd="/",
             env=environment,
             start_new_session=True,
@@ -276,7 +276,7 @@ class Sandbox:
         return frames.read(process.stdout)
 
     def _bury(self) -> str:
-        """End the process, if there is one; how it ended."""
+        """End the process, if there is one; return how it ended."""
         process, self._process = self._process, None
         if process is None:
             return "it was not started"

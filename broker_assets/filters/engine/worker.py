@@ -1,7 +1,7 @@
-"""The process apart: holds the tables of a batch in DuckDB and runs statements over them.
+"""The separate process: holds the tables of a batch in DuckDB and runs statements over them.
 
 DuckDB's own limits do not stop everything (`repeat('x', 2000000000)` heeds neither its memory limit nor an interrupt),
-so the operating system limits the process: address space, processor time of each statement, no files. It reads its
+so the operating system limits the process: address space, CPU time of each statement, no files. It reads its
 requests from standard input, answers on standard output, and ends when the pipe closes. The caller is
 `broker_assets.filters.engine.sandbox`.
 """
@@ -32,7 +32,7 @@ _SPARE_PROCESSOR_SECONDS: Final = 2
 _BATCH_ROWS: Final = 2048
 
 _FAILURES: Final = (duckdb.Error, pa.ArrowException, ValueError, TypeError, RuntimeError, OverflowError)
-"""What a statement may raise; anything else ends the process, and the statement is to blame for it."""
+"""Errors that a statement may raise; anything else ends the process, and the statement is blamed."""
 
 _CONFIGURATION: Final = {
     "enable_external_access": "false",
@@ -108,7 +108,7 @@ class Worker:
         return connection
 
     def load(self, setup: Sequence[str], tables: Sequence[tuple[str, pa.Table]]) -> None:
-        """Replace everything that is held by these tables, after statements that prepare the database."""
+        """Replace all tables with these, after statements that prepare the database."""
         self._connection.close()
         self._connection = self._opened()
         for statement in setup:
@@ -127,14 +127,14 @@ class Worker:
         statement : str
             One SELECT with the column `ALERT`.
         seconds : float
-            Time that it may take.
+            Time limit.
         keep : int
-            Rows that are returned; of those beyond only the alerts.
+            Most rows that are returned; beyond them, only the alerts.
 
         Returns
         -------
         answer, rows : dict, pyarrow.Table
-            Seconds, and the problem with its message if there was one.
+            `answer` has the seconds, and the problem with its message if there was one.
         """
         began = time.perf_counter()
         self._limit_processor(seconds)
@@ -182,7 +182,7 @@ def _first_line(error: BaseException) -> str:
 
 
 def _limit_process(address_space: int) -> None:
-    """Limit what the process can get from the operating system from now on."""
+    """Limit the resources that the process can get from the operating system from now on."""
     with open("/proc/self/statm", encoding="ascii") as status:
         held = int(status.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     resource.setrlimit(resource.RLIMIT_AS, (held + address_space, held + address_space))
@@ -193,9 +193,9 @@ def _limit_process(address_space: int) -> None:
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
     """Answer requests until the pipe closes."""
     options, _ = frames.read(requests)
-    pa.set_memory_pool(pa.system_memory_pool())  # others reserve address space beforehand
+    pa.set_memory_pool(pa.system_memory_pool())  # other allocators reserve address space in advance
     worker = Worker(options["memory"], options["threads"])
-    worker.load([], [("warm", pa.table({"a": [1]}))])  # what is read from files on first use is read now
+    worker.load([], [("warm", pa.table({"a": [1]}))])  # reads now what would be read from files on first use
     worker.run("SELECT 1, strftime(now(), '%Y'), a FROM warm", 10.0, 10)
     _limit_process(options["address_space"])
     frames.write(answers, {"ready": True})
@@ -208,7 +208,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
             frames.write(answers, _load(worker, request, content))
             continue
         for number, statement in request["run"]:
-            if time.monotonic() > request["until"]:  # the clock of the machine, which both processes read
+            if time.monotonic() > request["until"]:  # both processes read the same monotonic clock
                 break
             frames.write(answers, {"began": number})
             answer, rows = worker.run(statement, request["seconds"], request["keep"])
