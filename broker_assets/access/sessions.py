@@ -86,6 +86,45 @@ def end_all(connection: Connection, userid: int) -> int:
     return connection.execute("DELETE FROM access.sessions WHERE userid = %s", (userid,)).rowcount
 
 
+def masked(csrf: str) -> str:
+    """The value against forged requests as a page has it: different in each page, and as good as the value itself.
+
+    Pages are compressed, and the size of a compressed page gives away whether what an attacker wrote into its address
+    is like the secrets of the page (BREACH). Of a value that is masked by a random one nothing repeats.
+
+    Parameters
+    ----------
+    csrf : str
+        Value of a session or of the cookie; what is not hexadecimal is given back as it is.
+    """
+    try:
+        value = bytes.fromhex(csrf)
+    except ValueError:
+        return csrf
+    mask = secrets.token_bytes(len(value))
+    return (mask + bytes(one ^ other for one, other in zip(mask, value, strict=True))).hex()
+
+
+def repeats(given: object, csrf: str | None) -> bool:
+    """Whether a request repeats the value against forged requests, as it is or `masked`.
+
+    Examples
+    --------
+    >>> repeats("c0ffee", "c0ffee"), repeats(masked("c0ffee"), "c0ffee"), repeats(masked("c0ffed"), "c0ffee")
+    (True, True, False)
+    """
+    if not isinstance(given, str) or not csrf:
+        return False
+    if len(given) == 2 * len(csrf):
+        try:
+            both = bytes.fromhex(given)
+        except ValueError:
+            return False
+        half = len(both) // 2
+        given = bytes(one ^ other for one, other in zip(both[:half], both[half:], strict=True)).hex()
+    return is_same(given, csrf)
+
+
 def is_same(given: str | None, wanted: str | None) -> bool:
     """Whether two secrets are equal and not empty, in a time that does not depend on where they differ.
 

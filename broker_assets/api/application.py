@@ -25,6 +25,7 @@ from broker_assets.api import (
     v1,
     vo,
 )
+from broker_assets.api.compression import PAGES, Compression
 from broker_assets.api.conflicts import AnswerAgain
 from broker_assets.api.connections import Connections
 from broker_assets.api.disclosure import Disclosure
@@ -103,6 +104,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,  # their pages load scripts from other hosts
         redoc_url=None,
     )
+    # Interfaces of other systems answer in their own form; /api/v1 and the VO compress more kinds themselves.
+    app.add_middleware(Compression, only=PAGES)
     app.add_middleware(AnswerAgain)
     app.add_middleware(WebGuard, hosts=settings.server.names, open_reading=True)
     app.add_middleware(HeadAsGet)

@@ -144,7 +144,7 @@ def recognised(request: Request, parameter: str | None = None, *, forgeable: boo
             if session is None:
                 raise NotAuthenticatedError(NO_TOKEN)
             user = session.user
-            writes = forgeable or sessions.is_same(request.headers.get("x-csrftoken"), session.csrf)
+            writes = forgeable or sessions.repeats(request.headers.get("x-csrftoken"), session.csrf)
             reason = "CSRF Failed: the header X-CSRFToken must repeat the cookie csrftoken"
     if user.is_guest:
         return user, False, "guests may only read; log in with an account of your own"

@@ -7,7 +7,7 @@ are.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any, Final, Protocol
 
 import zstandard
@@ -31,6 +31,8 @@ _DENSE: Final = frozenset(
     }
 )
 """Media types that are compressed already, or must not be delayed."""
+PAGES: Final = frozenset({"text/html", "image/svg+xml"})
+"""What pages are made of, beyond the files that are stored compressed."""
 
 
 class _Compressor(Protocol):
@@ -78,10 +80,13 @@ class Compression:
     ----------
     app : ASGI application
         Whose answers are compressed.
+    only : collection of str, optional
+        Media types that are compressed; default: all that gain by it.
     """
 
-    def __init__(self, app: Application) -> None:
+    def __init__(self, app: Application, only: Collection[str] | None = None) -> None:
         self.app = app
+        self._only = only
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -93,14 +98,15 @@ class Compression:
         if encoding is None or scope["method"] == "HEAD":
             await self.app(scope, receive, send)
             return
-        await self.app(scope, receive, _Answer(encoding, send))
+        await self.app(scope, receive, _Answer(encoding, send, self._only))
 
 
 class _Answer:
     """Passes on the messages of one answer."""
 
-    def __init__(self, encoding: str, send: Send) -> None:
+    def __init__(self, encoding: str, send: Send, only: Collection[str] | None) -> None:
         self._encoding = encoding
+        self._only = only
         self._send = send
         self._start: MutableMapping[str, Any] | None = None
         self._compressor: _Compressor | None = None
@@ -126,14 +132,15 @@ class _Answer:
                 return
         await self._send({**message, "body": body})
 
-    @staticmethod
-    def _is_suited(start: MutableMapping[str, Any], size: int, more: bool) -> bool:
+    def _is_suited(self, start: MutableMapping[str, Any], size: int, more: bool) -> bool:
         headers = {name.lower(): value for name, value in start["headers"]}
         if start["status"] in (204, 206, 304) or b"content-encoding" in headers or b"content-range" in headers:
             return False
         if b"accept-ranges" in headers:  # its ranges refer to the bytes as stored
             return False
         kind = headers.get(b"content-type", b"").split(b";")[0].decode("latin-1").strip().lower()
+        if self._only is not None and kind not in self._only:
+            return False
         whole = int(headers.get(b"content-length", b"0") or 0) if more else size
         return kind not in _DENSE and (whole >= SMALLEST or (more and b"content-length" not in headers))
 

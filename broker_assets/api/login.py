@@ -44,7 +44,7 @@ def log_in_page(request: Request) -> Response:
 @router.post("/login/", response_class=HTMLResponse)
 def log_in(request: Request, given: Parameters) -> Response:
     """Begin a session; a wrong password is answered with the form, a message, and status 200."""
-    if not sessions.is_same(
+    if not sessions.repeats(
         given.get("csrfmiddlewaretoken") or request.headers.get("x-csrftoken"), request.cookies.get(CSRF)
     ):
         return forged(request)
@@ -72,7 +72,7 @@ def log_out(request: Request, given: Parameters) -> Response:
     """End the session."""
     session = session_of(request)
     if session is not None:
-        if not sessions.is_same(given.get("csrfmiddlewaretoken") or request.headers.get("x-csrftoken"), session.csrf):
+        if not sessions.repeats(given.get("csrfmiddlewaretoken") or request.headers.get("x-csrftoken"), session.csrf):
             return forged(request)
         with accounts_of(request) as connection:
             sessions.end(connection, request.cookies[SESSION])

@@ -123,5 +123,4 @@ def text(given: Mapping[str, Any], name: str, most: int = 1024) -> str:
 
 
 def _repeats(request: Request, given: Mapping[str, Any], wanted: str | None) -> bool:
-    sent = given.get("csrfmiddlewaretoken") or request.headers.get("x-csrftoken")
-    return isinstance(sent, str) and sessions.is_same(sent, wanted)
+    return sessions.repeats(given.get("csrfmiddlewaretoken") or request.headers.get("x-csrftoken"), wanted)

@@ -16,7 +16,7 @@ from fastapi.responses import RedirectResponse, Response
 from starlette.datastructures import UploadFile
 
 from broker_assets.access.accounts import User
-from broker_assets.access.sessions import is_same
+from broker_assets.access.sessions import repeats
 from broker_assets.api.authentication import session_of
 from broker_assets.api.site.frame import viewer_of
 from broker_assets.settings.access import AccessSettings
@@ -126,7 +126,7 @@ def acting(request: Request, form: SentForm) -> User:
     session = session_of(request)
     if session is None:
         raise HTTPException(401, "Log in to change something.")
-    if not is_same(form.values.get("csrfmiddlewaretoken") or request.headers.get("x-csrftoken"), session.csrf):
+    if not repeats(form.values.get("csrfmiddlewaretoken") or request.headers.get("x-csrftoken"), session.csrf):
         raise HTTPException(403, "The form does not belong to this session: reload the page.")
     if session.user.is_guest:
         raise HTTPException(403, "Guests may only read. Ask an administrator for an account of your own.")

@@ -22,6 +22,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from broker_assets.access.accounts import User
+from broker_assets.access.sessions import masked
 from broker_assets.api.authentication import CSRF, session_of
 from broker_assets.api.connections import explained, unfit
 from broker_assets.api.site.files import address_of
@@ -147,7 +148,9 @@ def page(
         "here": request.url.path,
         "query": "",
     }
-    answer = HTMLResponse(templates.get_template(template).render(common | values), code)
+    shown = common | values
+    shown["csrf"] = masked(shown["csrf"])
+    answer = HTMLResponse(templates.get_template(template).render(shown), code)
     answer.headers["Content-Security-Policy"] = policy_of(allow or {})
     answer.headers["Cache-Control"] = "no-store"
     answer.headers["Referrer-Policy"] = "same-origin"

@@ -97,7 +97,7 @@ def needs(request: Request, user: User, permission: str) -> None:
 
 def _repeats(request: Request) -> bool:
     session = session_of(request)
-    return session is not None and sessions.is_same(request.headers.get("x-csrftoken"), session.csrf)
+    return session is not None and sessions.repeats(request.headers.get("x-csrftoken"), session.csrf)
 
 
 def _unauthorised(reason: str) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -46,6 +47,33 @@ def test_a_page_of_another_site_is_refused_even_with_it(ground: Any) -> None:
         for headers in (EVIL, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}):
             assert user.client.request(method, address, data=value, headers=headers).status_code == 403, address
     assert ground.state() == before
+
+
+def test_pages_are_compressed_and_repeat_no_secret(ground: Any) -> None:
+    """What a compressed page has in common with an address that somebody else chose shows in its size (BREACH)."""
+    user = ground.user("victim")
+    seen: set[str] = set()
+    value = user.client.cookies["csrftoken"]
+    for path in ("/", "/", "/profile/", "/accounts/login/", "/search/victim", "/targets/"):
+        answer = user.get(path)
+        assert answer.headers["content-encoding"] in ("gzip", "zstd"), path
+        assert value not in answer.text, path
+        found = set(re.findall(r"[0-9a-f]{64}", answer.text))
+        assert len(found) == 1, path
+        assert not found & seen, "the value is another one in each page"
+        seen |= found
+    assert (
+        ground.user("victim").get("/", headers={"Accept-Encoding": "identity"}).headers.get("content-encoding") is None
+    )
+    masked = seen.pop()
+    for wrong in (masked[:-1] + ("1" if masked[-1] == "0" else "0"), masked[:32], masked[32:], "0" * 64, "é" * 64):
+        form = {"csrfmiddlewaretoken": wrong}
+        assert user.client.post("/profile/sessions/", data=form, follow_redirects=False).status_code == 403, wrong
+    codes = [
+        user.client.post("/elasticc2/classids", json={}, headers={"X-CSRFToken": one}).status_code
+        for one in (masked, value, "0" * 64)
+    ]
+    assert codes == [200, 200, 403]
 
 
 def test_no_get_changes_anything(ground: Any) -> None:
