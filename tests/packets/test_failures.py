@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from broker_assets.packets.failures import PacketFailure
 from broker_assets.packets.framing import Framer
 from broker_assets.packets.reader import PacketReader
 
-SCHEMA = {"type": "record", "name": "r", "fields": [{"name": "x", "type": "long"}]}
+SCHEMA: dict[str, Any] = {"type": "record", "name": "r", "fields": [{"name": "x", "type": "long"}]}
 GOOD, LONG_NUMBER = b"\x54", b"\x80" * 11
 
 
 class OneSchema:
-    def by_id(self, schema_id: int) -> dict[str, object]:
+    def by_id(self, schema_id: int) -> dict[str, Any]:
         return SCHEMA
 
-    def for_topic(self, topic: str | None) -> dict[str, object]:
+    def for_topic(self, topic: str | None) -> dict[str, Any]:
         return SCHEMA
 
 
