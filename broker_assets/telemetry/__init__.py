@@ -43,7 +43,7 @@ Decoding (array passes per packet kind; raises for nothing that is in a packet):
 Pure functions for what products need of single values: `masks` (detector, pixel and energy masks, measurement time),
 `triggers` (un-scaling of trigger counters), `compression`.
 
-Decisions about likely defects of the original are listed in ``docs/telemetry.md``.
+Decisions about likely defects of the original pipeline are listed in ``docs/telemetry.md``.
 """
 
 from broker_assets.telemetry.decoding.decoder import decode

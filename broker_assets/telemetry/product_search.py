@@ -1,4 +1,4 @@
-"""Search of product files by time, kind, level and version, by key, whatever their number; for `database.paging`."""
+"""Search of product files by time, kind, level and version, in pages by key, of any number; for `database.paging`."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ KEYS: Final = ("day", "productFileId")
 
 
 class UnknownProduct(LookupError):
-    """There is no product file of this number."""
+    """There is no product file with this number."""
 
 
 class ProductGone(Exception):
@@ -56,7 +56,7 @@ class ProductGone(Exception):
 
 @dataclass(frozen=True)
 class Search:
-    """What is looked for; none is anything."""
+    """Criteria of a search; None means any."""
 
     level: str | None = None
     family: str | None = None
@@ -68,9 +68,9 @@ class Search:
     """Observation day, the last."""
     request: int | None = None
     name: str | None = None
-    """Text in the name; with `*`, which is any text, the whole name in any case."""
+    """Text in the name; with `*` for any text, a pattern for the whole name, regardless of case."""
     current: bool = True
-    """Only files as they are now."""
+    """Only current files."""
 
 
 def search_query(search: Search) -> tuple[sql.Composed, dict[str, Any]]:
@@ -132,7 +132,7 @@ def inputs_of(connection: psycopg.Connection[Any], number: int) -> list[dict[str
 
 
 def file_of(products: Path, found: dict[str, Any]) -> Path:
-    """Where the file of a version is.
+    """Path of the file of a version.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def file_of(products: Path, found: dict[str, Any]) -> Path:
     Raises
     ------
     ProductGone
-        If the archive has another version, or none.
+        If the archive has another version of the file, or none.
     """
     if found["superseded"] is not None:
         later = f" by product file {found['supersededBy']}" if found["supersededBy"] else ""
@@ -159,7 +159,7 @@ def file_of(products: Path, found: dict[str, Any]) -> Path:
 
 
 def kinds(connection: psycopg.Connection[Any]) -> Sequence[dict[str, Any]]:
-    """What there is: current files by level, family and kind, with the first and last day."""
+    """Numbers of current files by level, family and kind, with the first and last day."""
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(
             "SELECT level, family, kind, count(*) AS files, min(day)::text AS first, max(day)::text AS last"

@@ -1,4 +1,4 @@
-"""A product file among others: its contents before, its other processing versions, and what was made from it."""
+"""The relations of a product file: its earlier contents, its other processing versions, and what was made from it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MJD_EPOCH: Final = datetime.datetime(1858, 11, 17)
 
 
 def mjd_of(utc: str) -> float | None:
-    """MJD (UTC) of a time as the register has it; None of on-board times and other texts.
+    """MJD (UTC) of a time in the register; None for on-board times and other texts.
 
     Examples
     --------
@@ -31,12 +31,12 @@ def mjd_of(utc: str) -> float | None:
 
 
 def contents(connection: psycopg.Connection[Any], name: str) -> list[dict[str, Any]]:
-    """All contents that a file of this name had, the present one first; keys as of `product_search.product`.
+    """All contents that a file of this name has had, the current one first; keys as in `product_search.product`.
 
     Raises
     ------
     UnknownProduct
-        If there never was a file of this name.
+        If there has never been a file of this name.
     """
     rows = connection.execute(
         "SELECT productfileid FROM product_file WHERE name = %s"

@@ -1,4 +1,4 @@
-"""Traces of telemetry files and products (`broker_assets.tracing`): what was made of a file, and when.
+"""Traces of telemetry files and products (`broker_assets.tracing`): what was made from a file, and when.
 
 A file and a product have a trace each; a product is linked with the files that contained its packets, and with the
 products that it was made from. Its publication is part of its own trace.
@@ -23,7 +23,7 @@ def telemetry_file(name: str) -> Subject:
 
 
 def file_received(outcome: FileOutcome) -> None:
-    """Record a telemetry file that was processed or given up."""
+    """Record a telemetry file that was processed or abandoned."""
     if not tracing.active() or outcome.state not in {"processed", "quarantined"}:
         return
     now = time.time()

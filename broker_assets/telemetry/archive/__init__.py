@@ -1,1 +1,1 @@
-"""The archive of product files: which files a change touches, what each is made of, and making them."""
+"""The archive of product files: which files a change affects, what each is made from, and making them."""

@@ -1,4 +1,4 @@
-"""Versions of the code that makes products: what an operator bumps, and what makes files stale.
+"""Versions of the code that makes products, which operators can override; a new version makes files stale.
 
 A code version contains the processing versions of what is made, which are part of file names and which
 `TelemetrySettings.versions` overrides, and `BUILDER`, which names do not show.
@@ -23,7 +23,7 @@ BUILDER: Final = {"LB": 1, "L0": 3, "L1": 3, "L2": 1}
 """Raised when the content of files of a level changes under the same name: a corrected header, another encoding."""
 
 OTHERS: Final = "others"
-"""Stands for all kinds without tables of their own, whose names are as many as those of packets."""
+"""Stands for all kinds without tables of their own, of which there are as many as kinds of packets."""
 
 
 BEYOND: Final = {

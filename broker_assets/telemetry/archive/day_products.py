@@ -58,7 +58,7 @@ def _made_from() -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for family in FAMILIES:
         found[asset_name("LB", family)] = ()
-        # Only answers to requests use the table of requests, which changes with every one of them.
+        # Only answers to requests use the table of requests, which changes with each new request.
         asked = (REQUESTS,) if family == "science" else ()
         found[asset_name("L0", family)] = (asset_name("LB", family), DATABASE, CONFIGURATION, *asked)
         # Calibration curves of the database only affect L1; packets of adjacent days do not affect L0.
@@ -177,7 +177,7 @@ def make_day(
     OSError
         If a file cannot be written; no file is then partial, and nothing is recorded.
     """
-    # Determined before anything is made: what arrives meanwhile makes the result stale, not wrong.
+    # Determined before anything is made: inputs that arrive in the meantime make the result stale, not wrong.
     began = time.time()
     made_of = look(archive.store, InputVersions(archive.inputs), packets_of(asset), day)
     outcome = archive.build_day(*level_and_family(asset), day)
@@ -326,7 +326,7 @@ def changed_inputs(
 
 
 def input_artefacts(found: Mapping[datetime.date, Mapping[str, str]]) -> list[versions.Artefact]:
-    """What inputs say for some days, as versions; those that are not available for a day are left out."""
+    """Versions of inputs for some days; inputs that are not available for a day are left out."""
     return [
         versions.Artefact(asset=name, partition=day.isoformat(), data_version=present[name])
         for name in INPUTS

@@ -1,7 +1,7 @@
-"""Observation days: which days packets belong to, and what the packets of a day are.
+"""Observation days: to which days packets belong, and which packets a day has.
 
-A day is what an operator names, sees and rebuilds: the on-board date at levels LB and L0, the UTC date from L1 on.
-A packet near midnight concerns two days, because the on-board clock is not UTC and because neighbouring packets are
+A day is the unit that operators name, see and rebuild: the on-board date at levels LB and L0, the UTC date from L1 on.
+A packet near midnight affects two days, because the on-board clock is not UTC and because neighbouring packets are
 read with those of a day. So the packets *of a day* here are those of the day and of `MARGIN` on either side.
 """
 
@@ -29,7 +29,7 @@ EPOCH: Final = datetime.date(2000, 1, 1)
 """Day of on-board second 0."""
 
 MARGIN: Final = datetime.timedelta(hours=3)
-"""Packets this far from a day concern it; spectra of one cycle reach furthest, two hours."""
+"""Packets up to this far from a day affect it; spectra of one cycle reach furthest, two hours."""
 
 LONGEST: Final = datetime.timedelta(days=4)
 """Longest time span that a packet covers; without a limit, every earlier packet would have to be examined."""
@@ -85,7 +85,7 @@ def family_of(key: StructureKey) -> str:
 
 
 def days_of_span(first: int, last: int) -> Iterator[datetime.date]:
-    """Days that a stretch of time concerns, margins included.
+    """Days that a time range affects, margins included.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def requests_of_day(store: PacketStore, day: datetime.date) -> set[int]:
 
 
 def touched_days(store: PacketStore, touched: Touched) -> dict[str, set[datetime.date]]:
-    """Days that may have other packets now, by family: those of the files that were touched, and their neighbours.
+    """Days whose packets may have changed, by family: those of the files that were touched, and their neighbours.
 
     Neighbours without any packet in their margins are left out.
     """
@@ -180,7 +180,7 @@ def _kinds(store: PacketStore, family: str) -> list[StructureKey]:
 
 
 def _conditions(first: int, end: int) -> tuple[tuple[str, tuple[int, ...]], ...]:
-    """What is true of packets with a time in [first, end), as an index can find them."""
+    """SQL conditions for packets with a time in [first, end), in a form that uses an index."""
     return (
         ("scet >= ? AND scet < ?", (first, end)),
         ("first >= ? AND first < ? AND last >= ?", (first - _LONGEST_TICKS, end, first)),
@@ -217,7 +217,7 @@ def _packets(store: PacketStore, key: StructureKey, condition: str, limits: Coll
 
 def _requests(store: PacketStore, key: StructureKey, first: int, end: int) -> list[tuple[int, int]]:
     """Requests whose data begin in [first, end): telecommand sequence control and identifier."""
-    # Most kinds answer no request: the index of requests answers this without looking at the packets of the day.
+    # Most kinds never answer a request: the index of requests shows this without reading the packets of the day.
     answers, values = _select("1", key, "request > -1 LIMIT 1")
     if not store.index.rows(answers, values):
         return []

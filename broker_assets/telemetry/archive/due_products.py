@@ -1,7 +1,7 @@
 """Products that become possible as time passes: ancillary ones with flown kernels, plots of complete days.
 
-Automation conditions detect changes of their inputs. The age of a day, or a run that never happened, is not an input;
-therefore missing products are searched for here.
+Automation conditions detect changes of their inputs. The age of a day, or a run that never happened, is not an input,
+so this module searches for missing products.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ PICTURES: Final = "l2_quicklook"
 ANCILLARY: Final = "l2_auxiliary"
 
 WHOLE_DAY_SECONDS: Final = 86_160.0
-"""Minimum length of a light curve that may cover a whole day; one with gaps is tried once, without success."""
+"""Least length, seconds, of a light curve that may cover a whole day; one with gaps is tried once, without success."""
 AGE: Final = datetime.timedelta(days=30)
 """Older days no longer grow, whether complete or not."""
 FLOWN_MARGIN: Final = datetime.timedelta(days=1)
-"""Flown kernels are trusted until this time before their date."""
+"""Flown kernels are trusted up to this long before their date."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Makeable:
     parent: str
     """Name of the file it would be made from."""
     state: str
-    """Digest of that file, and why it is due: a product requested once in this state is not requested again."""
+    """Digest of that file, and why the product is due; in the same state, a product is requested only once."""
 
 
 def makeable(

@@ -1,11 +1,11 @@
-"""What the inputs other than packets say *for one day*, as versions.
+"""Versions of the inputs other than packets *for one day*.
 
 Kernels, configuration, requests, plans and instrument databases change as a whole (a new release, a new row), but most
-of what they say stays. The version of an input for a day is a digest of what products of that day can see of it. A
-better kernel therefore affects the days it covers and no others.
+of their content stays the same. The version of an input for a day is a digest of the part that products of that day
+use. So a better kernel affects the days it covers and no others.
 
-Products of a day see some time around it: answers to requests continue past midnight, packets are sent after what they
-cover, the on-board clock is not UTC. `BEFORE` and `AFTER` are these margins.
+Products of a day use some time around it: answers to requests continue past midnight, packets are sent after the time
+that they cover, the on-board clock is not UTC. `BEFORE` and `AFTER` are these margins.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ NOTHING: Final = "none"
 _CLOCK_SAMPLES: Final = 600
 """Seconds between the samples of the clock; it is linear over hours."""
 _STATE_SAMPLES: Final = 6 * 3600
-"""Seconds between the samples of what headers say about the position."""
+"""Seconds between the samples of the positions that headers give."""
 _POINTING_SAMPLES: Final = 3600
 _SPACECRAFT_FRAME: Final = -144000
 _INDICES: Final = ("detector/science_echan_index.csv", "elut/elut_index.csv")
@@ -62,7 +62,7 @@ _FOR_EVER: Final = np.datetime64("9999-12-31")
 
 @dataclass(frozen=True)
 class InputVersions:
-    """The inputs' versions, day by day; what is read from files is kept."""
+    """The inputs' versions, day by day; files that have been read are cached."""
 
     inputs: Inputs
 
@@ -108,7 +108,7 @@ class InputVersions:
         return " + ".join(found) or None
 
     def _configuration(self, day: datetime.date) -> str | None:
-        # No margin after: a file has the tables of its begin.
+        # No margin after: a file has the tables of its beginning.
         start, end = _utc(day) - np.timedelta64(BEFORE), _utc(day) + np.timedelta64(1, "D")
         return _digest(
             f"{table} {max(first, start)} {min(last, end)} {_file_digest(path)}"
@@ -123,14 +123,14 @@ class InputVersions:
     def _requests(self, day: datetime.date, requests: Collection[int] | None) -> str:
         table = self.inputs.requests
         wanted = self._requested.get(day.isoformat(), ()) if requests is None else requests
-        # A request that is asked for and not there yet has a version too, which its row will change.
+        # A request that is not in the table yet has a version, too, which changes when its row arrives.
         return _digest(
             f"{request} {json.dumps(table.rows.get(request, []), sort_keys=True)}" for request in sorted(set(wanted))
         )
 
     @cached_property
     def _requested(self) -> dict[str, list[int]]:
-        """Requests of the table by the days that they concern."""
+        """Requests of the table by the days that they affect."""
         found: dict[str, list[int]] = {}
         for request, rows in self.inputs.requests.rows.items():
             for row in rows:
@@ -162,7 +162,7 @@ class InputVersions:
 
 
 def _kernels(kernels: Kernels, day: datetime.date) -> str | None:
-    """Clock, positions and pointing over a day, and whether they are flown; None where positions are not covered."""
+    """Clock, positions and pointing over a day, and whether they are flown; None if positions are not covered."""
     first = ticks_of_day(day) - _ticks(BEFORE)
     end = ticks_of_day(day) + clock.TICKS_PER_DAY + _ticks(AFTER)
     step = _CLOCK_SAMPLES * clock.TICKS_PER_SECOND
@@ -183,7 +183,7 @@ def _kernels(kernels: Kernels, day: datetime.date) -> str | None:
 
 
 def _standing(kernels: Kernels, day: datetime.date) -> str:
-    """Whether the day is over by the time until which positions are those flown, as ancillary products need it."""
+    """Whether positions are flown to the end of the day, as ancillary products require."""
     if kernels.issued is None:
         return "given"
     until = flown_until(kernels)
@@ -208,7 +208,7 @@ def _pointing(times: NDArray[np.datetime64]) -> Iterator[str]:
         except spiceypy.utils.exceptions.SpiceyError:
             yield NOTHING
         else:
-            # Rounded below an hundredth of an arc second.
+            # Rounded to less than a hundredth of an arcsecond.
             yield " ".join(f"{value:.8f}" for value in np.ravel(rotation))
 
 
@@ -231,7 +231,7 @@ def _tables(folder: Path) -> Iterator[tuple[str, np.datetime64, np.datetime64, P
 
 
 def _file_digest(path: Path) -> str:
-    """Digest of a file, or of all files of a folder; of what is missing, that it is."""
+    """Digest of a file, or of all files of a folder; a fixed text if it is missing."""
     files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
     try:
         return _digest(f"{file.relative_to(path.parent)} {_content_digest(file, *_identity(file))}" for file in files)

@@ -1,8 +1,8 @@
-"""What a file was made of, as its header says: versions of the code and of each input for the day of the data.
+"""Provenance in the header of a file: versions of the code and of each input for the day of the data.
 
-The same versions are in the database (provenance) and are the data versions of the inputs' assets: a file on any disk
-can be compared with what is in force. They are lines of HISTORY, because no reader of the archive knows keywords for
-them.
+The same versions are in the database (provenance) and are the data versions of the inputs' assets, so a file on any
+disk can be compared with the current versions. They are written as HISTORY, because no reader of the archive knows
+keywords for them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _ABOVE: Final = (DATABASE, CONFIGURATION, KERNELS, PLAN)
 
 @dataclass
 class Provenance:
-    """Versions by day, found once."""
+    """Versions by day, each determined once."""
 
     inputs: Inputs
     _versions: InputVersions = field(init=False)

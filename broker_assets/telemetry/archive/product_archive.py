@@ -1,8 +1,8 @@
 """The archive of product files: which must be rebuilt, and rebuilding them.
 
-Every file is a function of stored packets and the inputs' versions. New packets name the files they touch; each of them
-is rebuilt in full and replaces the old one. Files that a rebuild no longer makes are removed. Files of other processing
-versions stay as they are.
+Every file is a function of stored packets and the inputs' versions. New packets determine the files that they affect;
+each of these is rebuilt in full and replaces the old one. Files that a rebuild no longer makes are removed. Files of
+other processing versions stay as they are.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Archive:
         self.now = now
         self._made: dict[Unit, list[Product]] = {}
         self._lacking: set[Unit] = set()
-        """Days that cannot be made because of an input; their files stay as they are."""
+        """Days that cannot be made because an input is missing; their files stay as they are."""
 
     @property
     def outcome(self) -> Outcome:
@@ -100,9 +100,9 @@ class Archive:
         ----------
         touched : Touched
         levels : list of str
-            Of `LEVELS`. L1 and L2 need kernels; without them each product is a problem of its own.
+            Of `LEVELS`. L1 and L2 need kernels; without them, each product is recorded as a problem.
         stop_on_error : bool
-            Raise at the first product that cannot be made; else it is noted and the others are made.
+            Raise at the first product that cannot be made; by default, it is recorded and the others are made.
 
         Raises
         ------
@@ -126,7 +126,7 @@ class Archive:
         family : str
             One of `days.FAMILIES`. L2 of auxiliary is ANC, which is made from housekeeping.
         day : date
-            On-board date at LB and L0, and of the start of the data of requests; UTC date else.
+            On-board date at LB and L0, and for requests that of the start of their data; otherwise UTC date.
 
         Raises
         ------
@@ -211,7 +211,7 @@ class Archive:
         else:
             first = unit.day * clock.TICKS_PER_SECOND
             found = self.store.of_headers(unit.key, first, first + clock.TICKS_PER_DAY)
-            # Of kinds that answer requests only what cannot be decoded has no request.
+            # Among kinds that answer requests, only packets that cannot be decoded have no request.
             packets = [packet for packet in found if packet.request is None]
         packets = unique_packets(packets)
         if not packets:
@@ -237,7 +237,7 @@ class Archive:
             last = first + clock.TICKS_PER_DAY
             margin = SPECTRA_MARGIN if kind.builder == "spectra" else 0
             packets = unique_packets(self.store.of_days(unit.key, first - margin, last + margin))
-            # Memory holds a few days of one kind, however many there are.
+            # Only a few days of one kind are kept in memory.
             while len(self._made) >= KEPT_DAYS:
                 del self._made[next(iter(self._made))]
             known = len(self.outcome.problems)
@@ -252,12 +252,12 @@ class Archive:
             return
         day = day_of_ticks(unit.day * clock.TICKS_PER_SECOND)
         path = level0_day_path(kind_of(unit.key).at("L0", self.inputs.versions), unit.day)
-        # The one with most rows last: it stays if another needs the same name.
+        # The one with the most rows comes last, so it stays if another needs the same name.
         kept = [self.tree.write_level0(product, day) for product in reversed(products)]
         self._day_written(path, kept, unit.day)
 
     def _day_written(self, path: PurePosixPath, kept: Sequence[Path], on_board: int | None) -> None:
-        """Files of a day that are no longer made go; a name that two of them need is noted."""
+        """Remove files of a day that are no longer made; record a problem if two need the same name."""
         if len(set(kept)) < len(kept):
             reason = f"{len(kept)} parts of the day share {len(set(kept))} file names: same seconds"
             self.outcome.problems.append(Problem(path.name, reason))
@@ -266,7 +266,7 @@ class Archive:
         self.tree.remove_apart(path, set(kept), on_board)
 
     def _daily(self, units: list[Unit], wanted: set[str]) -> None:
-        """Days one after another: level L0 of each, and what is above it for UTC days that no later one touches."""
+        """Days one after another: level L0 of each, and higher levels of UTC days that no later day touches."""
         kind = kind_of(units[0].key)
         above = wanted & ABOVE_L0 if kind.key in LEVEL2_KINDS else wanted & {"L1"}
         kernels = self.inputs.kernels
@@ -296,7 +296,7 @@ class Archive:
         kind = kind.at("L1", self.inputs.versions)
         first = kernels.clock.ticks_of_utc(utc)
         last = kernels.clock.ticks_of_utc(utc + np.timedelta64(1, "D"))
-        # A bin at the edge may change the day when its time is rounded.
+        # Rounding the time of a bin at the edge may move it to another day.
         parts = [
             product
             for start in range(day_of(first - clock.TICKS_PER_SECOND), (last >> 16) + 2, clock.SECONDS_PER_DAY)

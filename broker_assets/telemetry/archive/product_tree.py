@@ -45,14 +45,14 @@ class Outcome:
     """Files that are no longer made: of the same request under another time range, or of a day that lost its rows."""
     problems: list[Problem] = field(default_factory=list)
     skipped: list[Problem] = field(default_factory=list)
-    """What is not made on purpose: its program is not configured, or it is not yet due."""
+    """What is deliberately not made: its program is not configured, or it is not yet due."""
     files: list[ProductFile] = field(default_factory=list)
     """Every file that was checked, written or not."""
 
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """One rebuild at a time: a second one waits, then finds the packets that the first one's files are made of."""
+    """One rebuild at a time: a second one waits, then sees the packets that the first one used."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
@@ -60,7 +60,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 class ProductTree:
-    """Files below a folder, and what became of them.
+    """Files below a folder, and what was done with them.
 
     Parameters
     ----------
@@ -79,11 +79,11 @@ class ProductTree:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Alone, without what a killed process left; in the end the names of files are on the disk too."""
+        """Run alone, after removing what a killed process left; at the end, the names of files are also on disk."""
         with _locked(self.folder):
             remove_abandoned(self.folder / PARTS)
             yield
-            # Journals keep the order of changes: this one takes the renames before it to the disk.
+            # Journals keep the order of changes: this one takes the renames before it to disk.
             if self.outcome.written:
                 sync_folders([self.folder])
 
@@ -146,7 +146,7 @@ class ProductTree:
             )
 
     def remove(self, path: PurePosixPath) -> None:
-        """Remove a file whose packets, now that there are more, belong to another."""
+        """Remove a file whose packets belong to another file now that there are more."""
         target = self.folder / path
         if target.exists():
             target.unlink()
@@ -166,9 +166,9 @@ class ProductTree:
         path : PurePosixPath
             Place of the file of the day.
         kept : set of Path
-            What stays.
+            Files that stay.
         on_board : int or None
-            First second of the on-board day, where files of all days lie in one folder.
+            First second of the on-board day, if files of all days are in one folder.
         """
         start, _, rest = path.name.rpartition("_V")
         before = f"{start.rpartition('_')[0]}_"
@@ -194,7 +194,7 @@ class ProductTree:
         suffix = rest.split("_V", 1)[1] if "_V" in rest else rest
         level = one.relative_to(self.folder).parts[0]
         pattern = f"{one.name.split('_')[0]}_{level}_{stem}_*_V{suffix}"
-        # Requests of level L1 lie in the folder of their day, which a better clock may change.
+        # Requests at level L1 are in the folder of their day, which a better clock may change.
         folders = {folder for path in kept for folder in (_beside(path) if level == "L1" else [path.parent])}
         for folder in sorted(folders):
             for path in sorted(folder.glob(pattern)):
@@ -203,7 +203,7 @@ class ProductTree:
                     self.outcome.removed.append(path)
 
     def _with_origin(self, product: Product, level: str, day: datetime.date) -> Product:
-        """A product that says what it was made of."""
+        """A product with its provenance in the header."""
         requests = () if product.request is None else (product.request[1],)
         lines = self._provenance.lines(level, product.kind.file_stem, day, requests)
         return replace(product, history=(*product.history, *lines))
@@ -223,7 +223,7 @@ class ProductTree:
     def _described(
         self, product: Product, path: PurePosixPath, level: str, kernels: Kernels | None, day: datetime.date
     ) -> ProductFile:
-        """A file that is about to be written."""
+        """The record of a file that is about to be written."""
         inputs = {
             "instrument_database": ", ".join(item.version for item in product.versions),
             "instrument_configuration": self.inputs.configuration.version,

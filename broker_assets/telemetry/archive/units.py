@@ -1,4 +1,4 @@
-"""Units of rebuilding: which files packets, and names of files, belong to."""
+"""Units of rebuilding: the files to which packets, and names of files, belong."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from broker_assets.telemetry.reception.packet_store import NewPacket, PacketStor
 
 NO_REQUEST: Final = (-1, -1)
 SPECTRA_MARGIN: Final = 2 * 3600 * clock.TICKS_PER_SECOND
-"""Spectra of one cycle of detectors (32 bins) may lie in two packets: neighbours of the day are read too."""
+"""Spectra of one cycle of detectors (32 bins) may be in two packets, so neighbours of the day are read, too."""
 
 
 @dataclass(frozen=True)
 class Unit:
-    """What is rebuilt together: the packets of a kind of an on-board day, or of a request."""
+    """What is rebuilt together: the packets of a kind on an on-board day, or of a request."""
 
     key: StructureKey
     day: int = 0
-    """First second of the on-board day; without meaning for requests."""
+    """First second of the on-board day; meaningless for requests."""
     request: tuple[int, int] = NO_REQUEST
     """Telecommand sequence control and request id."""
 
@@ -44,7 +44,7 @@ class Touched:
 
     @classmethod
     def by(cls, packets: Iterable[NewPacket]) -> Touched:
-        """Those that packets belong to."""
+        """The files to which packets belong."""
         levelb: set[Unit] = set()
         level0: set[Unit] = set()
         for packet in packets:
@@ -73,12 +73,12 @@ class Touched:
                 for scet, first, last in store.spans(key):
                     levelb.add(Unit(key, day_of(scet)))
                     level0 |= set(_days(key, first, last))
-        # What cannot be decoded answers no request that is known.
+        # For packets that cannot be decoded, the request is not known.
         levelb |= {Unit(key, day_of(packet.scet)) for key, packet in store.undecoded()}
         return cls(frozenset(levelb), frozenset(level0))
 
     def only(self, names: Iterable[str]) -> Touched:
-        """What files of these names are made of, or make (files of one level: LB, L0 or L1)."""
+        """What files with these names are made from, or contain (files of one level: LB, L0 or L1)."""
         listed = [_Name.parse(name) for name in names]
         levelb = frozenset(unit for unit in self.levelb if any(name.concerns(unit) for name in listed))
         level0 = frozenset(unit for unit in self.level0 if any(name.concerns(unit) for name in listed))
@@ -97,12 +97,12 @@ class _Name:
 
     @classmethod
     def parse(cls, name: str) -> _Name:
-        """Read a name; one that is not of a product concerns nothing."""
+        """Read a name; one that is not that of a product matches nothing."""
         found = _FILE_NAME.fullmatch(name)
         if found is None:
             return cls("", (), "")
         span = found["span"]
-        if found["request"] is None and "-" in span:  # rows of a day that are apart
+        if found["request"] is None and "-" in span:  # rows of a day in a file of their own
             span = span[:8] if "T" in span else str(day_of_span(span))
         if span.isdigit() and len(span) == 8:
             date = np.datetime64(f"{span[:4]}-{span[4:6]}-{span[6:]}")
@@ -134,7 +134,7 @@ def day_of(time: int) -> int:
 
 
 def day_of_span(span: str) -> int:
-    """First second of the on-board day that the middle of a time range in a name is in.
+    """First second of the on-board day that contains the middle of a time range in a name.
 
     Examples
     --------

@@ -53,8 +53,9 @@ def decode(
     databases : InstrumentDatabase or InstrumentDatabases
         One version for all packets, or versions chosen by the on-board time of each.
     engine : {"compiled", "plain", "auto"}
-        The compiled walk, the plain decoder it is tested against, or the plain one for a few packets in a process that
-        has not loaded the compiled one: a command for one packet need not wait for it. The result is the same.
+        The compiled walk, the plain decoder it is tested against, or "auto": the plain one for a few packets in a
+        process that has not loaded the compiled one, so that a command for one packet need not wait for it. The result
+        is the same.
 
     Returns
     -------
@@ -87,7 +88,8 @@ def _sort(
 ) -> tuple[NDArray[np.int64], Headers]:
     """Rows of the telemetry packets with plausible headers, and those headers."""
     lengths, data = batch.lengths, batch.data
-    # The padding lets the headers of cut packets be read; they are refused before anything of them is used.
+    # Thanks to the padding, headers of truncated packets can be read; these are refused before anything of them is
+    # used.
     headers = parse_headers(data, batch.starts)
     process, category = instrument.telecommand_process
     telecommand = (headers.process_id == process) & (headers.packet_category == category)
@@ -192,7 +194,7 @@ def _decode_kind(
         refused = _refused(plan, walked, schemes, database.instrument)
         if not refused:
             break
-        # Rare: packets whose content is wrong leave, the others are read again without them.
+        # Rare: packets with invalid content are removed, and the others are read again without them.
         failures.extend(Failure(int(packets[rows[row]]), name + reason) for row, reason in refused.items())
         rows = np.delete(rows, list(refused))
     columns = _columns(plan, walked, schemes, database.instrument)

@@ -19,7 +19,7 @@ from broker_assets.telemetry.packets.telecommands import TelecommandReport
 
 Document = dict[str, Any]
 BATCH_BYTES = 1024**2
-"""Small: a document is a hundred times larger than its packet."""
+"""Bytes of packets in a batch; small, since a document is a hundred times larger than its packet."""
 
 
 def of_file(path: Path, databases: InstrumentDatabase | InstrumentDatabases) -> Iterator[Document]:
@@ -72,7 +72,7 @@ def of_packet(packet: DecodedPacket) -> Document:
     """The document of one packet.
 
     Keys: `primary_header`, `apid`, `packet_id`, `secondary_header`, `time_sync_ok`, `service`, `spid`, `description`,
-    `idb_version` (with `idb_version_valid` where another was valid at the time), `request_id`, `bits_consumed`,
+    `idb_version` (with `idb_version_valid` if another was valid at the time), `request_id`, `bits_consumed`,
     `bits_total`, `stream` (list of [depth, parameter, raw value]), `merged_raw` and `parameters`.
     """
     structure = packet.structure

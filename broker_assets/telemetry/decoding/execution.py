@@ -36,7 +36,7 @@ class Walked:
     read: NDArray[np.int64]
     """(n,) which of the packets given could be read."""
     failures: list[tuple[int, str]]
-    """(packet given, reason)."""
+    """(place among the packets given, reason)."""
 
 
 def read_compiled(plan: Plan, data: NDArray[np.uint8], starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> Walked:
@@ -63,7 +63,7 @@ def read_compiled(plan: Plan, data: NDArray[np.uint8], starts: NDArray[np.int64]
         ],
         dtype=np.int64,
     )
-    # Every column begins at a multiple of eight bytes, so that it can be seen as numbers of its type.
+    # Every column begins at a multiple of eight bytes, so that it can be viewed as numbers of its type.
     sizes = -(-(capacities[plan.field_groups] << plan.field_kinds) // WIDEST) * WIDEST
     ends = np.cumsum(sizes)
     bases = ends - sizes

@@ -65,7 +65,8 @@ def measurement_time(stamp: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np
     Parameters
     ----------
     stamp : (n,) integer array
-        Of one product: if any value has more than 32 bits all are seconds and 1/65536 seconds, else all are seconds.
+        Stamps of one product: if any value has more than 32 bits, all are seconds and 1/65536 seconds; otherwise all
+        are seconds.
 
     Returns
     -------

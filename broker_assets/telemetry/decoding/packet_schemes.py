@@ -15,7 +15,7 @@ from broker_assets.telemetry.decoding.plan import Plan
 from broker_assets.telemetry.idb.instrument_rules import Scheme
 
 SMALL_COLUMN = 65_536
-"""Values that are decompressed without compiled code in a process that has not loaded it."""
+"""Number of values up to which columns are decompressed without compiled code if the process has not loaded it."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class PacketSchemes:
             parts = [self._walked.columns[self._fields[name]].astype(np.int64) for name in scheme.parameters]
             schemes = np.column_stack(parts)
             if scheme.unsigned:
-                # The sign bit, if there is one, is one more bit of the exponent of a quantity without sign.
+                # The sign bit, if there is one, is an additional exponent bit for an unsigned quantity.
                 schemes[:, 1] += schemes[:, 0]
                 schemes[:, 0] = 0
             code = schemes[:, 0] << 48 | schemes[:, 1] << 24 | schemes[:, 2]

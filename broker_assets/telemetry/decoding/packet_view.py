@@ -39,8 +39,8 @@ class ParameterValue:
 class DecodedPacket:
     """A packet of a `DecodedStructure`.
 
-    Values of parameters in repeat groups are flat lists in stream order; those of a group without groups inside, whose
-    counter is in the packet itself, are a list of one such list (shape (1, n), as in the products).
+    Values of parameters in repeat groups are flat lists in stream order; for a group without nested groups whose
+    counter is in the packet itself, they are a list of one such list (shape (1, n), as in the products).
     """
 
     structure: DecodedStructure
@@ -127,7 +127,7 @@ class DecodedPacket:
 
     @cached_property
     def merged_raw(self) -> dict[str, Nested]:
-        """Raw values by parameter, repetitions put together."""
+        """Raw values by parameter, with repetitions merged."""
         return {name: self._shaped(column, column.raw) for name, column in self.columns.items()}
 
     @cached_property

@@ -69,7 +69,7 @@ def plan_of(database: InstrumentDatabase, structure: Structure, valid_version: s
     structure : Structure
         Of this database.
     valid_version : str
-        Database version valid at the time of the packets: the flight software's habits go with it.
+        Database version valid at the time of the packets: the behaviour of the flight software depends on it.
 
     Raises
     ------

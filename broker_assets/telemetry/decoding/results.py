@@ -1,4 +1,4 @@
-"""What decoding gives: columns per packet kind, and the packets that failed."""
+"""Results of decoding: columns per packet kind, and the packets that failed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DecodedColumn:
-    """One parameter of all packets of a kind; values lie in stream order, packet after packet."""
+    """One parameter of all packets of a kind; values are in stream order, packet after packet."""
 
     name: str
     description: str

@@ -1,7 +1,7 @@
 """Trigger counters that the on-board software divided instead of compressing.
 
-Scheme (0, 0, 7) marks them: stored = floor(triggers / (factor · integrations · groups)). The middle of the interval and
-half its width as standard deviation are given back (contract, chapter 2.3).
+Scheme (0, 0, 7) marks them: stored = floor(triggers / (factor · integrations · groups)). The result is the middle of
+the interval, with half its width as standard deviation (contract, chapter 2.3).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from broker_assets.telemetry.decoding.masks import DETECTORS, bits
 
 SCALED: Final = (0, 0, 7)
-"""The scheme that says: divided, not compressed."""
+"""The scheme that means: divided, not compressed."""
 DEFAULT_FACTOR: Final = 30
 GROUP_DETECTORS: Final = (
     (1, 6, 5, 12, 14, 10, 8, 3, 31, 26, 22, 20, 18, 17, 24, 29),

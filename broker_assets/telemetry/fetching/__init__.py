@@ -1,1 +1,1 @@
-"""Fetching what telemetry is processed with: files of folders, zip files of kernels, tags of repositories."""
+"""Fetching the inputs of telemetry processing: files of folders, zip files of kernels, tags of repositories."""

@@ -1,8 +1,8 @@
-"""Files of a folder elsewhere, brought to a folder here: only what is new, all of it or nothing.
+"""Fetches files of a remote folder into a local one: only what is new, and all of it or nothing.
 
-What is new is copied to a hidden folder next to the target, checked, and moved into place by renaming when everything
-has arrived; meta-kernels last, since they name others. What was fetched is recorded, so that a zip file is unpacked
-once and removal concerns nothing that others have put there.
+New files are copied to a hidden folder next to the target, checked, and moved into place by renaming when all have
+arrived; meta-kernels last, since they name other files. What was fetched is recorded, so that a zip file is unpacked
+once, and files that others have put there are never removed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class FetchedFile(BaseModel):
     modified: datetime | None
     sha256: str
     members: list[str] = Field(default_factory=list)
-    """Files that it became here, below the target."""
+    """Local files made from it, below the target."""
 
 
 class Record(BaseModel):
@@ -46,7 +46,7 @@ class Record(BaseModel):
 
     @classmethod
     def read(cls, path: Path) -> Record:
-        """The record of a file; an empty one if there is none, or it is damaged: everything is then fetched again."""
+        """Read a record; an empty one if there is none, or it is damaged: everything is then fetched again."""
         try:
             return cls.model_validate_json(path.read_bytes())
         except FileNotFoundError:
@@ -66,7 +66,7 @@ class Fetched(BaseModel):
 
     version: str
     new: list[str] = Field(default_factory=list)
-    """Files that are new or differ here, below the target."""
+    """Local files that are new or changed, below the target."""
     removed: list[str] = Field(default_factory=list)
     bytes: int = 0
     """Bytes that were read from the source."""
@@ -78,7 +78,7 @@ def listed(source: InputSource) -> dict[str, Listed]:
     Raises
     ------
     FetchError
-        If it cannot be listed, or has more files, or a larger one, than its bounds allow.
+        If it cannot be listed, or has more or larger files than its bounds allow.
     """
     try:
         with IncomingFolder(source.url, "*", source.revealed_options) as folder:
@@ -111,16 +111,16 @@ def fetch_files(source: InputSource, target: Path, record: Path) -> Fetched:
     Parameters
     ----------
     source : InputSource
-        Where from, and its bounds.
+        The source, with its bounds.
     target : Path
         Folder of the input; or the file, of a table.
     record : Path
-        File in which is kept what was fetched.
+        File that records what was fetched.
 
     Raises
     ------
     FetchError
-        If a file cannot be read, has changed meanwhile, or exceeds a bound: nothing has changed here then.
+        If a file cannot be read, has changed in the meantime, or exceeds a bound; nothing local is then changed.
     OSError
         If the disk is full.
     """
@@ -154,14 +154,14 @@ def fetch_files(source: InputSource, target: Path, record: Path) -> Fetched:
 
 
 def _is_new(known: FetchedFile | None, item: Listed, folder: Path) -> bool:
-    """Whether a file must be fetched: it differs from what was, or what it became is no longer here."""
+    """Whether a file must be fetched: it has changed, or the local files made from it no longer exist."""
     if known is None or (known.size, known.modified) != (item.size, item.modified):
         return True
     return any(not (folder / name).is_file() for name in known.members)
 
 
 def _stage(source: InputSource, item: Listed, place: Path, deadline: float) -> tuple[tuple[Path, str], dict[str, Path]]:
-    """A copy of a file with its checksum, and what a zip file of kernels becomes."""
+    """Copy a file; return the copy with its checksum, and the local files made from it (several for a zip file)."""
     if time.monotonic() > deadline:
         raise FetchError(f"{item.url} could not be fetched in time: the limit is {source.seconds:.0f} s")
     try:

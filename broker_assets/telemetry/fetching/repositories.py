@@ -1,7 +1,7 @@
 """The newest tag of a git repository, checked out into a folder with its name in VERSION.TXT.
 
-The folder is exchanged in one step when the checkout is complete. Git runs without questions, hooks, submodules and
-links; only usual protocols are allowed.
+The folder is exchanged in one step when the checkout is complete. Git runs without prompts, hooks, submodules and
+links; only common protocols are allowed.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def newest_tag(source: InputSource) -> tuple[str, str]:
     commits: dict[str, str] = {}
     for line in output.splitlines():
         commit, _, reference = line.partition("\t")
-        # Of a tag that is an object, the commit that it names comes last.
+        # For an annotated tag, the line with its commit comes last.
         name = reference.removeprefix("refs/tags/").removesuffix("^{}")
         if _is_tag(name) and fnmatch.fnmatchcase(name, source.tags):
             commits[name] = commit
@@ -81,12 +81,12 @@ def numbers(tag: str) -> tuple[tuple[int, ...], str]:
 
 
 def fetch_tag(source: InputSource, target: Path, record: Path) -> Fetched:
-    """Check out the newest tag, unless it is there; also into the public folder.
+    """Check out the newest tag, unless it is present; also into the public folder.
 
     Raises
     ------
     FetchError
-        If that fails, or the checkout exceeds a bound: the folders are as they were then.
+        If that fails, or the checkout exceeds a bound; the folders then stay as they were.
     """
     deadline = time.monotonic() + source.seconds
     tag, commit = newest_tag(source)
@@ -113,7 +113,7 @@ def fetch_tag(source: InputSource, target: Path, record: Path) -> Fetched:
 
 
 def shown(source: InputSource) -> str:
-    """The address without a password."""
+    """The URL without a password."""
     return re.sub(r"//[^/@]*@", "//", _address(source))
 
 
@@ -122,7 +122,7 @@ def _address(source: InputSource) -> str:
 
 
 def _is_tag(name: str) -> bool:
-    """Names that git accepts, without those that would be read as options."""
+    """Whether git accepts a name as that of a tag and would not read it as an option."""
     return re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_./+-]{0,99}", name) is not None
 
 

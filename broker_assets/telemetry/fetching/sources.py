@@ -1,4 +1,4 @@
-"""The sources of the settings: what each fetches, where it goes, and whether it has something new."""
+"""The sources in the settings: what each fetches, where it goes, and whether it has anything new."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SETTING = {
     "instrument_database": "databases",
     "request_table": "requests",
 }
-"""Setting that says where an input is."""
+"""Setting with the place of an input."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class NamedSource:
     target: Path | None
     """Folder or file of the input."""
     record: Path
-    """What was fetched from it."""
+    """File that records what was fetched from it."""
 
     @property
     def last(self) -> Record:
@@ -40,7 +40,7 @@ class NamedSource:
         return Record.read(self.record)
 
     def version(self) -> str | None:
-        """Version of the source now; None of a web service, of which only fetching shows it.
+        """Current version of the source; None for a web service, which only shows it when it is fetched.
 
         Raises
         ------
@@ -54,12 +54,12 @@ class NamedSource:
         return listing_version(listed(self.source))
 
     def fetch(self) -> Fetched:
-        """Bring the input up to date, all of it or nothing.
+        """Bring the input up to date, completely or not at all.
 
         Raises
         ------
         FetchError
-            If that is not possible; what there was stays in force.
+            If that is not possible; the previous input stays in force.
         """
         if self.target is None:
             raise FetchError(
@@ -85,14 +85,14 @@ class NamedSource:
 
 
 def named_sources(settings: TelemetrySettings, folder: Path) -> list[NamedSource]:
-    """The sources of the settings; several of one input are numbered.
+    """The sources in the settings; several for one input are numbered.
 
     Parameters
     ----------
     settings : TelemetrySettings
         Sources, and where the inputs are.
     folder : Path
-        Folder of telemetry, in which is kept what was fetched.
+        Folder of telemetry, in which the records of what was fetched are kept.
     """
     found = []
     for number, source in enumerate(settings.sources):

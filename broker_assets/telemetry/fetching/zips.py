@@ -1,7 +1,7 @@
 """Zip files of SPICE kernels, unpacked within bounds.
 
-A zip file comes from outside: names that lead out of the folder, links, too many files and those that expand to too
-much are refused, before anything is written where kernels are read.
+A zip file comes from outside: names that lead out of the folder, links, too many files and files that expand to too
+much are refused before anything is written where kernels are read.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from broker_assets.settings.sources import InputSource
 KERNEL_FOLDERS: Final = ("mk", "lsk", "sclk", "spk", "fk", "pck", "ck", "ik")
 """Folders of kernels by kind; whatever is above them in a zip file is dropped."""
 ALWAYS: Final = 64 << 20
-"""Bytes to which any file may expand."""
+"""Bytes to which a file may always expand, whatever its compressed size."""
 BLOCK: Final = 1 << 20
 
 
 class FetchError(OSError):
-    """An input cannot be fetched; what there was before is still in force. The message says why."""
+    """An input cannot be fetched, and the previous one is still in force; the message says why."""
 
 
 def unpack_kernels(path: Path, folder: Path, source: InputSource, *, deadline: float) -> list[str]:
@@ -118,7 +118,7 @@ def _accepted(entries: list[zipfile.ZipInfo], archive: str, source: InputSource)
 
 
 def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, left: int, deadline: float) -> int:
-    """Bytes that were written, which the entry's own size need not be."""
+    """Unpack an entry; return the bytes written, which may differ from the size that the entry states."""
     target.parent.mkdir(parents=True, exist_ok=True)
     written = 0
     with archive.open(entry) as packed, target.open("xb") as file:

@@ -1,8 +1,8 @@
 """Raw to engineering values: curves, polynomials and texts, as arrays.
 
-Curves of more than two points are interpolating cubic splines with not-a-knot ends, the same function that FITPACK's
-``splrep``/``splev`` of degree 3 without smoothing give (de Boor, *A Practical Guide to Splines*, chapter IV); outside
-the points the outermost cubic continues.
+Curves of more than two points are interpolating cubic splines with not-a-knot ends, the same function as from FITPACK's
+``splrep``/``splev`` of degree 3 without smoothing (de Boor, *A Practical Guide to Splines*, chapter IV); outside the
+points, the outermost cubic continues.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class TextTable:
-    """Texts of inclusive ranges of raw values, compared as numbers; the first range that fits wins."""
+    """Texts of inclusive ranges of raw values, compared as numbers; the first matching range counts."""
 
     name: str
     ranges: tuple[tuple[int, int, str], ...]

@@ -24,7 +24,7 @@ DATABASE_FILE = "idb.sqlite"
 
 
 class MissingDatabaseVersion(DatabaseError):
-    """No database version is valid at a time, or the one that is valid is not there."""
+    """No database version is valid at a time, or the valid one is missing."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ class InstrumentDatabases:
     def select(
         self, coarse: NDArray[np.int64], fine: NDArray[np.int64]
     ) -> list[tuple[NDArray[np.int64], SelectedDatabase | MissingDatabaseVersion]]:
-        """The databases of many packets: groups of rows with what serves them, or why nothing does."""
+        """The databases for many packets: groups of rows with their database, or the error if there is none."""
         if self._forced is not None:
             return [(np.arange(len(coarse)), SelectedDatabase(self._forced, self._forced.version))]
         time = coarse << 16 | fine

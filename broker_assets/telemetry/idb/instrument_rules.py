@@ -1,6 +1,6 @@
-"""What a SCOS-2000 database does not say about an instrument: compression schemes, completed calibrations, quirks.
+"""What a SCOS-2000 database does not contain about an instrument: compression schemes, completed calibrations, quirks.
 
-Another instrument with a SCOS-2000 database is one more `Instrument`; `stix_rules.STIX` is the first.
+Each instrument with a SCOS-2000 database is an `Instrument`; `stix_rules.STIX` is the first.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ class InstrumentConfiguration:
         tables : list of EnergyChannels
             Those valid at some of the times.
         of_time : (n,) int64 array
-            Number of the table of each time.
+            Index in `tables` of the table of each time.
 
         Raises
         ------

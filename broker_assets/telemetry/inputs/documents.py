@@ -1,4 +1,4 @@
-"""Text and JSON files of inputs, bounded in bytes and depth: a damaged one is an error of that file, never more."""
+"""Text and JSON files of inputs, bounded in bytes and depth: a damaged file is an error of that file only."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 MOST_BYTES: Final = 256 << 20
-"""Bytes of a table, plan or index; real ones have a hundredth of it."""
+"""Bytes of a table, plan or index, at most; real ones have a hundredth of that."""
 
 
 def bounded_text(path: Path, most: int = MOST_BYTES) -> str:

@@ -1,7 +1,7 @@
 """Energy calibration in the configuration repository: the look-up tables on board, the set-up of the programs.
 
-The *energy look-up table* (ELUT) says where on the scale of the converter (4096 steps) the science channels of each
-pixel begin. Detectors and pixels count from 0, as in packets.
+The *energy look-up table* (ELUT) gives the step of the converter (of 4096) at which each science channel of each pixel
+begins. Detectors and pixels count from 0, as in packets.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ class EnergyLookupTable:
     """Edges of the science channels of every pixel as the instrument uses them."""
 
     name: str
-    """Of the file, without its ending."""
+    """Name of the file, without its extension."""
     edges: NDArray[np.float64]
     """(32, 12, 31) detector, pixel, edge: step of the converter, of 4096."""
     energies: NDArray[np.float64]
-    """(31,) keV, what the edges are meant to be."""
+    """(31,) keV, nominal energies of the edges."""
 
 
 def lookup_table_at(configuration: InstrumentConfiguration, utc: np.datetime64) -> EnergyLookupTable:
@@ -71,7 +71,7 @@ def _csv_rows(path: Path) -> list[list[str]]:
 
 
 def _read_table(path: Path) -> EnergyLookupTable:
-    # Some tables have empty lines between all others; what precedes the titles of the columns is for people.
+    # Some tables have empty lines between all others; lines before the column titles are for people.
     found = [row for row in _csv_rows(path) if any(field.strip() for field in row)]
     titles = [number for number, row in enumerate(found) if [title.strip() for title in row[2:4]] == _INDEX_TITLES]
     if len(titles) != 1:
@@ -93,7 +93,7 @@ def _read_table(path: Path) -> EnergyLookupTable:
 
 @dataclass(frozen=True)
 class CalibrationSetup:
-    """What the energy-calibration programs are run with, and what their results are checked against."""
+    """Set-up of the energy-calibration programs, and limits by which their results are checked."""
 
     name: str
     folder: Path

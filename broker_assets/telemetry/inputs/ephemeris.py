@@ -75,7 +75,7 @@ def _values(et: float, start: np.datetime64) -> dict[str, Any]:
     equatorial = _state("SUN_EARTH_CEQU", et)
     distance, longitude, latitude = (float(value) for value in spiceypy.reclat(equatorial[:3]))
     sun_earth = float(np.linalg.norm(_state("J2000", et, target="EARTH")[:3])) / 1000.0
-    # The surface facing the Earth, where the light comes from that is seen there at this time.
+    # The time at which the light that the Earth sees now left the surface that faces it.
     emission = et - (sun_earth - SOLAR_RADIUS) / LIGHT
     earth = spiceypy.mxv(spiceypy.pxform("J2000", "IAU_SUN", emission), _state("J2000", et, target="EARTH")[:3])
     central_meridian = math.degrees(math.atan2(earth[1], earth[0]))
@@ -86,7 +86,7 @@ def _values(et: float, start: np.datetime64) -> dict[str, Any]:
         "CRLT_OBS": math.degrees(latitude),
         "CRLN_OBS": (math.degrees(longitude) + central_meridian) % 360.0,
         "DSUN_OBS": distance,
-        # The part of the velocity along the line from the Sun.
+        # The component of the velocity along the line from the Sun.
         "OBS_VR": float(np.dot(equatorial[3:], equatorial[:3]) / distance),
     }
     for prefix, frame, center in (

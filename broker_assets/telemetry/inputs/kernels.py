@@ -32,7 +32,7 @@ META_KERNELS: Final = ("solo_ANC_soc-pred-mk_*.tm", "solo_ANC_soc-flown-mk_*.tm"
 """Predicted, then flown: what is loaded later wins where both cover a time."""
 _LOCK = threading.RLock()
 _Contents = tuple[tuple[str, int], ...]
-"""Paths of files and when they were modified, ns."""
+"""Paths of files and their modification times, ns."""
 _loaded: list[_Contents] = []
 
 
@@ -86,7 +86,7 @@ class SpacecraftClock:
         wanted = float((utc.astype("datetime64[us]") - J2000) / np.timedelta64(1, "us")) * 1e-6 - 5e-7
         guess = np.int64(0)
         for _ in range(3):
-            # The clock runs within some 1e-6 of true seconds; leap seconds are met by the second step.
+            # The clock rate is correct to some 1e-6; the second step takes care of leap seconds.
             guess += np.int64((wanted - float(self.utc_seconds(guess))) * TICKS_PER_SECOND)  # type: ignore[arg-type]
         near = np.arange(int(guess) - 64, int(guess) + 64)
         late = np.flatnonzero(self.utc_seconds(near) >= wanted)
@@ -101,7 +101,7 @@ class Kernels:
     """
 
     names: tuple[str, ...]
-    """Names of meta-kernels (lower case as the headers show them is not needed), or of the files if there are none."""
+    """Names of the meta-kernels (in any case; headers show them in lower case), or of the files if there are none."""
     files: tuple[Path, ...]
     issued: np.datetime64 | None = None
     """Date in the name of the flown meta-kernel: later times are extrapolated."""
@@ -110,8 +110,7 @@ class Kernels:
     def of_folder(cls, folder: Path) -> Kernels:
         """Newest predicted and flown meta-kernel of a folder with `mk`, `lsk`, `sclk`, `spk`, ….
 
-        One that names files which are not there, as while kernels are being delivered, leaves its place to the one
-        before it.
+        If one names files that do not exist, as while kernels are being delivered, the previous one is used.
 
         Raises
         ------
@@ -155,7 +154,7 @@ class Kernels:
 
     @cached_property
     def _contents(self) -> _Contents:
-        # A file that is replaced under its name is another kernel.
+        # A file that is replaced under the same name is another kernel.
         return tuple((str(file.absolute()), file.stat().st_mtime_ns) for file in self.files)
 
     @cached_property
@@ -175,12 +174,12 @@ class Kernels:
 
 
 MOST_META_BYTES = 16 << 20
-"""Bytes of a meta-kernel, which lists a few hundred files."""
+"""Bytes of a meta-kernel, at most; it lists a few hundred files."""
 _TOKEN = re.compile(r"'(?:[^']|'')*'|\w+|\+?=")
 
 
 def _newest(metas: Sequence[Path]) -> tuple[list[Path], tuple[Path, ...]]:
-    """The last meta-kernel whose files are all there, with its files; nothing of nothing."""
+    """The last meta-kernel whose files all exist, with its files; empty lists if there are no meta-kernels."""
     troubles = []
     for meta in reversed(metas):
         try:

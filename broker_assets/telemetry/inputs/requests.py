@@ -16,13 +16,13 @@ from broker_assets.telemetry.inputs.documents import bounded_text
 logger = logging.getLogger(__name__)
 
 MOST_LINES = 20
-"""Lines of a row; a comment may have a few."""
+"""Lines of a row, at most; a comment may have a few."""
 IDENTIFIER = "unique_id"
-"""Column of request ids, without which a file is another table."""
+"""Column of request ids; a file without it is not a table of requests."""
 
 
 class RequestError(ValueError):
-    """A request is not in the table, or is there twice; the message names it."""
+    """A request is not in the table, or is in it twice; the message names it."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 FIRST_DAY = date(2019, 1, 1)
 STEP = timedelta(days=30)
 OVERLAP = timedelta(days=60)
-"""Requests edited later are seen again for this long."""
+"""Requests are fetched again for this long, in case they are edited later."""
 TIMEOUT = 30.0
 """Seconds to wait for an answer."""
 
@@ -37,9 +37,9 @@ def update(
         Answers `<url><yyyymmdd>/<yyyymmdd>` with CSV rows.
     today : date, optional
     seconds : float, optional
-        Time limit; months that are not asked for in time follow the next time.
+        Time limit; months that are not requested in time follow the next time.
     strict : bool
-        Whether a failure is raised, after what came before it has been written.
+        Whether a failure is raised, after the months before it have been written.
 
     Returns
     -------
@@ -85,7 +85,7 @@ def update(
         writer.writeheader()
         writer.writerows(rows.values())
         content = stream.getvalue().encode("utf-8")
-        # What watches the file must not take every question for news.
+        # Watchers of the file must not see a change if there is none.
         if content != before:
             replace_atomically(path, content)
     if strict and failure is not None:
@@ -94,11 +94,11 @@ def update(
 
 
 def _content(address: str, seconds: float) -> bytes:
-    """What a file or a web service holds; raises OSError, of which `HttpError` is one."""
+    """Content of a file or of an answer of a web service; raises OSError, of which `HttpError` is a subclass."""
     parts = urlsplit(address)
     if parts.scheme == "file":
         return Path(url2pathname(parts.path)).read_bytes()
-    # No key is sent, so that the service may send us to wherever it keeps its answers.
+    # No key is sent, so the service may redirect to any other host.
     with HttpClient(timeout=seconds, other_hosts=True) as client:
         answer = client.get(address)
     if not answer.ok:

@@ -1,4 +1,4 @@
-"""Planning keywords: which campaigns and observations a time belongs to."""
+"""Planning keywords: the campaigns and observations to which a time belongs."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ class Planning:
     def of_folder(cls, folder: Path) -> Planning:
         """Read the exports `SSTX_observation_timeline_export_*.json` and the campaigns `<plan>.<version>.all.json`.
 
-        Of a plan the highest internal version counts; of two exports of it the one whose name comes first. A list of
-        campaigns that is missing or empty counts as none.
+        For each plan, the highest internal version counts; of two exports of it, the one whose name comes first. A list
+        of campaigns that is missing or empty counts as none.
 
         Raises
         ------
@@ -103,7 +103,7 @@ class Planning:
 
 @contextmanager
 def _named(path: object) -> Iterator[None]:
-    """Errors of a file, whatever its content is, name it."""
+    """Make all errors that the content of a file causes name the file."""
     try:
         yield
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
@@ -116,7 +116,7 @@ def _interval(item: dict[str, Any], *keywords: tuple[str, str]) -> Interval:
 
 
 def _instant(text: Any) -> np.datetime64:
-    """A time in UTC; the texts without a date that numpy takes for no time, and offsets that it ignores, are none."""
+    """A time in UTC; refuses texts without a date, which numpy reads as NaT, and offsets, which numpy ignores."""
     if not isinstance(text, str) or not _TIME.fullmatch(text):
         raise ValueError(f"{str(text)[:40]!r} is not a date and time in UTC")
     return np.datetime64(text.rstrip("Z"))

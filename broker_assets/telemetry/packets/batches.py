@@ -14,7 +14,7 @@ PADDING = 16
 
 @dataclass(frozen=True, slots=True)
 class RawPacket:
-    """A space packet and where it was found."""
+    """A space packet and its origin."""
 
     data: bytes
     file: str = ""
@@ -30,7 +30,7 @@ class BadPacket:
 
     reason: str
     data: bytes
-    """The bytes as found: of the packet where there is one, else of the file."""
+    """The bytes as found: those of the packet if there is one, else of the file."""
     file: str = ""
     position: int = 0
     number: int | None = None
@@ -79,8 +79,8 @@ def batched(found: Iterable[RawPacket | BadPacket], *, batch_bytes: int = 1024**
     found : iterable of RawPacket or BadPacket
         As `files.read` gives them.
     batch_bytes : int
-        Bytes of packets in a batch, about; bounds memory, not the result. The columns of a batch are about twenty times
-        larger: beyond some megabytes the operating system's work for fresh memory costs more than decoding.
+        Approximate bytes of packets in a batch; bounds memory, not the result. The columns of a batch are about twenty
+        times larger: beyond some megabytes, allocating memory takes longer than decoding.
     """
     packets: list[RawPacket] = []
     bad: list[BadPacket] = []
@@ -99,5 +99,5 @@ def batched(found: Iterable[RawPacket | BadPacket], *, batch_bytes: int = 1024**
 
 
 def as_batch(packets: PacketBatch | Sequence[bytes | RawPacket]) -> PacketBatch:
-    """The batch itself, or one made of the packets."""
+    """The batch itself, or one made from the packets."""
     return packets if isinstance(packets, PacketBatch) else PacketBatch.of(packets)

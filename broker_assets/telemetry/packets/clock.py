@@ -74,7 +74,7 @@ def day_start(time: Any) -> NDArray[np.int64]:
 
 
 def text(time: int) -> str:
-    """Time as the headers write it.
+    """Time as written in headers.
 
     Examples
     --------

@@ -22,7 +22,7 @@ class EncodingError(ValueError):
 
 @dataclass(frozen=True)
 class PacketHeader:
-    """What a header says in addition to the service and the length."""
+    """Fields of a header other than service and length."""
 
     coarse: int = 0
     fine: int = 0
@@ -72,8 +72,8 @@ def encode(
     database : InstrumentDatabase
     key : (service, subservice, structure id)
     values : mapping
-        Raw value per parameter; a sequence in stream order for parameters in repeat groups. What is not given is 0;
-        counters must be given. Overlapping words need not be: fields written later win.
+        Raw value per parameter; a sequence in stream order for parameters in repeat groups. Parameters that are not
+        given are 0; counters must be given. Overlapping words need not be: fields written later win.
     header : PacketHeader, optional
 
     Raises

@@ -26,7 +26,7 @@ _NOT_TEXT = re.compile(rb"[^\t\n\r\x20-\x7e]")
 
 
 def kind_of(path: str | Path | BinaryIO) -> FileKind:
-    """What a file holds, judged by its first bytes; compressed and otherwise encoded text by what it holds.
+    """The kind of a file, from its first bytes; for compressed files and other encodings, the kind of the content.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def kind_of(path: str | Path | BinaryIO) -> FileKind:
     FileNotFoundError
         If there is no such file.
     UnknownFile
-        If it is XML of another kind, or empty, or text, or compressed in a way that is not read.
+        If it is XML of another kind, or empty, or text, or compressed in an unsupported way.
 
     Examples
     --------
@@ -90,7 +90,7 @@ def read(
     name : str, optional
         Name of the file for its packets; that of the file by default. Those of level LB keep the names in its tables.
     limits : FileLimits
-        Of one file.
+        Limits of one file.
 
     Yields
     ------
@@ -146,7 +146,7 @@ _Found = TypeVar("_Found", RawPacket, TelecommandReport)
 
 
 def _bounded(found: Iterator[_Found | BadPacket], name: str, limits: FileLimits) -> Iterator[_Found | BadPacket]:
-    """What is found, until it is too much."""
+    """What is found, until a limit is exceeded."""
     packets = bad = size = 0
     for item in found:
         if isinstance(item, BadPacket):

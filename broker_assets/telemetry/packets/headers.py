@@ -1,8 +1,8 @@
 """CCSDS space packet and PUS headers, of one packet or of a whole batch.
 
 All fields are big-endian. A telemetry packet has 6 bytes of primary and 10 of secondary header, a telecommand 6 and 4.
-On-board time is (coarse, fine): seconds and 1/65536 seconds; the top bit of coarse says that the clock was not
-synchronised, and the value is used as received.
+On-board time is (coarse, fine): seconds and 1/65536 seconds; the top bit of coarse means that the clock was not
+synchronised; the value is used as received.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ _INTEGER: Final = re.compile(r"1?[BIJK]")
 
 
 class NotPackets(ValueError):
-    """A FITS file without tables of packets, or one that is truncated; the message names it."""
+    """A FITS file has no tables of packets, or is truncated; the message names it."""
 
 
 def read_tables(stream: BinaryIO, name: str) -> Iterator[RawPacket | BadPacket]:
@@ -48,7 +48,7 @@ def read_tables(stream: BinaryIO, name: str) -> Iterator[RawPacket | BadPacket]:
 
     try:
         with warnings.catch_warnings():
-            # A truncated file is opened with a warning.
+            # astropy opens a truncated file with only a warning.
             warnings.simplefilter("error")
             refuse_impossible_in(stream)
             # Compressed images, and columns of varying length, could expand to any size.
@@ -74,7 +74,7 @@ def read_tables(stream: BinaryIO, name: str) -> Iterator[RawPacket | BadPacket]:
 
 
 def _check_columns(columns: Any) -> None:
-    """Columns that are read have one integer, or one text, a row.
+    """Check that the columns that are read have one integer, or one text, per row.
 
     Raises
     ------

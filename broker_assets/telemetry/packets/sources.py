@@ -1,6 +1,6 @@
-"""Telemetry files as streams of plain bytes: compressed and otherwise encoded ones opened as what they hold, bounded.
+"""Telemetry files as bounded streams of plain bytes: compressed ones are expanded, other encodings converted.
 
-`files` determines what a file holds; this module only makes it readable. Files arrive from elsewhere, so each has
+`files` determines the kind of a file; this module only makes it readable. Files arrive from elsewhere, so each has
 limits, which an operator may change (settings `telemetry.input_limits`).
 """
 
@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, Final, cast
 
 BLOCK: Final = 1 << 20
 SMALL_BYTES: Final = 64 << 20
-"""A compressed file may expand to this much, however small it is."""
+"""Bytes to which a compressed file may always expand, however small it is."""
 LARGEST_RATIO: Final = 1032
 """Deflate cannot expand a byte to more."""
 COMPRESSED: Final = {
@@ -41,13 +41,13 @@ ENCODINGS: Final = (
     (b"<\x00", "utf-16-le"),
     (b"\x00<", "utf-16-be"),
 )
-"""First bytes of texts of more than one byte a character, the longer ones first."""
+"""First bytes of texts with more than one byte per character, the longer ones first."""
 EBCDIC: Final = b"\x4c\x6f\xa7\x94"
 """`<?xm` in EBCDIC."""
 
 
 class UnknownFile(ValueError):
-    """A file is not of a kind that holds packets; the message names it."""
+    """A file is not of a kind that contains packets; the message names it."""
 
 
 class FileTooLarge(UnknownFile):
@@ -65,14 +65,14 @@ class FileLimits:
     table_bytes: int = 1 << 30
     """Bytes of a FITS file of level LB, which is in memory as a whole."""
     packets: int = 10_000_000
-    """Packets."""
+    """Packets, at most."""
     bad_pieces: int = 100_000
-    """Pieces that cannot be used; each is noted and kept."""
+    """Pieces that cannot be used, at most; each is recorded and kept."""
     bad_bytes: int = 1 << 28
     """Bytes of these pieces."""
 
     def exceeded(self, name: str, limit: str, what: str) -> FileTooLarge:
-        """The error for a file that has more of something."""
+        """The error for a file that exceeds a limit."""
         value = getattr(self, limit)
         return FileTooLarge(f"{name} {what} {value:,} (setting telemetry.input_limits.{limit})")
 
@@ -85,8 +85,7 @@ class PlainStream(io.RawIOBase):
     stream : binary file
         Seekable.
     size : int
-        Bytes at most.
-    """
+        Bytes, at most."""
 
     def __init__(self, stream: BinaryIO, size: int = 0) -> None:
         self._stream = stream
@@ -113,7 +112,7 @@ class PlainStream(io.RawIOBase):
     def read(self, size: int = -1, /) -> bytes:
         if not isinstance(self._stream, gzip.GzipFile):
             return self._stream.read(size)
-        # Piece by piece: a single read would lose what lies before the damage.
+        # Piece by piece: a single read would lose what precedes the damage.
         pieces: list[bytes] = []
         left = sys.maxsize if size < 0 else size
         try:
@@ -167,7 +166,7 @@ def opened(path: str | Path | BinaryIO, limits: FileLimits) -> Iterator[tuple[Pl
     Raises
     ------
     UnknownFile
-        If it is compressed or encoded in a way that is not read, or no regular file; the message says what to do.
+        If it has an unsupported compression or encoding, or is not a regular file; the message says what to do.
     FileTooLarge
         If it has too many bytes.
     """
@@ -176,20 +175,20 @@ def opened(path: str | Path | BinaryIO, limits: FileLimits) -> Iterator[tuple[Pl
         with Path(path).open("rb") as stream:
             yield _plain(stream, str(path), limits), str(path)
     else:
-        # A name may be a descriptor's number.
+        # A name may be the number of a descriptor.
         name = str(getattr(path, "name", "<stream>"))
         yield _plain(path, name, limits), name
 
 
 def refuse_special(path: Path) -> None:
-    """Refuse what only looks like a file: opening a pipe would wait for its other end, a device may never end.
+    """Refuse pipes and devices: opening a pipe would wait for its other end, a device may never end.
 
     Raises
     ------
     UnknownFile
         If it is not a regular file; the message says what it is.
     OSError
-        If there is nothing of that name.
+        If there is nothing with that name.
     """
     try:
         mode = path.stat().st_mode
@@ -222,7 +221,7 @@ def _plain(stream: BinaryIO, name: str, limits: FileLimits) -> PlainStream:
 
 
 def _is_text(head: bytes, encoding: str) -> bool:
-    """Whether the first bytes are printable text in an encoding without mark."""
+    """Whether the first bytes are printable text in an encoding without a byte order mark."""
     width = 4 if "32" in encoding else 2
     text = head[: len(head) // width * width].decode(encoding, "replace")
     return len(text) > 1 and all(" " <= letter <= "~" or letter in "\t\r\n" for letter in text)
@@ -235,7 +234,7 @@ def _head(stream: BinaryIO | PlainStream) -> bytes:
 
 
 def _expanded(stream: BinaryIO, name: str, size: int, limits: FileLimits) -> tuple[BinaryIO, int]:
-    """The content of a gzip file, and how many bytes it has at most; they are counted first."""
+    """The content of a gzip file, and the maximum number of its bytes, which are counted first."""
     expanded = cast(BinaryIO, gzip.GzipFile(fileobj=stream))
     allowed = max(SMALL_BYTES, limits.expansion * size)
     most = min(limits.file_bytes, allowed)

@@ -20,7 +20,7 @@ _FIRST_BYTE = re.compile(rb"[\x08-\x0f\x18-\x1f]|[\x07\x17]\xff")
 _MARK = b"\xef\xbb\xbf"
 """Byte order mark of UTF-8."""
 _BLANKS = bytes.maketrans(b",;:", b"   ")
-"""What may be between hexadecimal numbers."""
+"""Characters that may separate hexadecimal numbers."""
 _PREFIX_0X = re.compile(rb"\b0[xX](?=[0-9A-Fa-f])")
 
 
@@ -54,7 +54,7 @@ NO_HEADER = "the packet has no secondary header"
 
 
 def find_packet(data: bytes | bytearray) -> int | None:
-    """Where the space packet begins: after the ground-segment header, or at the beginning.
+    """Offset at which the space packet begins: after the ground-segment header, or at the beginning.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def find_packet(data: bytes | bytearray) -> int | None:
     Returns
     -------
     int or None
-        76 or 0; None where at neither place a packet begins that ends with the data.
+        76 or 0; None if no packet that ends with the data begins at either place.
 
     Examples
     --------
@@ -122,7 +122,7 @@ def read_binary(stream: BinaryIO, name: str, *, chunk: int = CHUNK) -> Iterator[
             prefix = GROUND_HEADER if behind == [False, True] else 0
         end = _end(buffer, start, prefix)
         if end is not None and not _series(buffer, end, prefix, SERIES - 1, bare_first=True):
-            # Bytes are missing in this packet, or something strange follows it.
+            # Bytes are missing in this packet, or something else than a packet follows it.
             inside = _next_series(buffer, start + 1, end, prefix)
             end = end if inside is None else None
         else:
@@ -169,8 +169,8 @@ def _bare_end(buffer: bytes, start: int, prefix: int) -> int | None:
 def _series(buffer: bytes, start: int, prefix: int, count: int = SERIES, *, bare_first: bool = False) -> bool:
     """Whether `count` packets follow one another from `start`, or fewer up to the end of the buffer.
 
-    Packets without secondary header may lie between them: `SERIES` in a row, or `MOST_BARE` where the series may also
-    begin with one (`bare_first`). Any bytes may look like one, so they must not make a series after damage.
+    Packets without secondary header may be between them: `SERIES` in a row, or `MOST_BARE` if the series may also begin
+    with one (`bare_first`). Any bytes may look like such a packet, so these alone must not make a series after damage.
     """
     found = bare = 0
     while found < count:

@@ -14,7 +14,7 @@ from broker_assets.telemetry.packets.batches import BadPacket
 from broker_assets.telemetry.packets.xml_elements import CHUNK, find_elements
 
 MOST_DEPTH = 64
-"""Levels of nested elements; reports have six."""
+"""Levels of nested elements, at most; reports have six."""
 _PIECE = 1 << 14
 _PREFIX = re.compile(rb"(</?)[A-Za-z_][\w.-]*:(?=PktTcReportListElement)")
 
@@ -112,9 +112,9 @@ def _report(element: bytes, name: str, position: int) -> TelecommandReport:
 
 
 def _time(text: str) -> datetime | None:
-    """UTC of a time of the report; the beginning of 1970 means none."""
+    """UTC of a time in the report; None for the beginning of 1970."""
     if not text:
         return None
-    # Without a zone it would be taken for one of this machine.
+    # Without a zone, it would be read in the time zone of this machine.
     time = with_zone(datetime.fromisoformat(text.replace("Z", "+00:00"))).astimezone(UTC)
     return None if time == datetime(1970, 1, 1, tzinfo=UTC) else time

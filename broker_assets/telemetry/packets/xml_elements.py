@@ -12,9 +12,9 @@ from typing import BinaryIO, NamedTuple
 CHUNK = 4 * 1024**2
 """Bytes read at a time."""
 LONGEST_ELEMENT = 1024**2
-"""Bytes of one element at most; the text of the largest packet has 131,236 digits."""
+"""Bytes of one element, at most; the text of the largest packet has 131,236 digits."""
 _TAG = 4096
-"""A tag is not longer."""
+"""Bytes of a tag, at most."""
 _BEFORE_NAME = re.compile(rb"<(/?)(?:[A-Za-z_][\w.-]*:)?\Z")
 _AFTER_NAME = re.compile(rb"(?:[\s/][^<>]*)?>")
 
@@ -25,7 +25,7 @@ class Element(NamedTuple):
     buffer: bytes
     """Holds the element."""
     start: int
-    """Where it begins in the buffer, and so on."""
+    """Offset of its beginning in the buffer; the next fields are further offsets."""
     inner_start: int
     inner_end: int
     end: int
@@ -41,7 +41,7 @@ class Element(NamedTuple):
 
     @property
     def content(self) -> bytes:
-        """Between its tags."""
+        """The bytes between its tags."""
         return self.buffer[self.inner_start : self.inner_end]
 
     @property
@@ -94,7 +94,7 @@ def find_elements(stream: BinaryIO, name: str, *, chunk: int = CHUNK) -> Iterato
 
 
 def _next_tag(buffer: bytes, name: bytes, start: int) -> _Tag | None:
-    """The first whole tag of the name from `start` on; the name itself is what is searched for, being fast to find."""
+    """The first complete tag of the name from `start` on; the search is for the name itself, which is fastest."""
     while (place := buffer.find(name, start)) >= 0:
         begin = buffer.rfind(b"<", max(start, place - 128), place)
         before = _BEFORE_NAME.match(buffer, begin, place) if begin >= 0 else None

@@ -1,4 +1,4 @@
-"""The product kinds: what is made of which packets, under which name and version."""
+"""The product kinds: what is made from which packets, under which name and version."""
 
 from __future__ import annotations
 
@@ -27,12 +27,13 @@ _SERVICES: Final = {
     238: "archive",
     239: "diagnostics",
 }
-"""Type of products without an own kind, by service. The original has none for 3 and 21 and fails (3,25,4; 21,6,10)."""
+"""Type of products without a kind of their own, by service. The original has none for 3 and 21, and fails for such
+packets (3,25,4; 21,6,10)."""
 
 DEFAULT_STEM: Final = re.compile(
     rf"(?:{'|'.join(_SERVICES.values())}|service-[0-9]{{1,3}})-[0-9]{{1,3}}(?:-[0-9]{{1,10}})?"
 )
-"""File stems of products without an own kind."""
+"""File stems of products without a kind of their own."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,11 @@ class ProductKind:
     by_request: bool = False
     energies: bool = False
     extremes: tuple[str, ...] = ()
-    """Columns of which DATAMIN and DATAMAX are taken."""
+    """Columns from which DATAMIN and DATAMAX are computed."""
     unit: str = " "
     """BUNIT."""
     fine_time: bool = False
-    """Times are written in seconds, not in whole centiseconds: samples are multiples of a millisecond."""
+    """Times are written in seconds, not in integer centiseconds: samples are multiples of a millisecond."""
 
     def version_of(self, level: str, overrides: Mapping[str, int]) -> int:
         """Processing version at a level.
@@ -116,9 +117,9 @@ def _quicklook(ssid: int, name: str, extremes: tuple[str, ...] = (), unit: str =
 
 
 ENERGY: Final = ProductKind((21, 6, 41), "cal", "energy", "calibrated_energy", unit="keV")
-"""Of level CAL: it has a processing version of its own."""
+"""Kind of level CAL, which has a processing version of its own."""
 EPHEMERIS: Final = ProductKind((0, 0, 1), "asp", "ephemeris", "ancillary", incomplete=True, unit="arcsec")
-"""Of level ANC."""
+"""Kind of level ANC."""
 
 KINDS: Final = {
     kind.key: kind

@@ -65,14 +65,14 @@ class Measured:
 
 
 def measured(path: Path) -> Measured:
-    """What there is to draw of a file.
+    """The data of a file to draw.
 
     Raises
     ------
     NoPreview
         If it has no counts, or is too large.
     UnreadableFile
-        If it is damaged, or no FITS file.
+        If it is damaged, or not a FITS file.
     """
     if path.suffix != ".fits":
         raise NoPreview("only FITS files are drawn")
@@ -161,7 +161,7 @@ def drawn(what: Measured) -> bytes:
             start = f"{what.begin} UTC" if what.is_utc else "the start of the file, on-board time"
             axes.set_xlabel(f"seconds since {start}")
         figure.savefig(stream, format="png", dpi=100, metadata={"Software": "broker_assets"})
-        # The parts of a figure refer to one another: without this pictures pile up.
+        # The parts of a figure refer to one another: without this, figures would accumulate in memory.
         del figure, axes
         gc.collect()
     return stream.getvalue()
@@ -219,7 +219,7 @@ def _joined(what: Measured) -> tuple[NDArray[np.float64], NDArray[np.float64], N
 def _with_gaps(
     seconds: NDArray[np.float64], length: NDArray[np.float64], counts: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Starts and rates, with a row of NaN where a bin does not begin where the one before ended."""
+    """Starts and rates, with a row of NaN where a bin does not begin where the previous one ended."""
     rates = counts / np.where(length > 0, length, np.nan)[:, None]
     ends = seconds + length
     gaps = np.flatnonzero(seconds[1:] - ends[:-1] > np.maximum(0.5 * length[:-1], 0.5)) + 1
@@ -227,7 +227,7 @@ def _with_gaps(
 
 
 def _energy_edges(what: Measured) -> NDArray[np.float64]:
-    """(energies + 1,) ascending edges; an open upper end is drawn as wide as the band before."""
+    """(energies + 1,) ascending edges; an open upper end is drawn as wide as the previous band."""
     if what.edges is None:
         return np.arange(what.counts.shape[1] + 1, dtype=np.float64)
     low, high = what.edges[:, 0], what.edges[-1, 1]

@@ -1,4 +1,4 @@
-"""A product: the tables of one file and what its header and name follow from."""
+"""A product: the tables of one file, and the data from which its header and name are derived."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class RowEnergies:
 
     @classmethod
     def of(cls, parts: Sequence[tuple[Sequence[Table], NDArray[np.int64]]]) -> RowEnergies:
-        """Those of parts that follow one another: tables, and their numbers by row. Equal tables become one."""
+        """The energy tables of consecutive parts: tables, and their indices by row. Equal tables become one."""
         tables: dict[bytes, int] = {}
         kept: list[Table] = []
         numbers = []
@@ -57,7 +57,7 @@ class RowEnergies:
 
     @property
     def main(self) -> int:
-        """Number of the table that most rows have; of several the one that comes first."""
+        """Index of the table that most rows have; the first of several."""
         counts = np.bincount(self.of_row, minlength=len(self.tables))
         return int(self.of_row[np.argmax(counts[self.of_row])])
 
@@ -86,19 +86,19 @@ class Product:
     comments: tuple[str, ...] = ()
     history: tuple[str, ...] = ()
     row_energies: RowEnergies | None = None
-    """Set where rows have other energies than `energies`, which are those of most."""
+    """Set if some rows have other energies than `energies`, which are those of most rows."""
     apart: bool = False
-    """Rows of a day whose columns differ from those of most rows, as for another number of energies: a file of their
-    own, named by its time range."""
+    """Whether these are rows of a day whose columns differ from those of most rows, as for another number of energies:
+    they go to a separate file, named by its time range."""
     rows_elsewhere: int = 0
-    """Rows of the same day in other files, for that reason."""
+    """Number of rows of the same day in other files, for that reason."""
 
     def with_energies(self, found: RowEnergies) -> Product:
         """The product with energy tables for its rows."""
         return replace(self, energies=found.tables[found.main], row_energies=found if found.mixed else None)
 
     def own_energies(self) -> tuple[tuple[Table, ...], NDArray[np.int64]]:
-        """Energy tables, and the number of each row's; only of kinds that have energies."""
+        """Energy tables, and the index of the table of each row; only for kinds that have energies."""
         if self.row_energies is not None:
             return self.row_energies.tables, self.row_energies.of_row
         return (() if self.energies is None else (self.energies,)), np.zeros(len(self.time), dtype=np.int64)
@@ -146,7 +146,7 @@ class Product:
         return found.with_energies(replace(self.row_energies, of_row=self.row_energies.of_row[selected]))
 
     def published(self) -> Product:
-        """The product with times as its file has them: whole centiseconds after the start."""
+        """The product with times as in its file: integer centiseconds after the start."""
         if self.kind.fine_time:
             return self
         start = self.start
@@ -172,7 +172,7 @@ def shape(*tables: Table) -> frozenset[tuple[object, ...]]:
 
 
 def of_one_day(products: Sequence[Product]) -> list[Product]:
-    """The products of a day by shape: that of most rows is the file of the day and comes first, others are apart."""
+    """The products of a day by shape: the one with most rows, the file of the day, is first; others are `apart`."""
 
     def place(product: Product) -> tuple[int, int, str]:
         return -len(product.time), product.start, str(sorted(map(str, shape(product.data))))
@@ -255,7 +255,7 @@ def level1_path(product: Product, start: np.datetime64, end: np.datetime64, aver
     if not (kind.by_request or product.apart):
         return level1_day_path(kind, average.astype("datetime64[D]"))
     first, last = (str(time.astype("datetime64[s]")).replace("-", "").replace(":", "") for time in (start, end))
-    # A request lies with the day on which it begins, rows of a day with that day.
+    # A request is in the folder of the day on which it begins, rows of a day in that of their day.
     return _level1_folder(kind, start if kind.by_request else average) / _name(
         kind, "L1", f"{first}-{last}", product.request
     )

@@ -1,6 +1,6 @@
 """Folders in which telemetry files arrive, at any fsspec URL: listing and copying.
 
-Nothing here knows what was there before (`register`) or what becomes of a copy (`receiver`).
+Earlier listings are in `register`; `receiver` processes the copies.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from broker_assets.storage.options import NUMBERS, SWITCHES
 logger = logging.getLogger(__name__)
 
 SFTP: Final = "sftp"
-"""Scheme and protocol; its library is loaded where a folder needs it."""
+"""Scheme and protocol; its library is only loaded if a folder needs it."""
 COPIED_AT_A_TIME: Final = 1 << 20
 ASKED_AHEAD: Final = 128
 """Number of 32 kB pieces requested from an SFTP server before the first has arrived."""
@@ -129,7 +129,7 @@ class IncomingFolder:
                 self._files.close()
 
     def _connected(self) -> tuple[Any, str]:
-        # Never from fsspec's caches: a lost connection stays lost, a cached listing hides files.
+        # Without fsspec's caches: a lost connection would stay lost, and a cached listing would hide files.
         options: dict[str, Any] = {
             name: json.loads(value.lower()) if name in NUMBERS | SWITCHES else value
             for name, value in self._options.items()
@@ -228,7 +228,7 @@ class IncomingFolder:
         try:
             with self._files.open(file.path, "rb") as source:
                 if SFTP in self._files.protocol:
-                    # Otherwise each 32 kB would wait for an answer; the read-ahead is 4 MB.
+                    # Otherwise each 32 kB would wait for an answer; this reads ahead 4 MB.
                     source.prefetch(file.size, ASKED_AHEAD)
                 while block := source.read(COPIED_AT_A_TIME):
                     yield block

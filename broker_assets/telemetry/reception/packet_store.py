@@ -1,4 +1,4 @@
-"""The packet store: every packet ever received, once, with all places it came from.
+"""The packet store: every packet ever received, once, with all its origins.
 
 Append-only. Packets are stored in segment files named by the hash of their content; an SQLite index describes them.
 Product files are always rebuilt in full from here, so the order of arrival cannot matter and nothing is merged.
@@ -23,7 +23,7 @@ from broker_assets.telemetry.packets.batches import BadPacket, RawPacket
 
 NO_SSID = -1
 LONG_TICKS = 1 << 33
-"""Packets whose time bins span more, 1/65536 seconds (36 hours), are found by an index of their own."""
+"""Packets whose time bins span more than this, 1/65536 seconds (36 hours), are found by an index of their own."""
 _LONG = f"last - first > {LONG_TICKS}"
 _OF_THE_DISK = {sqlite3.SQLITE_FULL: errno.ENOSPC, sqlite3.SQLITE_IOERR: errno.EIO}
 
@@ -77,7 +77,7 @@ CREATE TABLE IF NOT EXISTS quarantine (
 
 
 class CountPlace(NamedTuple):
-    """Where a packet lies in the sequence count of its application process."""
+    """The place of a packet in the sequence count of its application process."""
 
     apid: int
     sequence_count: int
@@ -299,7 +299,7 @@ class PacketStore:
         segment = b"".join(packet.raw.data for packet in new.values())
         name = hashlib.sha256(segment).hexdigest() + ".packets"
         place = self.folder / "segments" / name
-        # The index must not refer to a name that a power cut takes away: the name is on the disk too.
+        # The index must not refer to a name that a power failure can remove, so the name is on disk, too.
         replace_atomically(place, segment, parts=self.folder / PARTS)
         rows: list[tuple[object, ...]] = []
         start = 0
@@ -328,7 +328,7 @@ class PacketStore:
 
     def of_days(self, key: StructureKey, first: int, last: int) -> list[StoredPacket]:
         """Packets of a kind whose time bins have a centre in [first, last), ticks."""
-        # A bound on `first` from below keeps the search to the days asked for, however many there are.
+        # A lower bound on `first` limits the search to the requested days.
         near = self._read(*of_kind(key, "first >= ? AND first < ? AND last >= ?", first - LONG_TICKS, last, first))
         far = self._read(*of_kind(key, f"{_LONG} AND first < ? AND last >= ?", first - LONG_TICKS, first))
         return sorted(near + far, key=lambda item: (item.scet, item.sequence_count, item.digest)) if far else near
@@ -342,7 +342,7 @@ class PacketStore:
         return self._read(*of_kind(key, "sequence_control = ? AND request = ?", *request))
 
     def kinds(self) -> list[StructureKey]:
-        """Kinds of packets in the store; the time does not grow with it."""
+        """Kinds of packets in the store; the time does not grow with the store."""
         found: list[StructureKey] = []
         for service in self._values("service", ()):
             for subservice in self._values("subservice", (service,)):
@@ -351,7 +351,7 @@ class PacketStore:
         return found
 
     def _values(self, column: str, parents: tuple[int, ...]) -> Iterator[int]:
-        """Values of a column of the index below values of those before it, each found by one look into the index."""
+        """Distinct values of an index column for given values of the columns before it, each with one look-up."""
         fixed = "".join(f"{name} = ? AND " for name in ("service", "subservice")[: len(parents)])
         sql = f"SELECT min({column}) FROM packet WHERE {fixed}{column} > ?"  # noqa: S608 (names of columns)
         last = NO_SSID - 1
@@ -385,7 +385,7 @@ class PacketStore:
         return [(int(a), int(b), int(c)) for a, b, c in found]  # type: ignore[call-overload]
 
     def undecoded(self) -> list[tuple[StructureKey, StoredPacket]]:
-        """Packets that could not be decoded on arrival, with the kind that they were taken for."""
+        """Packets that could not be decoded on arrival, with the kind to which they were assigned."""
         packets = {packet.digest: packet for packet in self._read("failure IS NOT NULL", ())}
         found = self.index.rows("SELECT digest, service, subservice, ssid FROM packet WHERE failure IS NOT NULL")
         return [
@@ -426,7 +426,7 @@ def _apid(data: bytes) -> int:
 
 
 _KEPT_SEGMENTS = 16
-"""Segments kept in memory; one is about a megabyte."""
+"""Segments kept in memory; each has about a megabyte."""
 
 
 def of_kind(key: StructureKey, condition: str, *values: object) -> tuple[str, list[object]]:

@@ -1,10 +1,10 @@
-"""Brings telemetry files from the incoming folders into the packet store, each content once, despite any crash.
+"""Stores the packets of telemetry files from the incoming folders, each content once, whatever crashes.
 
 A run holds a lock in the database, so there is one at a time. It goes through the files that wait: copies a complete
 file (`folders`), puts its packets into the packet store, and writes each step into the register
 (`register`) before the next. A file that cannot be read is retried later and finally
-quarantined with its bytes; it never stops the others. What stops everything, a full disk or an absent database, is not
-the fault of a file and leaves it waiting.
+quarantined with its bytes; it never stops the others. A full disk or an unavailable database, which stops everything,
+is not the fault of a file and leaves it waiting.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ LOCK: Final = "broker_assets telemetry files"
 MOST_TRIES: Final = 6
 """Attempts at a file, including those in which the run died, before it is quarantined."""
 _DISK: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO})
-"""Disk errors that would affect the next file too."""
+"""Disk errors that would also affect the next file."""
 
 
 class IngestBusy(Exception):
@@ -98,7 +98,7 @@ class Ingested:
 
     @property
     def new(self) -> int:
-        """Those of them that were new."""
+        """Number of these packets that were new."""
         return sum(outcome.new for outcome in self.files)
 
     @property
@@ -150,7 +150,7 @@ def look(
 
 
 class Receiver:
-    """Brings waiting files into the packet store; created within an `ingest_session`.
+    """Stores the packets of waiting files; created within an `ingest_session`.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ class Receiver:
     store : PacketStore
     databases : InstrumentDatabases or InstrumentDatabase
     stable_seconds : float
-        Time for which a complete file has not changed.
+        Seconds without change after which a file counts as complete.
     run_id : str, optional
         Dagster run.
     limits : Limits
@@ -237,7 +237,7 @@ class Receiver:
                         opened[file.folder] = stack.enter_context(self._folders[file.folder])
                     outcome = self._one(file, opened)
                 except FolderError as error:
-                    # It could be listed a moment ago; its files stay as they are.
+                    # It could be listed just before; its files stay as they are.
                     done.troubles[file.folder] = str(error)
                     continue
                 except _Stopped as error:
@@ -324,7 +324,7 @@ class Receiver:
             steps.set_failed(self._connection, file, tries, reason, _now())
             return FileOutcome(file, "failed", reason)
         except BaseException:
-            # An operator's interrupt is not a failure of the file.
+            # An interrupt by the operator is not a failure of the file.
             steps.set_tries(self._connection, file, file.tries)
             raise
         new = received.new if file.tries == 0 else _only_in(self._store, file.name)
@@ -353,7 +353,7 @@ def decode_again(
 ) -> int:
     """Decode packets that could not be decoded on arrival: a database that has arrived since may describe them.
 
-    The days of these packets count as not reported, so that the run builds them.
+    The days of these packets are marked as not reported, so that the run builds them.
 
     Parameters
     ----------
@@ -404,7 +404,7 @@ def _only_in(store: PacketStore, name: str) -> int:
 
 
 def _remove(path: Path) -> None:
-    """Remove our copy; it does no harm if it stays."""
+    """Remove the copy; it does no harm if it stays."""
     with contextlib.suppress(OSError):
         path.unlink()
         # Unless the same content is kept under another name.

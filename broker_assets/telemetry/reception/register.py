@@ -54,7 +54,7 @@ class Waiting:
     files: int
     bytes: int
     unreported: int
-    """Files in the packet store whose products were not made or not reported: of a run that died."""
+    """Files in the packet store whose products were not made or not reported, because a run died."""
 
 
 def observe(connection: psycopg.Connection[Any], folder: str, listed: Sequence[Listed], now: datetime.datetime) -> int:
@@ -276,9 +276,9 @@ def retry(connection: psycopg.Connection[Any], files: Sequence[int] | None = Non
 
 
 def dismiss(connection: psycopg.Connection[Any], files: Sequence[int]) -> int:
-    """Give up files that failed or are in quarantine, such as those that nobody can send again; return their number.
+    """Give up files that failed or are in quarantine, such as those that cannot be sent again; return their number.
 
-    Their bytes and reasons stay. Other content under the same name is a new file.
+    Their bytes and reasons are kept. Other content under the same name is a new file.
     """
     return connection.execute(
         "UPDATE telemetry_file SET state = 'dismissed', next_try = NULL"
@@ -288,7 +288,7 @@ def dismiss(connection: psycopg.Connection[Any], files: Sequence[int]) -> int:
 
 
 def staged_path(root: Path, file: RegisteredFile) -> Path | None:
-    """Our copy of a file, if it exists."""
+    """Path of the copy of a file, if it exists."""
     path = root / file.staged if file.staged is not None else None
     return path if path is not None and path.is_file() else None
 

@@ -1,6 +1,6 @@
-"""Sequence counts that several kinds of packets and several requests share: which are held by stored packets.
+"""Sequence counts that several kinds of packets and several requests share, and which of them stored packets have.
 
-A count that another packet holds is not a loss of a request; a packet that arrives later may fill an apparent gap.
+A count that another packet has is not a loss for a request; a packet that arrives later may fill an apparent gap.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from broker_assets.telemetry.idb.instrument_rules import StructureKey
 from broker_assets.telemetry.reception.packet_store import NO_SSID, CountPlace, PacketStore, of_kind
 
 COUNTS: Final = 1 << 14
-"""Sequence counts roll over here."""
+"""Number at which sequence counts roll over."""
 COUNT_TICKS: Final = 86400 << 16
-"""Packets this close to one another, 1/65536 seconds (a day), belong to one turn of a sequence count: the downlink
+"""Packets closer in time than this, 1/65536 seconds (a day), belong to one turn of a sequence count: the downlink
 carries fewer than 16384 packets of an application process a day."""
 
 
@@ -30,7 +30,7 @@ def held_between(store: PacketStore, key: StructureKey, before: CountPlace, afte
 
     Packets of the same application process share its count; those of others only where their time lies between the
     two or close to them, since each process may have a count of its own. Packets far in time belong to other turns of
-    the count. Those of the kind that cannot be decoded do not count, since they may be what is sought.
+    the count. Packets of the kind that cannot be decoded are ignored, since they may be the missing ones.
     """
     size = (after.sequence_count - before.sequence_count - 1) % COUNTS
     counts = json.dumps([(before.sequence_count + 1 + number) % COUNTS for number in range(size)])
@@ -49,7 +49,7 @@ def held_between(store: PacketStore, key: StructureKey, before: CountPlace, afte
 
 
 def counts_of_request(store: PacketStore, key: StructureKey, request: tuple[int, int]) -> list[CountPlace]:
-    """Where the packets of a request lie in the counts of their application processes."""
+    """Places of the packets of a request in the counts of their application processes."""
     where, values = of_kind(key, "sequence_control = ? AND request = ?", *request)
     rows: list[tuple[Any, ...]] = store.index.rows(
         f"SELECT apid, sequence_count, scet FROM packet WHERE {where}",  # noqa: S608
@@ -59,7 +59,7 @@ def counts_of_request(store: PacketStore, key: StructureKey, request: tuple[int,
 
 
 def requests_sharing(store: PacketStore, places: Sequence[CountPlace]) -> set[tuple[StructureKey, tuple[int, int]]]:
-    """Requests between whose sequence counts packets may lie (see `held_between`); some may lie elsewhere."""
+    """Requests between whose sequence counts packets may be (see `held_between`); a few others may be included."""
     counts, times, apids = (
         np.array([getattr(place, name) for place in places], dtype=np.int64)
         for name in ("sequence_count", "scet", "apid")
@@ -76,7 +76,7 @@ def requests_sharing(store: PacketStore, places: Sequence[CountPlace]) -> set[tu
         for service, subservice, ssid, control, request, apid, begin, end, low, high in rows:
             close = (times >= begin - NEIGHBOUR_TICKS) & (times <= end + NEIGHBOUR_TICKS)
             near = (days == day) & ((apids == apid) | close)
-            # Counts that reach over more than half a turn have rolled over.
+            # Counts that span more than half a turn have rolled over.
             if high - low < COUNTS // 2:
                 near &= (counts > low) & (counts < high)
             if near.any():

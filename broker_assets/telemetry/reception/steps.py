@@ -64,7 +64,7 @@ def set_changed(
 def set_staged(
     connection: psycopg.Connection[Any], file: RegisteredFile, sha256: str, staged: str, now: datetime.datetime
 ) -> None:
-    """Record that our copy is complete."""
+    """Record that the copy is complete."""
     connection.execute(
         "UPDATE telemetry_file SET state = 'staged', sha256 = %s, staged = %s, staged_at = %s, copies = 0,"
         " next_try = NULL, reason = NULL WHERE telemetryfileid = %s",
@@ -75,7 +75,7 @@ def set_staged(
 def set_copy_failed(
     connection: psycopg.Connection[Any], file: RegisteredFile, reason: str, now: datetime.datetime
 ) -> None:
-    """Record that it could not be copied; it is retried for ever, since there is no copy to quarantine."""
+    """Record that it could not be copied; it is retried indefinitely, since there is no copy to quarantine."""
     connection.execute(
         "UPDATE telemetry_file SET state = 'failed', copies = copies + 1, next_try = %s, reason = %s"
         " WHERE telemetryfileid = %s",
@@ -84,7 +84,7 @@ def set_copy_failed(
 
 
 def set_lost(connection: psycopg.Connection[Any], file: RegisteredFile) -> None:
-    """Record that our copy no longer exists: the file is copied again."""
+    """Record that the copy no longer exists: the file is copied again."""
     connection.execute(
         "UPDATE telemetry_file SET state = 'new', staged = NULL, next_try = NULL, reason = 'our copy was lost'"
         " WHERE telemetryfileid = %s",
@@ -111,7 +111,7 @@ def set_failed(
 
 
 def set_quarantined(connection: psycopg.Connection[Any], file: RegisteredFile, reason: str) -> None:
-    """Record that the file is in quarantine; our copy is kept."""
+    """Record that the file is in quarantine; the copy is kept."""
     connection.execute(
         "UPDATE telemetry_file SET state = 'quarantined', next_try = NULL, reason = %s WHERE telemetryfileid = %s",
         (reason, file.telemetryfileid),

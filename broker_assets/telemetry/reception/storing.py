@@ -27,9 +27,9 @@ from broker_assets.telemetry.reception.shared_counts import requests_sharing
 
 HASHED_AT_A_TIME = 1 << 20
 _REQUESTED = (20, 21, 22, 23, 24)
-"""Structure ids of answers to requests: sent long after the time that they are about."""
+"""Structure ids of answers to requests, which are sent long after the time of their data."""
 KEPT_BYTES = 1 << 24
-"""Bytes of bad packets kept in memory for a file."""
+"""Bytes of bad packets kept in memory for a file, at most."""
 _SAMPLES = {30: "NIX00274", 31: "NIX00274", 33: "NIX00281", 34: "NIX00283"}
 """Parameter with one value per time bin, by structure id of quick-look packets."""
 
@@ -41,11 +41,11 @@ class Received:
     name: str
     packets: int
     new: int
-    """Packets that were not known, or have an earlier origin now."""
+    """Number of packets that were not known, or that now have an earlier origin."""
     touched: Touched
-    """Files that its packets belong to, known ones too: an earlier run may have ended before they were made."""
+    """Product files of its packets, including known ones: an earlier run may have died before making them."""
     bad: list[BadPacket]
-    """What cannot be used; beyond `KEPT_BYTES` without its bytes, which the store's quarantine has all."""
+    """What cannot be used; beyond `KEPT_BYTES` without the bytes, all of which are in the store's quarantine."""
     telecommands: int = 0
 
 
@@ -111,7 +111,7 @@ def receive_found(
 
 
 def _sharing(packets: Sequence[NewPacket], store: PacketStore) -> Touched:
-    """Requests between whose sequence counts packets lie: what seemed lost of them may be there now."""
+    """Requests between whose sequence counts packets are: packets of them that seemed lost may have arrived."""
     sharing = requests_sharing(store, [packet.place for packet in packets])
     return Touched(frozenset(), frozenset(Unit(key, request=request) for key, request in sharing))
 
@@ -124,7 +124,7 @@ def receive_again(store: PacketStore, databases: InstrumentDatabase | Instrument
         for key, packet in undecoded
     )
     received = receive_found([packet.raw for _, packet in undecoded], "store", store, databases)
-    # Files of the kind that they were taken for lose them.
+    # Files of the kind to which they were assigned before lose them.
     return (
         replace(received, touched=received.touched | before) if received.new else replace(received, touched=Touched())
     )
@@ -182,7 +182,7 @@ def _key(
 
 
 def time_span(structure: DecodedStructure) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """First and last centre of the time bins of each packet, ticks: the days that its data belong to.
+    """First and last centre of the time bins of each packet, ticks, which give the days to which its data belong.
 
     Answers to requests have the start of their data, other packets without time bins their header time.
     """

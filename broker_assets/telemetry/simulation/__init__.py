@@ -1,4 +1,4 @@
-"""A simulated mission: telemetry files and everything that products are made with, without any third-party data.
+"""A simulated mission: telemetry files and all other inputs of products, without any third-party data.
 
 `write_mission` writes a folder with telemetry of some days (quick-look data of a Sun with flares, housekeeping, energy
 calibration, answers to science requests), our open instrument database, a configuration repository, SPICE kernels,

@@ -28,14 +28,14 @@ DURATION: Final = 7200
 """Seconds of a measurement, from two to four in the morning."""
 SENT: Final = 5 * 3600
 SUB_SPECTRA: Final = ((128, 1, 220), (100, 1, 348), (72, 8, 448))
-"""Points, channels summed in each, lowest channel."""
+"""Number of points, channels summed in each, and lowest channel of each sub-spectrum."""
 COUNTS_SCHEME: Final = (0, 5, 3)
 LINES: Final = ((30.6254, 0.45, 2600.0), (30.9731, 0.45, 4800.0), (34.99, 0.47, 1900.0), (80.9979, 0.55, 3600.0))
-"""keV, width (standard deviation, keV), counts of a pixel in a measurement."""
+"""Energy (keV), width (standard deviation, keV) and counts per pixel and measurement of each line."""
 
 
 def expected(day: int) -> NDArray[np.float64]:
-    """(32, 12, 1024) counts to be expected: gain and offset wander a little from day to day."""
+    """(32, 12, 1024) expected counts; gain and offset drift slightly from day to day."""
     wander = 0.15 * np.sin(day / 9.0)
     channel = (np.arange(CHANNELS) + 0.5) * CONVERTER_STEPS
     gain = gains()[..., None]
@@ -45,7 +45,7 @@ def expected(day: int) -> NDArray[np.float64]:
     counts = 40.0 * (above / 20.0) ** -1.2 * width
     for centre, sigma, strength in LINES:
         shape = np.exp(-0.5 * ((energy - centre) / sigma) ** 2) / (sigma * np.sqrt(2 * np.pi))
-        # Charge that is collected only in part makes a tail to low energies.
+        # Incomplete charge collection makes a tail to low energies.
         tail = np.where(energy < centre, np.exp((energy - centre) / 3.0) / 3.0, 0.0)
         counts = counts + strength * width * (0.9 * shape + 0.1 * tail)
     return np.asarray(np.where(energy > 1.0, counts, 0.0))

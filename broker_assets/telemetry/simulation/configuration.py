@@ -20,7 +20,7 @@ FIRST_DAY: Final = "2020-02-10T00:00:00"
 
 
 def offsets() -> NDArray[np.float64]:
-    """(32, 12) step of the converter, of 4096, that means 0 keV."""
+    """(32, 12) step of the converter, of 4096, at 0 keV."""
     detector, pixel = np.indices((DETECTORS, PIXELS))
     return np.asarray(884.0 + 9.0 * np.sin(1.7 * detector) + 4.0 * np.cos(2.3 * pixel + detector))
 
@@ -83,7 +83,7 @@ def _channels() -> str:
 
 
 def _lookup_table() -> str:
-    """The look-up table on board: where on the scale of the converter the channels of each pixel begin."""
+    """The look-up table on board: the steps of the converter at which the channels of each pixel begin."""
     titles = [f"ADC Edge {number} - {energy} keV" for number, energy in enumerate(ENERGY_EDGES)]
     lines = ["Of a simulated instrument", "", ",".join(["Offset", "Gain keV/ADC", "Pixel", "Detector", *titles])]
     offset, gain = offsets(), gains()

@@ -1,4 +1,4 @@
-"""Telemetry files: packets as ground stations deliver them, with overlaps, repetitions and, if asked for, faults."""
+"""Telemetry files: packets as ground stations deliver them, with overlaps, repetitions and, on request, faults."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from broker_assets.telemetry.simulation.sun import SECONDS_PER_DAY
 EPOCH: Final = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
 PASS_SECONDS: Final = 6 * 3600
 OVERLAP_SECONDS: Final = 45 * 60
-"""What was sent in the last minutes of a pass is sent again in the next."""
+"""Seconds: what was sent in this last part of a pass is sent again in the next."""
 UNSYNCHRONISED: Final = 1 << 31
 """Top bit of the seconds: the clock of the instrument was not synchronised."""
 ON_REQUEST: Final = 91
-"""Process that answers requests; its packets come in files of their own."""
+"""Process id of answers to requests; its packets come in separate files."""
 
 
 class Fault(StrEnum):
-    """What may be wrong with the telemetry of the first day."""
+    """Possible faults in the telemetry of the first day."""
 
     DAMAGED_FILE = "damaged-file"
-    """A copy of a file that ends in the middle of a packet; nothing is lost by it."""
+    """A copy of a file that ends in the middle of a packet; no packet is lost."""
     WRONG_LENGTH = "wrong-length"
     """A housekeeping report that is shorter than its header says."""
     LOST_PACKET = "lost-packet"
@@ -97,7 +97,7 @@ def files_of_day(
 
 
 def file_name(first: int, delivered: int, number: int) -> str:
-    """Name of a telemetry file: what was asked for, and when it was delivered.
+    """Name of a telemetry file: the requested time, and the time of delivery.
 
     Examples
     --------
@@ -109,7 +109,7 @@ def file_name(first: int, delivered: int, number: int) -> str:
 
 
 def write_file(folder: Path, name: str, content: bytes) -> Path:
-    """Write a file that appears whole, as programs that watch the folder require."""
+    """Write a file that appears complete, as programs that watch the folder require."""
     replace_atomically(folder / name, content, sync_name=False)
     return folder / name
 
@@ -121,7 +121,7 @@ def _content(packets: Sequence[Packet], shuffle: np.random.Generator | None) -> 
 
 
 def _ground_header(draft: Draft) -> bytes:
-    """What the ground segment puts before a packet: nothing but the UNIX time of its reception."""
+    """The ground-segment header of a packet, with only the Unix time of its reception."""
     received = int(EPOCH.timestamp()) + (draft.coarse & ~UNSYNCHRONISED) + 600
     return bytes(4) + received.to_bytes(4, "big") + bytes(GROUND_HEADER - 8)
 

@@ -1,4 +1,4 @@
-"""Packets before they are encoded, and the small change of packing: masks, schemes, structure ids."""
+"""Packets before they are encoded, and helpers for encoding them: masks, schemes, structure ids."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Draft:
 
 
 def in_sequence(key: StructureKey, coarse: int, parts: Sequence[Values]) -> Iterator[Draft]:
-    """Packets that belong together, a second apart, with the flags of a sequence."""
+    """The packets of a sequence, a second apart, with its flags."""
     for number, values in enumerate(parts):
         flag = FIRST if number == 0 else LAST if number == len(parts) - 1 else CONTINUATION
         yield Draft(key, coarse + number, values, flag=STANDALONE if len(parts) == 1 else flag)
@@ -62,7 +62,7 @@ def in_order(drafts: Iterable[Draft]) -> list[Draft]:
 
 
 class Packer:
-    """Encodes drafts and counts them, for each process of the instrument by itself."""
+    """Encodes drafts and counts them separately for each process of the instrument."""
 
     def __init__(self, database: InstrumentDatabase) -> None:
         self._database = database
@@ -77,7 +77,7 @@ class Packer:
         return encode(self._database, draft.key, self._identified(draft), header)
 
     def _identified(self, draft: Draft) -> Mapping[str, int | Sequence[int]]:
-        """Values with the field that says what kind of packet it is."""
+        """Values including the field that identifies the kind of packet."""
         structure_id = draft.key[2]
         structure = self._database.structure(*draft.key)
         if structure_id is None or structure is None:
@@ -92,7 +92,7 @@ def scheme(names: Sequence[str], s: int, k: int, m: int) -> Values:
 
 
 def compressed(values: NDArray[Any], s: int, k: int, m: int) -> list[int]:
-    """Bytes that represent integers, in their order; what is beyond the scheme is its largest value.
+    """Bytes that represent integers, in their order; values beyond the scheme become its largest value.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Frames of the simulated kernels: those the ephemeris keywords and the ancillary products ask for, defined by us."""
+"""Frames of the simulated kernels: our own definitions of those that ephemeris keywords and ancillary products need."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class Axis:
 
     name: str
     observer: str = ""
-    """With a target: the axis points from one to the other."""
+    """With a target, the axis points from this observer to the target."""
     target: str = ""
     frame: str = ""
-    """Without: the z axis of this frame."""
+    """Without a target, the axis is the z axis of this frame."""
 
     def lines(self, number: int, order: str) -> list[str]:
         """Assignments of a frame kernel; `order` is PRI or SEC."""

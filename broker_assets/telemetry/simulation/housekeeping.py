@@ -60,7 +60,7 @@ _READINGS: Final = {
     "NIXD0053": 1365,
     "NIXD0058": 400,
 }
-"""Voltages and currents, steps of the converter; they scatter by a step or two."""
+"""Voltages and currents, steps of the converter, with a scatter of one or two steps."""
 _DIODES: Final = {"NIX00078": 610, "NIX00079": 640, "NIX00080": 590, "NIX00081": 625}
 """Photo diodes of the aspect system, steps of the converter."""
 _MINI: Final = ("NIXD0024", "NIXD0025", "NIXD0026", *(f"NIXD00{number}" for number in (27, 28, 29, 30, 31, 32)))
@@ -97,7 +97,7 @@ def _reports(sun: Sun, day: int, step: int) -> Iterator[Draft]:
     """(3,25,2) every 64 s, (3,25,1) every ten minutes."""
     maxi = step == MAXI_SECONDS
     random = generator(sun.seed, day, f"housekeeping {step}")
-    # Not at midnight, where it would depend on the clock to which day a report belongs.
+    # Not at midnight, where the day of a report would depend on the clock.
     begin = day * SECONDS_PER_DAY + step // 2
     times = np.arange(begin, (day + 1) * SECONDS_PER_DAY, step)
     phase = 2.0 * np.pi * times / SECONDS_PER_DAY
@@ -113,7 +113,7 @@ def _reports(sun: Sun, day: int, step: int) -> Iterator[Draft]:
     columns["NIXD0069"] = inserted.astype(np.int64)
     columns["NIXD0003"] = np.minimum(20 + (times - begin) // 2400, 255)
     wanted = columns if maxi else {name: columns[name] for name in _SHARED}
-    # What both kinds report; fields that one lacks must not be given.
+    # Fields of both kinds; a field that a kind lacks must not be given.
     constant: Values = {"NIXD0021": 1, "NIXD0023": NOMINAL, "NIXD0001": 181, "NIXD0002": 7, "NIXD0004": 1}
     constant |= {"NIXD0005": 1, "NIXD0169": 1}
     if maxi:

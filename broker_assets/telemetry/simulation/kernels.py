@@ -1,8 +1,8 @@
 """SPICE kernels of a simulated spacecraft: leap seconds, clock, frames, orbits, pointing, and the meta-kernels.
 
 Orbits are ellipses in the ecliptic; the clock wanders by some 1e-7; the instrument looks at the Sun.
-All of it is our own: names and numbers of bodies and frames are those that the products ask for, values are invented
-but for public constants (leap seconds, the rotation of the Sun).
+All of it is our own: names and numbers of bodies and frames are those that the products need, values are invented
+except for public constants (leap seconds, the rotation of the Sun).
 
 SPICE keeps one state per process: do not write kernels while another thread of the process uses it.
 """
@@ -24,22 +24,22 @@ from broker_assets.telemetry.simulation.frames import FRAMES, PLANETARY_CONSTANT
 
 SUN, EARTH, BARYCENTRE = 10, 399, 0
 PLATFORM: Final = -144000
-"""Frame of the spacecraft, which the pointing kernel turns."""
+"""NAIF number of the frame of the spacecraft, which the pointing kernel orients."""
 FIRST_TIME: Final = datetime.date(2020, 2, 10)
 SECONDS_PER_DAY: Final = 86400
 J2000: Final = datetime.datetime(2000, 1, 1, 12)
 TDT_MINUS_UTC: Final = 69.184
-"""Since 2017."""
+"""Seconds, since 2017."""
 TICKS: Final = 65536
 CLOCK_STEP_DAYS: Final = 10
 AHEAD: Final = 0.25
 """Seconds that the clock is ahead of UTC, on average."""
 WANDER: Final = 0.6
-"""Seconds that it wanders to either side: less than half a time bin of a light curve, so that days agree with UTC."""
+"""Seconds by which it wanders to either side: less than half a bin of a light curve, so that days agree with UTC."""
 AU: Final = 149_597_870.7
-"""km."""
+"""Astronomical unit, km (IAU 2012 Resolution B2)."""
 SUN_MASS: Final = 132_712_440_041.9
-"""Gravitational constant times mass; km**3/s**2."""
+"""Gravitational constant times the mass of the Sun, km**3/s**2."""
 STEP: Final = 3600.0
 """Seconds between states and pointings."""
 
@@ -48,7 +48,7 @@ LEAP_SECONDS: Final = (
     *((32, "1999-JAN-1"), (33, "2006-JAN-1"), (34, "2009-JAN-1")),
     *((35, "2012-JUL-1"), (36, "2015-JUL-1"), (37, "2017-JAN-1")),
 )
-"""TAI - UTC; those before 1999 are left out but for the first."""
+"""TAI - UTC, seconds, with its first date; those before 1999 are left out except for the first."""
 
 
 def write_kernels(
@@ -72,9 +72,9 @@ def write_kernels(
     flown : date
         Issue of the flown meta-kernel: products of days before it are final.
     seed : int
-        Of the drift of the clock and the orbit.
+        Seed of the drift of the clock and of the orbit.
     version : int
-        In the names; the newest is used.
+        Version in the names; the newest is used.
     clock_error : float
         Seconds added to the clock from `start` on: what a later clock kernel corrects.
 
@@ -140,7 +140,7 @@ def clock_coefficients(
     if error:
         parallel[max(late, 0) :] += error
     rows = np.column_stack([clock * TICKS, parallel, rates])
-    # Before launch as if it had run evenly.
+    # Before launch, as if the clock had run evenly.
     return np.vstack([[0.0, rows[0, 1] - clock[0], 1.0], rows])
 
 
@@ -257,7 +257,7 @@ def _write_pointing(path: Path, times: NDArray[np.float64], clock: NDArray[np.fl
         day = 2 * math.pi * time / SECONDS_PER_DAY
         base = spiceypy.twovec(direction, 1, [0.0, 0.0, 1.0], 3)
         wander = spiceypy.eul2m(20 * arcseconds * math.sin(day), 15 * arcseconds * math.cos(day), 0.02, 3, 2, 1)
-        # Orbits are given in the ecliptic; the pointing stays in it too.
+        # Orbits are in the ecliptic; the pointing stays in it, too.
         quaternions.append(spiceypy.m2q(spiceypy.mxm(wander, base)))
     handle = spiceypy.ckopn(str(path), "simulated pointing", 0)
     try:

@@ -1,4 +1,4 @@
-"""A whole small mission in a folder: telemetry and everything that is needed to make products of it."""
+"""A small mission in a folder: telemetry and everything that is needed to make products from it."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from broker_assets.telemetry.simulation.sun import SECONDS_PER_DAY, Flare, Sun, 
 EPOCH: Final = datetime.date(2000, 1, 1)
 FIRST_DAY: Final = datetime.date(2020, 2, 10)
 LAST_DAY: Final = datetime.date(2042, 12, 31)
-"""Numbers of requests of later days do not fit their field."""
+"""Numbers of requests on later days do not fit into their field."""
 
 
 @dataclass(frozen=True)
 class Mission:
-    """Where everything of a mission is, and what is in it."""
+    """The folders and files of a mission."""
 
     folder: Path
     incoming: Path
     """Telemetry files."""
     files: tuple[Path, ...]
-    """Those files in the order of delivery; the damaged ones too."""
+    """These files in the order of delivery, including damaged ones."""
     databases: Path
     configuration: Path
     kernels: Path
@@ -75,19 +75,19 @@ def write_mission(
     Parameters
     ----------
     folder : path
-        Gets `incoming`, `databases`, `configuration`, `kernels`, `planning` and `requests.csv`; what a mission left
-        there must be gone.
+        Folder for `incoming`, `databases`, `configuration`, `kernels`, `planning` and `requests.csv`; it must not
+        contain a mission.
     start : date
         First on-board day, from 2020-02-10 on.
     days : int
-        Each has the same content whatever the number of days, but for the counts of packets.
+        Number of days. Apart from packet counts, the content of a day does not depend on it.
     seed : int
     faults : collection of Fault
         What is wrong with the first day.
     shuffled : bool
         Whether packets are in random order in the files.
     flown : date, optional
-        Issue of the flown meta-kernel; by default so late that all days are final.
+        Date of the flown meta-kernel; by default late enough for all days to be final.
     report : callable, optional
         Gets the name of each file when it is written.
 

@@ -31,7 +31,7 @@ SPECTRA_SAMPLES: Final = 90
 STATUS_SECONDS: Final = 3600
 COUNTS_SCHEME: Final = (0, 5, 3)
 BACKGROUND_SHARE: Final = 1 / 33
-"""What the background detector sees of the background."""
+"""Share of the background that the background detector sees."""
 TRIGGERS_PER_COUNT: Final = 1.08
 
 
@@ -58,7 +58,7 @@ def _times(day: int, length: int) -> NDArray[np.float64]:
 
 
 def _head(start: float, length: int) -> Values:
-    # The length counts steps of 0.1 s from one.
+    # The length is in steps of 0.1 s, minus one.
     return {"NIX00445": int(start), "NIX00405": length * 10 - 1}
 
 
@@ -148,7 +148,7 @@ def variance(sun: Sun, day: int) -> Iterator[Draft]:
     times = _times(day, VARIANCE_SECONDS)
     samples = VARIANCE_SECONDS * 10
     mean = bands(sun.rates(times + VARIANCE_SECONDS / 2)).sum(axis=1) / 10.0
-    # Of Poisson counts the sample variance scatters about the mean like a chi square.
+    # The sample variance of Poisson counts is distributed about the mean like chi-square.
     values_of = mean * random.chisquare(samples - 1, size=len(times)) / (samples - 1)
     low, _ = edge_mask(range(BANDS[0][0], BANDS[-1][1]))
     for part in chunks(len(times), 2 * SAMPLES):

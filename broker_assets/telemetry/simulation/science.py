@@ -29,7 +29,7 @@ COUNTS_SCHEME: Final = (0, 5, 3)
 TRIGGER_SCHEME: Final = (0, 5, 3)
 VISIBILITY_SCHEME: Final = (1, 4, 3)
 FLUX_SCHEME: Final = (0, 5, 3)
-"""Follows from the one of visibilities: no sign, one more bit of exponent."""
+"""Derived from that of visibilities: no sign, one more exponent bit."""
 COUNTS = ("NIXD0007", "NIXD0008", "NIXD0009")
 TRIGGERS = ("NIXD0010", "NIXD0011", "NIXD0012")
 GROUPS: Final = 16
@@ -37,16 +37,16 @@ GROUPS: Final = 16
 ENERGY_GROUPS: Final = ((1, 2), (3, 4), (5, 6), (7, 8), (9, 11), (12, 14), (15, 18), (19, 23))
 """First and last channel."""
 SCALING_FACTOR: Final = 4
-"""By which triggers of the second request are divided."""
+"""Divisor of the triggers of the second request."""
 DOWNLINK_SECOND: Final = 20 * 3600
 REQUEST_SECONDS: Final = 600
-"""Between the answers to two requests."""
+"""Seconds between the answers to two requests."""
 ASPECT_SAMPLES: Final = 500
 
 
 @dataclass(frozen=True)
 class ScienceRequest:
-    """A request for data, as the table of requests has it."""
+    """A request for data, as in the table of requests."""
 
     identifier: int
     structure_id: int
@@ -57,7 +57,7 @@ class ScienceRequest:
     """Seconds."""
     purpose: str
     scaling_factor: int | None = None
-    """None leaves the cell empty."""
+    """None means an empty cell."""
 
 
 def requests_of_day(sun: Sun, day: int) -> list[ScienceRequest]:
@@ -121,7 +121,7 @@ class _View:
         self.request = request
         self.random = random
         y, z = flare.location
-        # The moire pattern behind each pair of grids moves with the place of the source.
+        # The moiré pattern behind each pair of grids moves with the position of the source.
         self.phase = 2.0 * np.pi * np.array([(0.37 * (d + 1) * y + 0.61 * (d % 7 + 1) * z) % 1.0 for d in IMAGING])
         self.amplitude = np.array([0.75 - 0.02 * d for d in range(len(IMAGING))])
 
@@ -150,7 +150,7 @@ class _View:
 
 
 def _raw_pixels(view: _View) -> list[Values]:
-    """(21,6,20): every count by itself; a time bin per packet."""
+    """(21,6,20): each count separately; one time bin per packet."""
     length = 2.0
     starts = np.arange(0.0, view.request.duration, length)
     counts = view.by_pixel(starts, length)
@@ -163,7 +163,7 @@ def _raw_pixels(view: _View) -> list[Values]:
         data = [byte for count in found.tolist() if count > 1 for byte in _big_endian(count)]
         values: Values = {
             "NIX00403": 1,
-            # Start times count tenths of seconds from one.
+            # Start times are in tenths of a second, counted from one.
             "NIX00404": [int(start * 10)],
             "NIX00401": [view.regime(starts, length)[row]],
             "NIX00405": [int(length * 10)],
@@ -218,7 +218,7 @@ def _pixel_parts(view: _View, sets: list[int], *, per_packet: int, divided: bool
     parts = []
     for part in chunks(len(starts), per_packet):
         size = part.stop - part.start
-        # The stream has energy by energy all detectors, of each all sets of pixels.
+        # Order of the stream: energy, detector, set of pixels.
         ordered = counts[part].transpose(0, 3, 1, 2)
         values: Values = {
             "NIX00403": size,
@@ -247,7 +247,7 @@ def _visibilities(view: _View) -> list[Values]:
     starts = np.arange(0.0, view.request.duration, length)
     by_pixel = _groups(view.by_pixel(starts, length))
     columns = by_pixel.reshape(len(starts), len(IMAGING), 3, 4, -1).sum(axis=2)
-    # The four columns of pixels sample the moire pattern at a quarter of a period each.
+    # The four columns of pixels sample the moiré pattern at steps of a quarter of a period.
     real = (columns[:, :, 0] - columns[:, :, 2]).transpose(0, 2, 1)
     imaginary = (columns[:, :, 1] - columns[:, :, 3]).transpose(0, 2, 1)
     flux = columns.sum(axis=(1, 2))

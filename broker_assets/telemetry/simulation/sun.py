@@ -2,7 +2,7 @@
 
 Rates are counts per second of all imaging detectors together in each of the 32 science channels. A flare has a thermal
 part (exponential spectrum) that rises fast and decays slowly, and a non-thermal part (power law) that comes first and
-is over soon; the higher the energy, the shorter both. Good for exercising a pipeline and for nothing finer.
+ends soon; both are shorter at higher energies. Sufficient to exercise a pipeline, not for science.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ENERGY_EDGES: Final = (
     *range(4, 17),
     *(18, 20, 22, 25, 28, 32, 36, 40, 45, 50, 56, 63, 70, 76, 84, 100, 120, 150),
 )
-"""(31,) keV, between the 32 science channels."""
+"""(31,) keV, edges between the 32 science channels."""
 CHANNELS: Final = 32
 SECONDS_PER_DAY: Final = 86400
 BANDS: Final = ((1, 7), (7, 12), (12, 17), (17, 23), (23, 28))
@@ -33,7 +33,7 @@ _LOWER = np.array((0.0, *ENERGY_EDGES))
 _UPPER = np.array((*ENERGY_EDGES, 250.0))
 _MIDDLE = np.sqrt(np.maximum(_LOWER, 2.0) * _UPPER)
 _WIDTH = _UPPER - _LOWER
-# A beryllium window lets little through below 4 keV; an aluminium attenuator little below 15 keV.
+# A beryllium window transmits little below 4 keV, an aluminium attenuator little below 15 keV.
 _WINDOW = np.exp(-((4.2 / _MIDDLE) ** 3))
 _ATTENUATOR = 0.02 + 0.98 * np.exp(-((11.0 / _MIDDLE) ** 3))
 _LINES = np.exp(-(((_MIDDLE - 31.0) / 3.0) ** 2)) * 18.0 + np.exp(-(((_MIDDLE - 81.0) / 5.0) ** 2)) * 22.0
@@ -41,7 +41,7 @@ _BACKGROUND = _WINDOW * (9.0 * (_MIDDLE / 10.0) ** -1.1 * np.minimum(_WIDTH, 20.
 
 
 def generator(seed: int, day: int, subject: str) -> np.random.Generator:
-    """Random numbers of one subject on one on-board day: others change nothing in them.
+    """Random numbers for one subject on one on-board day, independent of all others.
 
     Examples
     --------
@@ -62,9 +62,9 @@ class Flare:
     temperature: float
     """keV."""
     hardness: float
-    """Non-thermal part against the thermal one."""
+    """Ratio of the non-thermal to the thermal part."""
     index: float
-    """Of the power law, positive."""
+    """Index of the power law, positive."""
     rise: float
     """Seconds."""
     decay: float
@@ -165,7 +165,7 @@ class Sun:
             rate = flare.rates(times)[:, slice(*BANDS[0])].sum(axis=1)
             high = np.flatnonzero(rate > ATTENUATOR_IN)
             if len(high):
-                # Twenty seconds pass until the motor has moved.
+                # The motor needs twenty seconds.
                 found.append((float(times[high[0]]) + 20.0, float(times[np.flatnonzero(rate > ATTENUATOR_OUT)[-1]])))
         return found
 

@@ -20,7 +20,7 @@ from broker_assets.telemetry.products.files.tables import Column, Table
 
 CHANNELS: Final = masks.ENERGY_EDGES - 1
 MOST_TABLES: Final = 64
-"""Energy tables of one request at most; each becomes a file of its own."""
+"""Energy tables of one request, at most; each becomes a separate file."""
 PARTED: Final = "Energy channels have gaps or overlap: ENERGIES has their limits, energy_bin_edge_mask cannot show them"
 REVERSED: Final = "Packets give limits of energy channels in reverse order: the higher one is taken for the upper limit"
 
@@ -37,7 +37,7 @@ class EnergyTables:
     """Whether limits were sent in reverse order."""
 
     def remarks(self, tables: Sequence[int]) -> list[str]:
-        """What a reader must know of some of the tables."""
+        """Remarks for readers about some of the tables."""
         found = [REVERSED] if self.reversed else []
         parted = any((self.groups[table][1:, 0] != self.groups[table][:-1, 1] + 1).any() for table in tables)
         return [*found, PARTED] if parted else found
@@ -69,8 +69,8 @@ def energy_tables(
     count : int
         Number of rows.
     whole : bool
-        Whether each row has all its groups. Else one whose groups are some of those of another lacks the rest: it has
-        the table of the other.
+        Whether each row has all its groups. If not, a row whose groups are a subset of those of another row is taken to
+        lack the rest, and has the table of that row.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def groups_of_edges(edges: NDArray[Any]) -> NDArray[np.int64]:
     Parameters
     ----------
     edges : (33,) array
-        Not 0 at each edge.
+        Non-zero at each edge.
 
     Examples
     --------
@@ -131,7 +131,7 @@ def with_energies(
     chosen : sequence of int
         Numbers of the energy tables, which have the same number of planes.
     parameter : str
-        Of the packet, that says the energies.
+        Parameter of the packet that gives the energies.
     """
     groups = tuple(tables.groups[number] for number in chosen)
     of_row = np.searchsorted(chosen, tables.of_row[np.isin(tables.of_row, chosen)])

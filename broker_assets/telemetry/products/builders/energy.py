@@ -42,7 +42,7 @@ def energy(packets: PacketSet) -> Measured:
     sizes = packets.raw("NIX00146").astype(np.int64)
     starts = np.cumsum(sizes) - sizes
     measured = Measured(_control(packets, points, summed, lowest, enabled), {})
-    # Pieces of one sub-spectrum follow one another; each continues where the one before ended.
+    # Pieces of a sub-spectrum follow one another; each continues where the previous one ended.
     reached: dict[tuple[int, int, int, int], int] = {}
     for piece in np.argsort(stream, kind="stable").tolist():
         packet = int(owner[piece])
@@ -93,7 +93,7 @@ def _note_missing(
     enabled: NDArray[np.uint8],
     first: NDArray[np.int64],
 ) -> None:
-    """Say how many spectra are incomplete; what is there is kept."""
+    """Record how many spectra are incomplete; the available parts are kept."""
     for row, packet in enumerate(first.tolist()):
         expected = {s: int(points[packet, s]) for s in np.flatnonzero(enabled[packet]).tolist()}
         pixels = {key[1:3] for key in reached if key[0] == row}

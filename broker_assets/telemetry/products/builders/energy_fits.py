@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 FULL_WIDTH: Final = 2.35
 """Full width at half maximum of a Gaussian of standard deviation 1."""
 TOLERANCE: Final = 1.0
-"""keV; a line is where it is expected within this."""
+"""keV; largest distance of a line from its expected energy."""
 _ITERATIONS: Final = 200
 _SMALLEST_STEP: Final = 1e-10
 _SINGULAR: Final = 1e13
-"""Condition of the scaled normal equations from which on parameters have no errors."""
+"""Condition number of the scaled normal equations above which parameters have no errors."""
 
 
 @dataclass(frozen=True)
@@ -29,17 +29,17 @@ class Line:
     """A line and how it is fitted; keV."""
 
     energy: float
-    """Where it is expected."""
+    """Expected energy."""
     ranges: tuple[tuple[float, float], ...]
-    """What is fitted, ends included."""
+    """Energy ranges that are fitted, ends included."""
     degree: int
-    """Of the polynomial."""
+    """Degree of the polynomial."""
 
 
 LINE_31: Final = Line(31.0, ((30.2, 33.0), (40.0, 45.0)), 2)
 LINE_81: Final = Line(81.0, ((80.5, 90.0),), 1)
 STARTS: Final = tuple((shift / 5, width) for shift in range(-5, 6) for width in (0.35, 0.5, 0.8))
-"""keV; shifts and standard deviations of which the best is where the search begins."""
+"""keV; shifts and standard deviations; the fit starts from the best pair."""
 TRUE_31: Final = (30.6254 * 33.8 + 30.9731 * 62.4) / (33.8 + 62.4)
 """keV; the two caesium K-alpha lines weighted with their intensities."""
 TRUE_81: Final = 80.9979
@@ -56,7 +56,7 @@ class Peaks:
     resolution_error: NDArray[np.float64]
     """Standard error of the full width at half maximum."""
     found: NDArray[np.bool_]
-    """Whether centre and width have errors, the centre is where it is expected, and it is a peak and no dip."""
+    """Whether centre and width have errors, the centre is where it is expected, and the line is a peak, not a dip."""
 
 
 def fit_line(energy: NDArray[np.float64], spectra: NDArray[np.float64], line: Line) -> Peaks:
@@ -151,7 +151,7 @@ def _fit(x: NDArray[np.float64], y: NDArray[np.float64], line: Line) -> tuple[ND
 def _start(
     x: NDArray[np.float64], y: NDArray[np.float64], basis: NDArray[np.float64], line: Line
 ) -> NDArray[np.float64]:
-    """(n, p) the best of some centres and widths; with these fixed, the other parameters are linear."""
+    """(n, p) parameters with the best of some centres and widths; with these fixed, the problem is linear."""
     best = np.full((len(y), basis.shape[1] + 3), np.nan)
     least = np.full(len(y), np.inf)
     for shift, width in STARTS:

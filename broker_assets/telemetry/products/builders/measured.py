@@ -1,4 +1,4 @@
-"""What builders of products read and give: packets of one kind as columns, and tables with times in ticks."""
+"""Input and output of the builders of products: packets of one kind as columns, and tables with times in ticks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class UnbuildableProduct(ValueError):
 
 
 MOST_CELLS: Final = 1 << 27
-"""Counts of one product at most: 2000 time bins of all detectors, pixels and five energies are a tenth of it."""
+"""Counts of one product, at most: 2000 time bins of all detectors, pixels and five energies are a tenth of that."""
 
 
 def cells(*shape: int) -> NDArray[np.int64]:
@@ -32,7 +32,7 @@ def cells(*shape: int) -> NDArray[np.int64]:
     Raises
     ------
     UnbuildableProduct
-        If they would be more than `MOST_CELLS`: a few bytes of a packet may ask for any number.
+        If they would be more than `MOST_CELLS`: a few bytes of a packet can demand any number.
     """
     number = math.prod(shape)
     if number > MOST_CELLS:
@@ -139,7 +139,7 @@ class PacketSet:
 
 @dataclass
 class Measured:
-    """Tables of a product before it is cut into files.
+    """Tables of a product before it is split into files.
 
     `data` has the columns `time` (centre of the bin) and `timedel` (its length) in ticks, and `control_index`, the row
     of `control`.

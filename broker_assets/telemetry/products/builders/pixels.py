@@ -44,8 +44,8 @@ def _starts(counts: NDArray[Any]) -> NDArray[np.int64]:
 def pixels(packets: PacketSet) -> list[Measured]:
     """Compressed pixel data: counts by time, detector, pixel (or set of pixels) and energy.
 
-    Every group of counts is put where its time, detector mask, pixel mask and energy say. A time bin that lacks an
-    energy group is an error: part of the request is missing. Time bins with other energies are tables of their own.
+    Time, detector mask, pixel mask and energy give the place of each group of counts. A time bin that lacks an energy
+    group is an error: part of the request is missing. Time bins with other energies are tables of their own.
     """
     request = measurement(packets)
     measured = Measured(request.control, {})
@@ -175,7 +175,7 @@ def _place(
 def _kept_detectors(
     counts: NDArray[Any], sent: NDArray[np.uint8], corrected: NDArray[np.uint8], request: Measurement
 ) -> NDArray[np.int64]:
-    """Detectors of the mask; those wrongly called on have no counts and leave."""
+    """Detectors of the mask, without those that are wrongly marked as on and have no counts."""
     if request.repaired:
         wrong = [detector for detector in WRONGLY_ON if sent[:, detector].any()]
         if counts[:, wrong].any():

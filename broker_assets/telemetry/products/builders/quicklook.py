@@ -113,7 +113,7 @@ def trigger_columns(packets: PacketSet, name: str, packet: NDArray[np.int64], gr
     if scaled.any():
         tenths = np.rint(clock.seconds(integration_ticks(packets)) * 10)
         unscaled, spread = triggers.unscale(column.raw, tenths[packet], groups[packet])
-        # Half a step of a quick-look bin is a whole number: 15 · groups · tenths of seconds.
+        # Half a step is an integer for quick-look bins: 15 · groups · tenths of seconds.
         values = np.where(scaled, np.rint(unscaled).astype(np.int64), values)
         variance = np.where(scaled, spread, variance)
     return {
@@ -125,7 +125,7 @@ def trigger_columns(packets: PacketSet, name: str, packet: NDArray[np.int64], gr
 def _by_number_of_energies(
     control: Table, data: Table, counts: Compressed, name: str, edges: NDArray[np.uint8], samples: NDArray[np.int64]
 ) -> list[Measured]:
-    """Tables of packets with the same number of energies each, which the packets say together with their energy edges.
+    """Tables of packets, one for each number of energies, which the packets give along with their energy edges.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def _by_number_of_energies(
     Raises
     ------
     UnbuildableProduct
-        If a packet has another number of energies than its edges make.
+        If the number of energies of a packet does not agree with its edges.
     """
     energies = control["num_energies"].values
     between = edges.sum(axis=1, dtype=np.int64) - 1
@@ -248,7 +248,7 @@ _FLARE_FLAGS = (
     ("non_thermal_index", "NIXD0060", 2),
     ("location_status", "NIXD0059", 2),
 )
-"""Column, parameter, number of axes (a single one is kept where readers know it)."""
+"""Column, parameter, number of axes (an axis of length one is kept where readers expect it)."""
 
 
 def flareflag(packets: PacketSet) -> Measured:

@@ -22,9 +22,9 @@ from broker_assets.telemetry.products.files.tables import Column, Table
 STEP: Final = 0.1
 """Seconds per unit of offsets and durations."""
 WRONG_MASKS: Final = (659318490, 668863556)
-"""First and last second of measurements whose detector masks say that detectors 9 and 10 were on."""
+"""First and last on-board second of measurements whose detector masks wrongly say that detectors 9 and 10 were on."""
 WRONGLY_ON: Final = (8, 9)
-"""Their places in the mask."""
+"""Places of these detectors in the mask."""
 DIFFERING_SCHEMES: Final = "Packets of the request carry different trigger schemes: trigger values may be incorrect"
 
 
@@ -48,7 +48,7 @@ def measurement(packets: PacketSet) -> Measurement:
     Raises
     ------
     UnbuildableProduct
-        If the packets say that they belong to several.
+        If the packets belong to several requests.
     """
     coarse, fine = masks.measurement_time(packets.raw("NIX00402"))
     time = clock.ticks(coarse, fine)
@@ -106,7 +106,7 @@ def trigger_columns(
     ----------
     packets : PacketSet
     measured : Measured
-        Gains the history and cards that describe un-scaling.
+        The history and cards that describe un-scaling are added to it.
     rows : (r,) int64 array
         Records of the accumulators that become rows.
     durations : (r,) array

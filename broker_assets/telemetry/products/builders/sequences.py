@@ -1,7 +1,7 @@
-"""Answers to requests come in sequences of packets; only whole ones become products.
+"""Answers to requests come in sequences of packets; only complete ones become products.
 
 Packets of a sequence are ordered by their sequence count, which rolls over at 2¹⁴, not by time: the on-board clock may
-be set between two of them, and several may have the same time. Times only separate deliveries of one request that lie
+be set between two of them, and several may have the same time. Times only separate deliveries of one request that are
 further apart than the count takes to roll over (`COUNT_SECONDS`).
 """
 
@@ -46,9 +46,9 @@ def nothing_held(_before: CountPlace, _after: CountPlace) -> set[int]:
 
 
 def sequences(packets: Iterable[StoredPacket], held: Held = nothing_held) -> list[PacketSequence]:
-    """Cut packets of a request into sequences by their counts and flags.
+    """Divide packets of a request into sequences by their counts and flags.
 
-    A sequence is whole if it is one standalone packet, or begins with a first, ends with a last and no count between
+    A sequence is complete if it is one standalone packet, or begins with a first, ends with a last and no count between
     is lost. Several kinds of packets and several requests share the counts of an application process, so a count
     that another stored packet has is not a loss.
 
@@ -57,7 +57,7 @@ def sequences(packets: Iterable[StoredPacket], held: Held = nothing_held) -> lis
     packets : iterable of StoredPacket
         Of one request and kind, in any order.
     held : callable
-        See `Held`; by default no other packets are known, and each hole is a loss.
+        See `Held`; by default no other packets are known, and each gap is a loss.
 
     Returns
     -------
@@ -103,7 +103,7 @@ def _flag(packet: StoredPacket) -> int:
 
 
 def _deliveries(packets: Iterable[StoredPacket]) -> list[list[StoredPacket]]:
-    """Packets that one turn of the count brought, each count once, ordered by count."""
+    """Packets of one turn of the count, each count once, ordered by count."""
     by_time = sorted(packets, key=lambda packet: (packet.scet, packet.sequence_count, packet.digest))
     near: list[list[StoredPacket]] = []
     for number, packet in enumerate(by_time):
@@ -124,7 +124,7 @@ def _deliveries(packets: Iterable[StoredPacket]) -> list[list[StoredPacket]]:
 
 
 def _cut(packets: Sequence[StoredPacket]) -> list[list[StoredPacket]]:
-    """Groups that begin with a first or standalone packet, or with one whose first packet is not there."""
+    """Groups that begin with a first or standalone packet, or with one whose first packet is missing."""
     groups: list[list[StoredPacket]] = []
     still_open = False
     for packet in packets:
@@ -171,7 +171,7 @@ def _between(before: CountPlace, after: CountPlace, held: Held) -> tuple[int, se
 
 
 def shared_counts(places: Sequence[CountPlace], held: Held) -> list[int]:
-    """Counts that other packets have between those of a request, ascending: what arrives there can make it whole."""
+    """Counts that other packets have between those of a request, ascending: packets arriving there can complete it."""
     order = count_order(np.array([place.sequence_count for place in places]))
     ordered = [places[index] for index in order.tolist()]
     return sorted(set().union(*(_between(one, other, held)[1] for one, other in pairwise(ordered))))

@@ -1,4 +1,4 @@
-"""Quick-look spectra (21,6,32): one detector after another, put together to rows of 32."""
+"""Quick-look spectra (21,6,32): one detector after another, assembled into rows of 32."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def spectra(packets: PacketSet) -> Measured:
     """A row per cycle of detectors.
 
     A row begins where the detector number does not grow. Detectors that a row lacks have no counts; their triggers and
-    numbers are those of the sample before (at the beginning, of the first).
+    numbers are those of the previous sample (at the beginning, of the first).
     """
     column = packets.column("NIX00100")
     samples = np.diff(column.offsets)

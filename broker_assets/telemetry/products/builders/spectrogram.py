@@ -29,7 +29,7 @@ from broker_assets.telemetry.products.files.tables import Column, take
 def spectrogram(packets: PacketSet) -> list[Measured]:
     """Counts by time bin; a bin ends where the next of its block begins, the last of a block at its closing time.
 
-    Blocks with another number of energies are tables of their own; the same number of other energies is marked.
+    Blocks with a different number of energies become separate tables; different energies of the same number are marked.
     """
     request = measurement(packets)
     measured = Measured(request.control, {})
@@ -83,13 +83,13 @@ def _tables(packets: PacketSet, block: NDArray[np.int64], energies: NDArray[np.i
     Raises
     ------
     UnbuildableProduct
-        If a time bin has another number of energies than the channels of its block make.
+        If the number of energies of a time bin does not agree with the channels of its block.
     """
     low, high = packets.raw("NIXD0442").astype(np.int64), packets.raw("NIXD0443").astype(np.int64)
     step = packets.raw("NIXD0019").astype(np.int64) + 1
     first, last = np.minimum(low, high), np.maximum(low, high)
     channels = last - first + 1
-    # Channels that do not fill a step may make a narrower plane or none; the number of energies says which.
+    # Channels that do not fill a step may make a narrower plane or none; the number of energies shows which.
     full, narrower = channels[block] // step[block], -(-channels[block] // step[block])
     wrong = (energies != full) & (energies != narrower)
     if wrong.any():

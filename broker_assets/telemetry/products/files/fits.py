@@ -1,4 +1,4 @@
-"""FITS files of tables: written whole, with checksums, and replaced atomically.
+"""FITS files of tables: written completely, with checksums, and replaced atomically.
 
 Binary tables of the FITS standard 4.0 (chapters 4.2 on cards, 7.3 on tables, 4.4.2.7 on checksums). Written here rather
 than by astropy because a product must cost less than the decoding of its packets; astropy verifies it in the tests.
@@ -51,7 +51,7 @@ class Extension:
 
 
 def value_text(value: Any) -> str:
-    """A value as a card writes it.
+    """A value as written in a card.
 
     Examples
     --------
@@ -122,7 +122,7 @@ def _card_text(keyword: str, value: Any, comment: str) -> str:
     pieces = []
     while escaped:
         size = min(67, len(escaped))
-        # A doubled quote must not be torn.
+        # A doubled quote must not be split.
         if size < len(escaped) and escaped[:size].count("'") % 2:
             size -= 1
         pieces.append(escaped[:size])
@@ -151,7 +151,7 @@ def checksum(data: bytes | memoryview, start: int = 0) -> int:
 
 @cache
 def _quads(byte: int) -> tuple[int, ...]:
-    """Four characters, neither digits' neighbours nor letters', whose sum above that of zeros is a byte."""
+    """Four alphanumeric characters whose sum, minus that of four zeros, is a byte."""
     quotient, remainder = divmod(byte, 4)
     quads = [quotient + ord("0")] * 4
     quads[0] += remainder
@@ -289,7 +289,7 @@ def _header(begin: str, cards: Sequence[Card], total: int) -> bytes:
 
 
 def file_bytes(primary: Sequence[Card], extensions: Sequence[Extension]) -> bytes:
-    """A whole file: an empty primary HDU with cards, and tables."""
+    """A complete file: an empty primary HDU with cards, and tables."""
     return b"".join([_primary(primary), *map(table_bytes, extensions)])
 
 
@@ -313,7 +313,7 @@ class Written(NamedTuple):
     changed: bool
     """Whether it was written; else the same was there."""
     digest: str
-    """SHA-256 of the content as if DATE were empty: what is the same is the same whenever it is written."""
+    """SHA-256 of the content with DATE empty: equal content has the same digest whenever it is written."""
     size: int
     """Bytes."""
 

@@ -1,4 +1,4 @@
-"""Headers of FITS files as text, also of files that are damaged, and the difference of two.
+"""Headers of FITS files, even damaged ones, as text, and the difference of two.
 
 Nothing here raises because of what a card contains: a card that cannot be read is shown as it is.
 """
@@ -16,7 +16,7 @@ from astropy.io import fits as astropy_fits
 from broker_assets.telemetry.products.files.reading import UnreadableFile
 
 MOST_CARDS: Final = 2000
-"""Cards of an HDU that are read; more are counted."""
+"""Cards of an HDU that are read, at most; further ones are counted."""
 MOST_HDUS: Final = 50
 UNSTABLE: Final = frozenset({"DATE", "CHECKSUM", "DATASUM"})
 """Keywords that differ between two files of the same content."""
@@ -44,17 +44,17 @@ class HduHeader:
 
 @dataclass(frozen=True)
 class CardChange:
-    """A keyword that two headers do not have in common."""
+    """A keyword that differs between two headers."""
 
     hdu: str
     keyword: str
     before: str | None
-    """None: not there."""
+    """None if the keyword is missing."""
     after: str | None
 
 
 def headers_of(path: Path) -> list[HduHeader]:
-    """Read the headers of a file, of a damaged one as far as they go.
+    """Read the headers of a file; of a damaged one, as far as possible.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def _text(value: object) -> str:
 def header_difference(before: Sequence[HduHeader], after: Sequence[HduHeader]) -> list[CardChange]:
     """Keywords whose values differ, in the order of the files; HISTORY and COMMENT as whole texts.
 
-    Without DATE and checksums, which always differ.
+    DATE and checksums, which always differ, are left out.
 
     Examples
     --------

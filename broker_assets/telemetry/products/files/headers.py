@@ -1,4 +1,4 @@
-"""Primary headers and the tables of files, as they are written."""
+"""Primary headers and tables of files as they are written."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from broker_assets.telemetry.products.product import Product
 
 CREATOR = "broker_assets"
 LISTED = 8
-"""Energy tables, and ranges of rows, that a comment lists at most."""
+"""Energy tables, and ranges of rows, that a comment lists, at most."""
 
 
 @cache
@@ -137,7 +137,7 @@ def level1_cards(product: Product, kernels: Kernels, planning: Planning) -> list
 
 
 def marked(product: Product) -> Product:
-    """The product with a warning if its rows differ in their energies, or if others of its day are elsewhere."""
+    """The product, with a warning if its rows differ in energies or if rows of its day are in other files."""
     if product.rows_elsewhere:
         product = product.warned(
             f"{product.rows_elsewhere} rows of this day have another number of energies, or other columns:"

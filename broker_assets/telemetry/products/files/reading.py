@@ -26,7 +26,7 @@ FORMER: Final = {
     "energy_bin_mask": "energy_bin_edge_mask",
     "count": "counts",
 }
-"""Names of columns in one version or product and in another; either finds the other."""
+"""Names of columns in one version or product and in another; each finds the other."""
 _ERROR: Final = re.compile(r"(_comp)?_err$")
 _FILE_NAME: Final = re.compile(
     r"solo_(?P<level>LB|L0|L1|L2|L3|CAL|ANC|LL01)_stix-(?P<stem>[A-Za-z0-9_-]+?)_(?P<span>[0-9T-]+)"
@@ -67,7 +67,7 @@ class Cards(Mapping[str, Any]):
 
 @dataclass(frozen=True)
 class ProductName:
-    """What the name of a file says."""
+    """The parts of the name of a file."""
 
     level: str
     stem: str
@@ -80,7 +80,7 @@ class ProductName:
 
     @classmethod
     def parse(cls, name: str) -> ProductName | None:
-        """Read a name; None if it is none of a product.
+        """Read a name; None if it is not that of a product.
 
         Examples
         --------
@@ -113,7 +113,7 @@ class ProductTables:
 
     @property
     def control(self) -> Table:
-        """What holds for a packet or a request: one row each."""
+        """Data about each packet or request, one row each."""
         return self.tables.get("CONTROL", {})
 
     @property
@@ -128,7 +128,7 @@ class ProductTables:
 
     @property
     def parsed_name(self) -> ProductName | None:
-        """What the name says; for a renamed file, what FILENAME says."""
+        """The parts of the name; for a renamed file, of FILENAME."""
         return ProductName.parse(self.name) or ProductName.parse(str(self.header.get("FILENAME", "")))
 
 
@@ -139,7 +139,7 @@ def read(path: str | Path | BinaryIO, *, name: str | None = None) -> ProductTabl
     ----------
     path : path or binary file
     name : str, optional
-        Name of the product, for an open file; its own by default.
+        Name of the product, for an open file; default: the name of the file.
 
     Returns
     -------
@@ -152,7 +152,7 @@ def read(path: str | Path | BinaryIO, *, name: str | None = None) -> ProductTabl
     FileNotFoundError
         If there is no such file.
     UnreadableFile
-        If it is empty, cut, or no FITS file.
+        If it is empty, truncated, or not a FITS file.
     """
     if name is None:
         name = Path(path).name if isinstance(path, str | Path) else Path(getattr(path, "name", "<stream>")).name
@@ -184,7 +184,7 @@ def column_of(table: Table, name: str) -> Column:
     Raises
     ------
     KeyError
-        If the table has it under none.
+        If the table has it under no name.
 
     Examples
     --------

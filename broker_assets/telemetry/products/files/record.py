@@ -1,4 +1,4 @@
-"""What is known about a product file: the row that provenance, assets and publication have of it."""
+"""What is known about a product file: the row that provenance, assets and publication use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class ProductFile:
     path: PurePosixPath
     """Relative to the archive."""
     level: str
-    """As in its name: LB, L0, L1, LL03, CAL, ANC."""
+    """Level as in the name: LB, L0, L1, LL03, CAL, ANC."""
     family: str
     """Family of products that are made and seen together."""
     kind: str
@@ -27,7 +27,7 @@ class ProductFile:
     request: tuple[int, int] | None
     """Telecommand sequence control and request id."""
     rows: int
-    """Of the table of data."""
+    """Number of rows of the table of data."""
     start: str
     """Start of the data: ISO UTC from L1 on, else on-board time as ``coarse:fine``."""
     end: str
@@ -36,7 +36,7 @@ class ProductFile:
     raw_files: tuple[str, ...] = ()
     """Names of the telemetry files that contained its packets."""
     inputs: Mapping[str, str] = field(default_factory=dict)
-    """What was used besides: name of the input to its version as headers show it."""
+    """Further inputs: version as in headers, by name of the input."""
     incomplete: bool = False
     """It may grow as more packets of its day arrive (U in the name)."""
     digest: str = ""

@@ -19,11 +19,11 @@ class Column:
     """As the file shows it: s, cs, count, V, …."""
     description: str = ""
     parameter: str | None = None
-    """Parameter of the packet that the values are."""
+    """Parameter of the packet with these values."""
     calibration: str | None = None
     """Calibration that turns the values into engineering ones at level L1; None where they are final."""
     engineering: NDArray[Any] | None = None
-    """Values at level L1, where they are others."""
+    """Values at level L1, if they differ."""
     engineering_unit: str = ""
     """Unit of `engineering`."""
 

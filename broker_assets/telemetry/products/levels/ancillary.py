@@ -1,4 +1,4 @@
-"""Level ANC: where the spacecraft is and where the instrument points, for each report of hk-maxi.
+"""Level ANC: position of the spacecraft and pointing of the instrument, for each report of hk-maxi.
 
 Positions are geometric states relative to the centre of the Sun from SPICE, at the time of each report. Carrington
 longitudes are those of ``telemetry.inputs.ephemeris``: counted to the meridian that the Earth sees in mid-disc.
@@ -37,7 +37,7 @@ DIODES: Final = {
 """Name for the aspect program, and column of hk-maxi; V."""
 NOT_CONFIGURED: Final = "no aspect solver is configured (setting telemetry.aspect_command)"
 REPORT_SECONDS: Final = 64.0
-"""Between two reports; for a report that is alone."""
+"""Seconds between two reports, used for a single report."""
 FLOWN: Final = "flown-mk"
 RECENT: Final = np.timedelta64(1, "D")
 """The last day before the date of a flown meta-kernel may still be predicted."""
@@ -60,7 +60,7 @@ class Positions:
 
 
 def flown_until(kernels: Kernels) -> np.datetime64 | None:
-    """Until when positions are those flown: a day before the date of the flown meta-kernel; None if there is none."""
+    """Time until which positions are flown: a day before the date of the flown meta-kernel; None if there is none."""
     if kernels.issued is None or not any(FLOWN in name.lower() for name in kernels.names):
         return None
     return kernels.issued - RECENT
@@ -116,7 +116,7 @@ def _attitude(et: float) -> tuple[float, float, float]:
 
 
 def durations(time: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Seconds since the report before, over which the diodes were summed; the first has that of the second.
+    """Seconds since the previous report, over which the diodes were summed; the first has the value of the second.
 
     Examples
     --------
@@ -130,7 +130,7 @@ def durations(time: NDArray[np.int64]) -> NDArray[np.float64]:
 def ancillary_product(
     housekeeping: Product, inputs: Inputs, solver: AspectSolver | None, problems: list[Problem]
 ) -> Product | None:
-    """Positions, attitude and aspect solution of a UTC day; None, and a problem noted, where that cannot be.
+    """Positions, attitude and aspect solution of a UTC day; None, with a recorded problem, if they cannot be made.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def ancillary_product(
     inputs : Inputs
         With kernels; a day is made once it lies a day before the date of the flown meta-kernel.
     solver : AspectSolver or None
-        Without one the solution is NaN and not usable, and `sas_error` says so.
+        Without one, the solution is NaN and marked as unusable in `sas_error`.
     problems : list of Problem
     """
     if inputs.kernels is None:
@@ -177,7 +177,7 @@ def ancillary_product(
 
 
 def question(housekeeping: Product, kernels: Kernels, where: Positions, parent: str) -> dict[str, Any]:
-    """What the aspect program is asked; see ``aspect_solution``."""
+    """The input of the aspect program; see ``aspect_solution``."""
     time = housekeeping.time
     asked: dict[str, Any] = {
         name: housekeeping.data[column].values.astype(np.float64).tolist() for name, column in DIODES.items()

@@ -1,8 +1,8 @@
 """Level CAL: gain and offset of every pixel from the calibration spectra of level L1.
 
 The programs give gain and offset by comparing whole spectra; the lines at 31 and 81 keV in the converted spectra then
-say what is left to correct. With PHA = gain * E' + offset and E' = gain' * E + offset', where the primed ones follow
-from the two lines, the corrected gain is gain * gain' and the corrected offset gain * offset' + offset.
+give the remaining correction. With PHA = gain * E' + offset and E' = gain' * E + offset', where the primed quantities
+follow from the two lines, the corrected gain is gain * gain' and the corrected offset is gain * offset' + offset.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def _calibrated(
 def calibration_columns(
     results: Calibrated, live_time: float, on_board: EnergyLookupTable, setup: CalibrationSetup
 ) -> Table:
-    """Corrected offset and gain, their errors and checks, and where the science channels really begin.
+    """Corrected offset and gain, their errors and checks, and the actual edges of the science channels.
 
     Parameters
     ----------
@@ -168,7 +168,7 @@ def calibration_columns(
 
 
 def in_range(correction: NDArray[np.float64], gain: NDArray[np.float64], setup: CalibrationSetup) -> bool:
-    """Whether correction factors and gains of all pixels, but for those excepted, are within the limits."""
+    """Whether correction factors and gains of all pixels, except for excluded ones, are within the limits."""
     low = (correction < setup.least_correction) & ~setup.least_correction_ignored
     high = (correction > setup.most_correction) & ~setup.most_correction_ignored
     weak = ~(gain >= setup.least_gain) & ~setup.least_gain_ignored

@@ -18,8 +18,8 @@ from broker_assets.telemetry.products.product import Product
 def derived_path(product: Product, kernels: Kernels, version: int) -> PurePosixPath:
     """Place of a file in the archive.
 
-    Named by begin and end (CAL), or by the UTC day of the centre where the product grows through it (ANC); in the
-    folder of the day of the centre.
+    The name has begin and end (CAL), or the UTC day of the centre if the product grows through the day (ANC); the
+    folder is that of the day of the centre.
     """
     kind = product.kind
     start, end, average = kernels.clock.utc(np.array([product.start, product.end, product.average], dtype=np.int64))
@@ -34,7 +34,7 @@ def derived_path(product: Product, kernels: Kernels, version: int) -> PurePosixP
 
 
 def derived_cards(product: Product, kernels: Kernels, planning: Planning) -> list[Card]:
-    """Cards after the common ones: those of level L1; what the product says itself takes their place."""
+    """Cards after the common ones: those of level L1, replaced by the product's own where it has any."""
     own = {card[0]: card for card in product.cards}
     cards = [own.pop(card[0], card) for card in level1_cards(replace(product, cards=()), kernels, planning)]
     return [*cards, *own.values()]

@@ -58,7 +58,7 @@ BUILDERS: Final[dict[str, Callable[[PacketSet], Measured | list[Measured]]]] = {
     "spectrogram": spectrogram.spectrogram,
     "aspect": aspect.aspect,
 }
-"""How the tables of a kind are made; several where energies change."""
+"""Functions that make the tables of a kind; several tables if energies change."""
 
 SAMPLES = "NIX00089"
 """Number of samples of a packet; packets without any are left out."""
@@ -68,7 +68,7 @@ ONE_PER_TIME: Final = frozenset({"lightcurve", "background", "variance", "flaref
 
 @dataclass(frozen=True)
 class Inputs:
-    """Everything besides packets that products are made of; each is a version of its own."""
+    """Everything other than packets from which products are made; each has a version of its own."""
 
     databases: InstrumentDatabase | InstrumentDatabases
     configuration: InstrumentConfiguration
@@ -87,7 +87,7 @@ class Problem:
     what: str
     reason: str
     lacking: bool = False
-    """An input is to blame, not the packets: what was made with a better one stays."""
+    """An input is missing, and the packets are not at fault: what was made with an earlier input stays."""
 
 
 def parent_of(kind: ProductKind, packet: StoredPacket) -> str:
@@ -98,9 +98,9 @@ def parent_of(kind: ProductKind, packet: StoredPacket) -> str:
 def level0_of_day(
     kind: ProductKind, packets: Sequence[StoredPacket], inputs: Inputs, problems: list[Problem], day: int
 ) -> list[Product]:
-    """The products of an on-board day, from all packets that may have samples in it: as a rule one.
+    """The products of an on-board day, from all packets that may have samples in it; usually one.
 
-    Rows with another number of energies than most, or other columns, are products of their own, see `of_one_day`.
+    Rows whose number of energies or columns differs from that of most rows become separate products, see `of_one_day`.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def level0_of_request(
     problems: list[Problem],
     held: Held = nothing_held,
 ) -> list[Product]:
-    """The products of a request: one per whole sequence of packets and number of energies.
+    """The products of a request: one per complete sequence of packets and number of energies.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ def level0_of_request(
                 problems.append(
                     Problem(what, f"{len(product.time)} rows with other energies would need the name of another file")
                 )
-        # Two sequences with the same name are two deliveries of the same: the first stays.
+        # Two sequences with the same name are two deliveries of the same data: the first stays.
         products = found | products
     return list(products.values())
 
@@ -150,7 +150,7 @@ def level0_of_request(
 def whole(kind: ProductKind, packets: Sequence[StoredPacket], inputs: Inputs, problems: list[Problem]) -> list[Product]:
     """The products of all given packets, one of each shape, rows in order of time.
 
-    A packet that makes no product is left out and noted, so that it affects no other.
+    A packet from which no product can be made is left out and recorded, so that it affects no other.
     """
     return _built(kind, packets, inputs, problems)
 
@@ -182,13 +182,13 @@ def _built(
 
 
 _UNBUILDABLE = (UnbuildableProduct, RequestError, ValueError, IndexError)
-"""What builders raise where the content of packets does not make sense."""
+"""Errors that builders raise if the content of packets makes no sense."""
 
 
 def _fitting(
     kind: ProductKind, usable: Sequence[StoredPacket], inputs: Inputs, problems: list[Problem]
 ) -> list[StoredPacket]:
-    """The packets that make a product alone."""
+    """The packets from which a product can be made alone."""
     found = []
     for packet in usable:
         try:
@@ -233,7 +233,7 @@ def _alike(parts: Sequence[_Part]) -> list[list[_Part]]:
 def _without_empty(
     usable: Sequence[StoredPacket], batch: DecodedBatch, inputs: Inputs
 ) -> tuple[Sequence[StoredPacket], DecodedBatch]:
-    """Leave out packets that say that they have no samples."""
+    """Leave out packets that contain no samples."""
     empty: set[int] = set()
     for structure in batch.structures:
         column = structure.columns.get(SAMPLES)
@@ -259,7 +259,7 @@ def _measured(
         try:
             factor = inputs.requests.scaling_factor(chosen[0].request[1])
         except RequestError:
-            factor = None  # only scaled triggers need it; they fail then, by name
+            factor = None  # only scaled triggers need it, and report its absence
     built = BUILDERS[kind.builder](
         PacketSet(
             structure,
@@ -341,9 +341,10 @@ def _nominal_utc(ticks: NDArray[np.int64]) -> NDArray[np.datetime64]:
 
 
 def _row_energies(measured: Measured, inputs: Inputs) -> tuple[list[Table], NDArray[np.int64]]:
-    """Energy tables of rows, and the number of each row's."""
+    """Energy tables of rows, and the index of the table of each row."""
     time = measured.data["time"].values
-    # Level L0 knows no kernels: a better one must not change it. The clock is some seconds off, tables change in years.
+    # Level L0 does not use kernels, so that a better one cannot change it. The clock is off by seconds; tables change
+    # over years.
     channels, of_time = inputs.configuration.tables_at(_nominal_utc(time))
     groups = measured.energies or (np.repeat(np.arange(CHANNELS)[:, None], 2, axis=1),)
     of_group = np.zeros(len(time), dtype=np.int64) if measured.energies_of_row is None else measured.energies_of_row

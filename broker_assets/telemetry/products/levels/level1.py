@@ -24,17 +24,17 @@ from broker_assets.telemetry.products.product import (
 )
 
 FIXED_ON_BOARD: Final = (2, 26, 36)
-"""Database version from which lengths and counts of science bins belong together."""
+"""Database version from which the lengths of science bins are those of their counts."""
 SHORTER_BINS: Final = np.datetime64("2021-09-06T13:00:00", "us")
-"""From here on the shortest bin is half a second, before it is a second."""
+"""From this time on, the shortest bin is half a second; before, a second."""
 SHIFTED = "Time and count arrays were shifted to fix offset"
 NOT_SHIFTED = "Time and count arrays offset not fixed as possibly summed on board"
 
 
 def level1_of_day(kind: ProductKind, parts: Sequence[Product], kernels: Kernels, day: np.datetime64) -> list[Product]:
-    """The products of a UTC day from the level L0 products of the on-board days that touch it: as a rule one.
+    """The products of a UTC day from the level L0 products of the on-board days that touch it; usually one.
 
-    Rows with another number of energies than most, or other columns, are products of their own, see `of_one_day`.
+    Rows whose number of energies or columns differs from that of most rows become separate products, see `of_one_day`.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def level1_of_day(kind: ProductKind, parts: Sequence[Product], kernels: Kernels,
 
 
 def _finished(kind: ProductKind, parts: Sequence[Product]) -> Product:
-    """One product of parts of the same shape."""
+    """One product from parts of the same shape."""
     joined = parts[0] if len(parts) == 1 else _joined(parts)
     return replace(
         joined,
@@ -92,7 +92,7 @@ def level1_of_request(kind: ProductKind, product: Product, kernels: Kernels) -> 
 
 
 def _shifted(data: Table) -> Table:
-    """Lengths moved by one bin; the first and last bin, which have none then, are dropped."""
+    """Lengths shifted by one bin; the first and last bin, which then have none, are dropped."""
     timedel = data["timedel"].values.copy()
     timedel[1:-1] = timedel[:-2].copy()
     moved = data | {"timedel": Column(timedel)}

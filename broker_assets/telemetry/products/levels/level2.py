@@ -1,7 +1,7 @@
-"""What is made from level L1: the picture of the light curve (LL03), energy calibration (CAL), ancillary data (ANC).
+"""What is made from level L1: the plot of the light curve (LL03), energy calibration (CAL), ancillary data (ANC).
 
-The original computes tables of level L2 for the other kinds and throws them away: they are those of level L1. So level
-L2 is what adds something, and no file is a copy of another under a new name.
+The original computes tables of level L2 for the other kinds and discards them: they are those of level L1. So level
+L2 only has what adds something, and no file is a copy of another under a new name.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LEVEL2_KINDS: Final[Mapping[StructureKey, str]] = {
     CALIBRATION: "calibration",
     HOUSEKEEPING: "auxiliary",
 }
-"""Kinds that something is made from beyond L1, and the family that it belongs to."""
+"""Kinds from which something is made beyond L1, and the family to which it belongs."""
 
 
 @dataclass
@@ -47,11 +47,11 @@ class Beyond:
     """Place of the picture of a light curve, if it is due."""
     problems: list[Problem] = field(default_factory=list)
     skipped: list[Problem] = field(default_factory=list)
-    """What is not made on purpose, and why."""
+    """What is deliberately not made, and why."""
 
 
 def beyond(level1: Product, inputs: Inputs, programs: Programs, now: np.datetime64, day: np.datetime64) -> Beyond:
-    """Make what follows from a product of level L1.
+    """Make everything that is derived from a product of level L1.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def _light_curve(level1: Product, inputs: Inputs, now: np.datetime64, day: np.da
 
 
 def _waits_for_kernels(housekeeping: Product, inputs: Inputs) -> str | None:
-    """Why ancillary data must wait; None if they need not."""
+    """Why ancillary data must wait; None if they do not have to."""
     if inputs.kernels is None:
         return "level ANC needs SPICE kernels"
     end = inputs.kernels.clock.utc(np.array([housekeeping.end]))[0]

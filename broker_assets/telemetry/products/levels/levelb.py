@@ -18,8 +18,8 @@ from broker_assets.telemetry.reception.packet_store import StoredPacket
 def unique_packets(packets: Sequence[StoredPacket]) -> list[StoredPacket]:
     """One packet per time and sequence count, in that order.
 
-    Of packets that claim the same place, one that can be decoded is taken, of several the first by content: an order
-    that does not depend on their arrival.
+    Of packets with the same time and count, one that can be decoded is taken; of several, the first by content, so that
+    the result does not depend on the order of arrival.
     """
     places: dict[tuple[int, int], StoredPacket] = {}
     for packet in sorted(

@@ -1,4 +1,4 @@
-"""Picture of the light curve of a UTC day: level LL03 as SVG, and as PNG for people who look at a run.
+"""Plot of the light curve of a UTC day: level LL03 as SVG, and PNG for the pages of runs.
 
 The same data give the same bytes: no date, no random identifiers.
 """
@@ -25,7 +25,7 @@ SIZE: Final = (12.0, 6.0)
 """Inches."""
 VERSION: Final = 2
 MISSING_SECONDS: Final = 60 * 4.0
-"""What a day may lack and still be drawn: 60 bins of 4 s."""
+"""Seconds that may be missing from a day that is drawn: 60 bins of 4 s."""
 WAIT: Final = np.timedelta64(30, "D")
 """After this time the available data are drawn, whatever is missing."""
 _DAY: Final = np.timedelta64(1, "D")
@@ -112,7 +112,7 @@ def _band(low: float, high: float) -> str:
 
 
 def is_due(level1: Product, kernels: Kernels, now: np.datetime64) -> bool:
-    """Whether a day is whole enough to be drawn, or so old that it will not become so.
+    """Whether a day is complete enough to be drawn, or too old to become more complete.
 
     Parameters
     ----------
@@ -218,7 +218,7 @@ def drawn(curve: LightCurve, form: str) -> bytes:
             other.set_ylabel("RCR >= 1: Attenuator inserted")
         metadata = {"Date": None, "Creator": _SALT} if form == "svg" else {"Software": _SALT}
         figure.savefig(stream, format=form, dpi=100, metadata=metadata)
-        # The parts of a figure refer to one another: without this the pictures of many days pile up.
+        # The parts of a figure refer to one another: without this, the plots of many days would accumulate in memory.
         del figure, axes
         gc.collect()
     return stream.getvalue()
@@ -249,7 +249,7 @@ def _envelope(
 
 
 def _with_gaps(curve: LightCurve) -> tuple[NDArray[np.datetime64], NDArray[np.float64]]:
-    """Times and rates with a NaN at either end of what lies between bins that do not follow one another."""
+    """Times and rates, with a NaN at either end of each gap between bins."""
     length = np.where(curve.seconds > 0, curve.seconds, np.nan)
     rates = curve.counts / length[:, None]
     expected = (curve.seconds[:-1] + curve.seconds[1:]) / 2

@@ -1,9 +1,9 @@
 """Level LL01: quick-look products of the low-latency machine of the ground segment.
 
 A request is a folder ``request_YYYYMMDD_HHMMSS…`` with one telemetry file in its folder `telemetry`. Its products are
-made in ``temporary/<request>`` of the output folder, which then moves, whole, to `products` or to `failed`. A request
-is processed once: a result of its name in one of the two ends it. What a killed process left in `temporary` is built
-again.
+made in ``temporary/<request>`` of the output folder, which is then moved as a whole to `products` or `failed`. A
+request is processed once, until there is a result with its name in one of the two. What a killed process left in
+`temporary` is made again.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ logger = logging.getLogger(__name__)
 
 LEVEL: Final = "LL01"
 KEYS: Final = ((21, 6, 30), (21, 6, 34))
-"""Light curve and flare flag; packets of other kinds are left alone."""
+"""Light curve and flare flag; packets of other kinds are ignored."""
 FAILED: Final = "failed"
 TEMPORARY: Final = "temporary"
 PRODUCTS: Final = "products"
 REASON: Final = "reason.txt"
-"""In a failed request: why."""
+"""File in the folder of a failed request that says why it failed."""
 _REQUEST: Final = re.compile(r"request_\d{8}_\d{6}.*")
 
 
@@ -99,12 +99,12 @@ def answer_all(requests: Path, output: Path, inputs: Inputs, now: np.datetime64)
     requests : Path
         Folder of requests.
     output : Path
-        Folder that `temporary`, `products` and `failed` are made in; hold it with ``only_one``.
+        Folder in which `temporary`, `products` and `failed` are made; lock it with ``only_one``.
     inputs : Inputs
     now : datetime64
         UTC; its minute is the version of the products.
     """
-    # Left by a process that was killed: the process that holds the folder is alone.
+    # Left by a process that was killed: no other process can be using it, since the folder is locked.
     shutil.rmtree(output / TEMPORARY, ignore_errors=True)
     return [answer(request, output, inputs, now) for request in waiting(requests, output)]
 

@@ -1,4 +1,4 @@
-"""The aspect solution, by a program of others: where the instrument points, from the voltages of its photo diodes.
+"""The aspect solution, by an external program: where the instrument points, from the voltages of its photo diodes.
 
 The program gets two more arguments: a JSON file to read, and the name of the one to write. The first is an object of
 lists, one value per housekeeping report::
@@ -40,7 +40,7 @@ class AspectSolver:
     seconds: float = 1800.0
     """Time limit for a day."""
     work: Path | None = None
-    """Where working folders are made and removed; none is the system's folder for temporary files."""
+    """Where working folders are made and removed; None means the system's folder for temporary files."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class AspectSolution:
     usable: NDArray[np.bool_]
     error: NDArray[np.str_]
     version: str
-    """Of the program; empty if there was none."""
+    """Version of the program; empty if there was none."""
 
 
 def without_solver(rows: int, reason: str) -> AspectSolution:
@@ -63,12 +63,12 @@ def without_solver(rows: int, reason: str) -> AspectSolution:
 
 
 def solve(solver: AspectSolver, question: Mapping[str, Any], rows: int) -> AspectSolution:
-    """Ask the program.
+    """Run the program.
 
     Raises
     ------
     ProgramError
-        If the program fails, takes too long, or its answer is not what it should be.
+        If the program fails, takes too long, or its answer is invalid.
     """
     with tempfile.TemporaryDirectory(prefix="aspect-", dir=solver.work) as temporary:
         folder = Path(temporary)
@@ -97,5 +97,5 @@ def solve(solver: AspectSolver, question: Mapping[str, Any], rows: int) -> Aspec
 
 
 def _numbers(values: list[float | None]) -> NDArray[np.float32]:
-    """Numbers; null and what JSON cannot write are NaN."""
+    """Numbers; null, which JSON has for NaN and infinity, becomes NaN."""
     return np.array([np.nan if value is None else value for value in values], dtype=np.float32)

@@ -12,7 +12,7 @@ from broker_assets.telemetry.products.programs.running import Runner
 
 @dataclass(frozen=True)
 class Programs:
-    """Each one may be absent: what needs it then says which setting names it."""
+    """Each program may be absent; errors then name the setting for it."""
 
     calibration: EnergyCalibration | None = None
     """For level CAL."""
@@ -21,7 +21,7 @@ class Programs:
 
     @classmethod
     def of(cls, settings: TelemetrySettings) -> Programs:
-        """As the settings say, started as children of this process.
+        """The programs of the settings, started as children of this process.
 
         Examples
         --------

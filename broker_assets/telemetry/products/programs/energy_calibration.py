@@ -41,7 +41,7 @@ class EnergyCalibration:
     seconds: float = 3600.0
     """Time limit of each program."""
     work: Path | None = None
-    """Where working folders are made and removed; none is the system's folder for temporary files."""
+    """Where working folders are made and removed; None means the system's folder for temporary files."""
 
     def missing(self) -> list[str]:
         """Programs that the folder lacks."""
@@ -73,14 +73,14 @@ def calibrate(
     ----------
     counts : (32, 12, 1024) array
     name : str
-        Of the file of level L1, without its ending; the programs put it in their results.
+        Name of the file of level L1, without its extension; the programs put it in their results.
     setup : CalibrationSetup
     programs : EnergyCalibration
 
     Raises
     ------
     ProgramError
-        If a program is missing, fails, takes too long, or its result is not what it should be.
+        If a program is missing, fails, takes too long, or its result is invalid.
     """
     absent = programs.missing()
     if absent:
@@ -150,7 +150,7 @@ def _columns(table: Any) -> dict[str, NDArray[np.float64]]:
 
 
 def _read(path: Path, needed: str, output: str) -> dict[str, NDArray[np.float64]]:
-    """Columns of the first table that has a given one."""
+    """Columns of the first table that has the needed column."""
     try:
         with astropy_fits.open(path) as hdus:
             for hdu in hdus[1:]:

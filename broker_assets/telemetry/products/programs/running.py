@@ -23,7 +23,7 @@ from broker_assets import backoff
 TAIL: Final = 4000
 """Characters of the output of a program that are kept."""
 GRACE_SECONDS: Final = 5.0
-"""From the request to end until a program is killed."""
+"""Seconds between the request to end a program and killing it."""
 
 
 class ProgramError(RuntimeError):
@@ -41,7 +41,7 @@ class Step:
     seconds: float
     """Time limit."""
     environment: Mapping[str, str] = field(default_factory=dict)
-    """Variables besides those of this process."""
+    """Variables in addition to those of this process."""
 
     @property
     def name(self) -> str:
@@ -50,11 +50,11 @@ class Step:
 
 
 Runner = Callable[[Step], str]
-"""Runs a step to its end and gives the end of its output; raises ProgramError."""
+"""Runs a step to its end and returns the end of its output; raises ProgramError."""
 
 
 def run_here(step: Step) -> str:
-    """Run a program as a child of this process; whatever happens, it and its children are gone afterwards.
+    """Run a program as a child of this process; in any case, it and its children have ended afterwards.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def run_here(step: Step) -> str:
     Raises
     ------
     ProgramError
-        If it cannot be started, ends with another code than 0, or is not done in time.
+        If it cannot be started, ends with a code other than 0, or does not finish in time.
 
     Examples
     --------
@@ -103,7 +103,7 @@ def run_here(step: Step) -> str:
 
 
 def _ended(process: subprocess.Popen[bytes], seconds: float) -> bool:
-    """Whether a program ends within a time; it stays a zombie, so that its number cannot become another's."""
+    """Whether a program ends within a time; it stays a zombie, so that its process id cannot be reused."""
 
     def has_ended() -> bool:
         return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
@@ -118,7 +118,7 @@ def _ended(process: subprocess.Popen[bytes], seconds: float) -> bool:
 
 
 def _end(process: subprocess.Popen[bytes]) -> int:
-    """End a program, if it has not, and everything it started; gives its code."""
+    """End a program, unless it has ended, and everything it started; return its exit code."""
     if not _ended(process, 0):
         os.killpg(process.pid, signal.SIGTERM)
         _ended(process, GRACE_SECONDS)

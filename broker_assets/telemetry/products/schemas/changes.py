@@ -27,7 +27,7 @@ class FormatChanged(ValueError):
 
 
 def differences(schema: ProductSchema, product: ProductTables) -> list[str]:
-    """What a file has otherwise than its schema says, a sentence each; nothing where it conforms."""
+    """Deviations of a file from its schema, a sentence each; empty if it conforms."""
     found = list(_card_differences(schema, product.header))
     names = [extension.name for extension in schema.extensions]
     if list(product.tables) != names:
@@ -93,7 +93,7 @@ def _shape_differences(where: str, column: ColumnSchema, shape: tuple[int, ...])
 
 
 def changes(old: ProductSchema, new: ProductSchema) -> list[str]:
-    """What is another format, a phrase each."""
+    """Changes of the format between two schemas, a phrase each."""
     found = []
     for what, before, after in (
         ("keyword", _by(old.primary, "keyword"), _by(new.primary, "keyword")),
@@ -137,7 +137,7 @@ def merged(found: Iterable[ProductSchema]) -> list[ProductSchema]:
     Raises
     ------
     FormatChanged
-        If two files of the same differ in more.
+        If two files of the same kind, level and version differ in more.
     """
     kept: dict[str, ProductSchema] = {}
     for schema in found:
@@ -177,7 +177,7 @@ def _joined(one: ExtensionSchema, other: ExtensionSchema) -> ExtensionSchema:
 
 
 def update(folder: Path, derived: Iterable[ProductSchema]) -> list[Path]:
-    """Write documents that are new or say the same in other words.
+    """Write documents that are new or whose wording has changed.
 
     Returns
     -------

@@ -76,10 +76,10 @@ AXES_OF_KIND: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     },
     ("requested-packets", "request_id"): ("telecommand sequence control, request id",),
 }
-"""Axes of a column of one kind, where the name alone does not say them."""
+"""Axes of a column of one kind, if its name alone does not determine them."""
 
 OPTIONAL_AXES: Final = {("sci-xray-spec", "detector_masks"): "block of time bins"}
-"""Axis before the others that a column has in some files: masks that change within a request."""
+"""Additional first axis that a column has in some files: masks that change within a request."""
 
 ERROR: Final = "Error of {name} due to integer compression alone: square root of the variance of the compressed value."
 
@@ -195,7 +195,7 @@ MEANINGS: Final = {
     "solo_loc_heeq_zxy": "Position of the spacecraft, heliocentric Earth equatorial: x, y, z.",
     "roll_angle_rpy": "Attitude: roll, pitch, yaw.",
 }
-"""What a column is."""
+"""Meaning of each column."""
 
 NULLS: Final = {
     "e_high": "NaN in the last channel, which has no upper end",
@@ -208,7 +208,7 @@ NULLS: Final = {
     "z_srf": "NaN without solution",
     "roll_angle_rpy": "NaN where the attitude is not known",
 }
-"""What means "no value"; columns that are not named here always have one."""
+"""What means "no value"; columns that are not listed always have a value."""
 
 ROWS: Final = {
     "CONTROL": "what holds for a packet; for a request of science data one row",
@@ -226,7 +226,7 @@ CALIBRATED: Final = frozenset({"average_temperature"})
 """Columns of other kinds that have one."""
 
 NOT_ALWAYS_THE_SAME: Final = frozenset({"DATAWARN", "TRIG_SCA", "SPICE_ER", "COMMENT"})
-"""Keywords that a file has only where their reason holds."""
+"""Keywords that a file only has under certain conditions."""
 
 EMPTY: Final = frozenset({"SSID", "SCI_RID", "SCI_TCC", "DATAMIN", "DATAMAX", "STX_GSW"})
-"""Keywords of numbers, or texts, whose value may be an empty text."""
+"""Keywords with numbers or texts whose value may be an empty text."""

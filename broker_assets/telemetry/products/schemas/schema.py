@@ -1,8 +1,8 @@
-"""Schemas of product files: one JSON document per kind, level and version, which every file can be checked against.
+"""Schemas of product files: one JSON document per kind, level and version, against which every file can be checked.
 
 The documents are in the folder of this module. They are derived from files that the pipeline makes (`specimens`) and
-from `meanings`. A format never changes under its version: `schema_changes.update` refuses until the version of the kind
-is raised, and documents of former versions stay, so that every file that was delivered has its schema.
+from `meanings`. A format never changes under its version: `changes.update` refuses to write until the version of the
+kind is raised, and documents of former versions stay, so that every file that was delivered has its schema.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from broker_assets.telemetry.products.kinds import BASE_VERSION, KINDS
 from broker_assets.telemetry.products.schemas import meanings
 
 FORM: Final = 1
-"""Version of the form of these documents."""
+"""Version of the format of these documents."""
 OTHERS: Final = "default"
 """Kind of all products whose columns are the parameters of their packets."""
 PACKETS: Final = "packets"
 REQUESTED: Final = "requested-packets"
-"""Kinds of level LB."""
+"""Kind of level LB."""
 FURTHER: Final = "every parameter of the packet: integer, number or text; TNIXSn names the parameter"
 _STRUCTURE: Final = re.compile(
     r"SIMPLE|BITPIX|NAXIS\d*|EXTEND|CHECKSUM|DATASUM|LONGSTRN|CONTINUE|BLANK|"
@@ -89,11 +89,11 @@ class ExtensionSchema(BaseModel):
 
     name: str
     row: str
-    """What a row is."""
+    """Meaning of a row."""
     columns: tuple[ColumnSchema, ...]
     """In the order of the file."""
     further_columns: str | None = None
-    """What other columns there are; null: none."""
+    """Description of any other columns; null if there are none."""
 
 
 class CardSchema(BaseModel):
@@ -131,12 +131,12 @@ class ProductSchema(BaseModel):
         return f"{self.level}_{self.kind}_V{self.version:02d}.json"
 
     def text(self) -> str:
-        """The document; what is not said there has the value that the models above give it."""
+        """The document; fields that are left out have the defaults of these models."""
         said = self.model_dump(mode="json", exclude_defaults=True)
         return json.dumps({"form": self.form, **said}, indent=1, ensure_ascii=False) + "\n"
 
     def format_only(self) -> ProductSchema:
-        """The schema without words for people: what must not change under a version."""
+        """The schema without descriptions: what must not change under a version."""
         bare = [
             extension.model_copy(
                 update={
@@ -176,18 +176,18 @@ def kind_of_name(name: ProductName) -> str:
 
 
 def schema_of(product: ProductTables, known: Iterable[ProductSchema]) -> ProductSchema:
-    """The schema that holds for a file: of its version, or the last before it.
+    """The schema that applies to a file: that of its version, or the last one before it.
 
     Raises
     ------
     UnknownSchema
-        If the name is none of a product, or there is no schema.
+        If the name is not that of a product, or there is no schema.
     """
     name = product.parsed_name
     if name is None:
         raise UnknownSchema(f"{product.name}: the name is none of a product")
     kind = kind_of_name(name)
-    # The version of low-latency files is the minute of their making.
+    # The version of low-latency files is the minute in which they were made.
     version = BASE_VERSION if name.level == "LL01" else name.version
     fitting = [item for item in known if (item.kind, item.level) == (kind, name.level) and item.version <= version]
     if not fitting:
@@ -198,7 +198,7 @@ def schema_of(product: ProductTables, known: Iterable[ProductSchema]) -> Product
 
 
 def described(product: ProductTables) -> ProductSchema:
-    """The schema that a file shows."""
+    """The schema derived from a file."""
     name = product.parsed_name
     if name is None:
         raise UnknownSchema(f"{product.name}: the name is none of a product")
@@ -228,7 +228,7 @@ def _format(number: int, header: Cards) -> tuple[str, str]:
 
 
 def column_of(kind: str, level: str, number: int, name: str, column: Column, header: Cards) -> ColumnSchema:
-    """The schema that a column of a file shows; `number` is that of its TTYPE."""
+    """The schema derived from a column of a file; `number` is that of its TTYPE."""
     letter, kind_of_values = _format(number, header)
     meaning = meanings.MEANINGS.get(name, "")
     if name.endswith("_comp_err"):
@@ -262,12 +262,12 @@ def _axes(kind: str, name: str, shape: Sequence[int]) -> tuple[Axis, ...]:
 
 
 def keywords(header: Cards) -> Iterator[str]:
-    """Keywords that say something of the product, not of the form of FITS."""
+    """Keywords about the product, not about the FITS format."""
     return (keyword for keyword in header if not _STRUCTURE.fullmatch(keyword))
 
 
 def value_type(value: Any) -> str:
-    """What a card holds: text, number or boolean."""
+    """Type of the value of a card: text, number or boolean."""
     if isinstance(value, bool | np.bool_):
         return "boolean"
     return "number" if isinstance(value, int | float | np.number) else "text"
@@ -276,7 +276,7 @@ def value_type(value: Any) -> str:
 def _card(keyword: str, header: Cards) -> CardSchema:
     comment = next(text for name, _, text in header.cards if name == keyword)
     kind = value_type(header[keyword])
-    # Positions are empty where the kernels do not say them.
+    # Positions are empty if the kernels do not give them.
     number_or_nothing = keyword in meanings.EMPTY or keyword.endswith(("_OBS", "_VOB", "_ARC", "_VR", "_TDEL", "_TIME"))
     if keyword in ("DATAMIN", "DATAMAX", "SSID"):
         kind = "number"

@@ -1,6 +1,6 @@
 """A file of every kind and level, made by the real pipeline from packets of the open database.
 
-Small and always the same: the schemas of products are derived from them, and the tests compare.
+The files are small and always the same: the schemas of products are derived from them, and tests compare both.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def write_specimens(folder: Path) -> list[Path]:
     Parameters
     ----------
     folder : Path
-        Gets the inputs, a packet store and the archive.
+        Folder for the inputs, a packet store and the archive.
 
     Returns
     -------
@@ -74,7 +74,7 @@ def write_specimens(folder: Path) -> list[Path]:
     Raises
     ------
     RuntimeError
-        If one cannot be made: builders and specimens disagree.
+        If one cannot be made, because builders and specimens disagree.
     """
     database = InstrumentDatabase.open(write_open_database(folder / "idb.sqlite"))
     inputs = specimen_inputs(folder, database)
@@ -225,7 +225,7 @@ def _spectrogram() -> tuple[int, Values]:
 
 
 def _derived(folder: Path, store: PacketStore, inputs: Inputs, problems: list[Problem]) -> None:
-    """CAL and ANC files of the day; the energy-calibration programs are stood in for."""
+    """CAL and ANC files of the day, with a replacement for the energy-calibration programs."""
     programs = folder / "programs"
     programs.mkdir()
     for name in PROGRAMS:
