@@ -1,4 +1,4 @@
-"""`broker-assets alerts`: what is wrong at the moment, and closing what no run or check will end."""
+"""`broker-assets alerts`: open alerts, and closing those that no run or check will end."""
 
 from __future__ import annotations
 

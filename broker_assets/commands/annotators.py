@@ -1,4 +1,4 @@
-"""`broker-assets annotator`: programs and brokers outside that say something of objects."""
+"""`broker-assets annotator`: external programs and brokers that annotate objects."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def _source(
 
 
 def _create_topics(settings: Any, topics: tuple[str, ...]) -> bool:
-    """Make the topics that do not exist; whether all do."""
+    """Create the topics that do not exist; return whether all exist now."""
     from confluent_kafka import KafkaException
     from confluent_kafka.admin import AdminClient, NewTopic
 
@@ -150,7 +150,7 @@ def _create_topics(settings: Any, topics: tuple[str, ...]) -> bool:
 
 
 def _let_write(settings: Any, owner: str, topics: tuple[str, ...]) -> None:
-    """Let only the owner write to the topics, where the broker can restrict that."""
+    """Restrict writing to the topics to the owner, if the Kafka cluster supports that."""
     from broker_assets.delivery.errors import SinkError
     from broker_assets.delivery.readers import Readers
 

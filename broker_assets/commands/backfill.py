@@ -51,7 +51,7 @@ def backfill(
     assets, partitions : sequence of str
         Assets to materialise, and their partition keys.
     title, command, wait, tags
-        As for `backfill_of`.
+        See `backfill_of`.
     """
     chosen = dict.fromkeys(assets, partitions)
     backfill_of(settings, chosen, title=title, command=command, wait=wait, tags=tags)
@@ -72,18 +72,18 @@ def backfill_of(
     ----------
     settings : Settings
     chosen : mapping of str to collection of str
-        Assets to materialise, and the partition keys of each; none for an asset without partitions.
+        Assets to materialise, and the partition keys of each; empty for an asset without partitions.
     title, command : str
         Shown with the backfill: its title, and the command that requested it.
     wait : bool
         Return only when it has ended.
     tags : mapping of str to str, optional
-        Of its runs.
+        Tags of its runs.
 
     Raises
     ------
     DagsterRefusedError
-        If Dagster does not answer or refuses, or the backfill fails while it is waited for.
+        If Dagster refuses or does not answer, or the backfill fails while the command waits for it.
     """
     from broker_assets.local.platform import addresses
 

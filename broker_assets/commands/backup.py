@@ -156,7 +156,7 @@ def receive() -> None:
     program = backups.programs.path("pg_receivewal")
     echo(f"Keeping the write-ahead log in {backups.shelf.log}.")
     sys.stdout.flush()
-    # In its place: this process is no longer needed, and signals reach the program itself.
+    # `exec`: this process is no longer needed, and signals reach the program itself.
     command = [os.fspath(part) for part in (program, *arguments)]
     os.execve(command[0], command, {**os.environ, **connection.environment})  # noqa: S606 - our own command
 

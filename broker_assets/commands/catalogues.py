@@ -1,4 +1,4 @@
-"""`broker-assets catalogues`: those that positions are associated with."""
+"""`broker-assets catalogues`: the catalogues with which positions are associated."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def show(name: Name) -> None:
 def remove(name: Name) -> None:
     """Remove a catalogue; the facts of objects near its sources become stale."""
     try:
-        # A running platform compares past alerts with what is gone, and removes the files afterwards.
+        # A running platform first compares past alerts with the removed sources, and then removes the files.
         _store().remove(name, keep=load_settings().database.url is not None)
     except CatalogueError as error:
         raise typer.BadParameter(str(error)) from error

@@ -1,4 +1,4 @@
-"""`broker-assets context`: what positions are near to."""
+"""`broker-assets context`: the catalogue context of positions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`broker-assets database`: whether the tables are those of this version of the code, and bringing them up to it."""
+"""`broker-assets database`: compares the tables with this version of the code, and upgrades them."""
 
 from __future__ import annotations
 

@@ -6,5 +6,5 @@ from broker_assets.local import demo_settings
 
 
 def adopt() -> None:
-    """Give this process, and those it starts, the demonstration's settings if they hold; see `local.demo_settings`."""
+    """Give this process, and those it starts, the demonstration's settings if they apply; see `local.demo_settings`."""
     demo_settings.adopt()

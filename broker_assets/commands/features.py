@@ -86,7 +86,7 @@ Documents = Iterator[tuple[Any, float, dict[str, Any]]]
 def _ways(
     dust: list[Path] | None, statistics: bool
 ) -> tuple[Callable[[Sequence[Any]], Documents], Callable[[Any], Documents]]:
-    """Functions from JSON alerts and from tables of packets to documents."""
+    """Functions that turn JSON alerts, and tables of packets, into documents."""
     if statistics:
         from broker_assets.lightcurves.statistics_documents import of_alerts, of_tables
 
@@ -106,7 +106,7 @@ def _enrichment(dust: list[Path] | None) -> ObjectFeatures:
 
 @contextmanager
 def _saved_input() -> Iterator[str]:
-    """Standard input as a file: what it is, its first bytes say, and the reader of packets begins with them too."""
+    """Standard input as a file: its first bytes determine its format, and the reader of packets needs them too."""
     with tempfile.NamedTemporaryFile() as file:
         shutil.copyfileobj(sys.stdin.buffer, file)
         file.flush()
@@ -114,7 +114,7 @@ def _saved_input() -> Iterator[str]:
 
 
 def _alerts(name: str) -> list[Any] | None:
-    """The alerts of a JSON file; None if it is none."""
+    """The alerts of a JSON file; None if it is not one."""
     path = Path(name)
     if not path.is_file():
         return None
@@ -142,7 +142,7 @@ def _parsed(content: bytes) -> list[Any]:
 
 
 def _next(text: str, at: int) -> int:
-    """Where the next document of a text begins."""
+    """Index at which the next document of a text begins."""
     while at < len(text) and text[at].isspace():
         at += 1
     return at
@@ -171,7 +171,7 @@ def _of_packets(
     of_tables: Callable[[Any], Documents],
     found: dict[Any, tuple[float, dict[str, Any]]],
 ) -> int:
-    """Add the documents of packets; the number of those that cannot be read."""
+    """Add the documents of packets; return the number of packets that cannot be read."""
     from broker_assets.commands.packets import readable_files, schemas_of
     from broker_assets.packets.files import decode_files
 

@@ -131,7 +131,7 @@ def _moving_list(lists: list[MovingListSettings], name: str | None) -> MovingLis
 
 
 def _radius(arcsec: float) -> str:
-    """A radius in the unit that suits it.
+    """A radius in a suitable unit.
 
     Examples
     --------

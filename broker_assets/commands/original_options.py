@@ -1,4 +1,4 @@
-"""Command lines as the original pipeline has them: underscores in names of options, flags that here have values.
+"""Command lines in the style of the original pipeline: underscores in names of options, flags that have values here.
 
 A command uses `original(...)` as its class; nothing here knows what the options mean.
 """
@@ -21,9 +21,9 @@ class OptionalValue(NamedTuple):
     pattern: str
     """Regular expression of its values."""
     without: tuple[str, ...]
-    """What it stands for as a flag."""
+    """Arguments that it represents as a flag."""
     with_value: tuple[str, ...]
-    """What it stands for before a value."""
+    """Arguments that it represents before a value."""
 
 
 def original(options: Mapping[str, OptionalValue]) -> type[TyperCommand]:
@@ -39,7 +39,7 @@ def original(options: Mapping[str, OptionalValue]) -> type[TyperCommand]:
     class OriginalCommand(TyperCommand):
         @staticmethod
         def rewritten(args: list[str]) -> list[str]:
-            """Arguments in which each such option is one that the command defines."""
+            """Arguments in which each such option is replaced with one that the command defines."""
             found: list[str] = []
             for number, argument in enumerate(args):
                 name, separator, value = argument.partition("=")
@@ -61,7 +61,7 @@ def original(options: Mapping[str, OptionalValue]) -> type[TyperCommand]:
 
 
 def with_lists(*names: str) -> type[TyperCommand]:
-    """A class of commands whose options of these names take all the values that follow them.
+    """A class of commands in which options with these names take all values that follow them.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def with_lists(*names: str) -> type[TyperCommand]:
     class ListCommand(TyperCommand):
         @staticmethod
         def rewritten(args: list[str]) -> list[str]:
-            """Arguments in which each such option is before each of its values."""
+            """Arguments in which each such option is repeated before each of its values."""
             found: list[str] = []
             option: str | None = None
             for argument in args:

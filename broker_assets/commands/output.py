@@ -10,12 +10,12 @@ from broker_assets.storage.atomic import replace_atomically
 
 
 def write_output(path: Path, content: bytes | str) -> None:
-    """Write a file that is whole or not there; a symbolic link is followed.
+    """Write a file that is either complete or absent; a symbolic link is followed.
 
     Parameters
     ----------
     path : Path
-        The folders above it are made. `-` is standard output; devices and pipes get the content as it is.
+        Its parent folders are created. `-` is standard output; devices and pipes are written to directly.
     content : bytes or str
         Text is written as UTF-8.
 
@@ -31,6 +31,6 @@ def write_output(path: Path, content: bytes | str) -> None:
         return
     path = path.resolve()
     if path.exists() and not stat.S_ISREG(path.stat().st_mode):
-        path.write_bytes(data)  # of a folder it says that it is one
+        path.write_bytes(data)  # raises the right error for a folder
     else:
         replace_atomically(path, data)

@@ -120,7 +120,7 @@ def cutout(
 
 
 class ParquetTables:
-    """Internal tables on their way to Parquet files, which appear together at the end, or not at all.
+    """Writes internal tables to Parquet files, which appear together at the end, or not at all.
 
     Parameters
     ----------
@@ -202,7 +202,7 @@ def move(
 
 
 def schemas_of(path: str | None) -> Schemas:
-    """The schemas that an option names."""
+    """The schemas in an option."""
     from broker_assets.packets.files import Schemas as Source
     from broker_assets.packets.registry import SchemaNotFound
 
@@ -213,7 +213,7 @@ def schemas_of(path: str | None) -> Schemas:
 
 
 def readable_files(files: list[str]) -> list[str]:
-    """Files of packets, also those in folders; without any the command ends."""
+    """Files of packets, including those in folders; without any the command ends."""
     from broker_assets.packets.files import find_files
 
     found = list(find_files(files))

@@ -131,7 +131,7 @@ def _client(url: str | None, token: str | None) -> Client:
 
 
 def _write(client: Client, path: str, form: str, out: Path | None, **options: Any) -> None:
-    """Write an answer while it comes."""
+    """Write an answer while it is received."""
     from broker_assets.storage.atomic import replace_atomically
 
     answer = client.raw(path, form, **options)

@@ -1,4 +1,4 @@
-"""What commands report that do in this process what otherwise a run of Dagster does."""
+"""Reports of commands that do the work of a Dagster run in their own process."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ NO_DAGSTER = "No Dagster runs here and DAGSTER_HOME is not set: the nights are r
 def reporting(settings: Settings) -> Iterator[Reporter]:
     """A reporter like that of a run: to Dagster and to provenance.
 
-    Dagster is that of `DAGSTER_HOME`, else that of the platform that runs here. Without either, only provenance is
-    recorded.
+    It uses the Dagster instance of `DAGSTER_HOME`, else that of the platform running here. Without either, only
+    provenance is recorded.
 
     Examples
     --------
@@ -43,7 +43,7 @@ def reporting(settings: Settings) -> Iterator[Reporter]:
 
 
 def dagster_instance(settings: Settings) -> DagsterInstance:
-    """The instance that shows what commands do; an ephemeral one where there is none."""
+    """The Dagster instance that commands report to; an ephemeral one if there is none."""
     from dagster import DagsterInstance
 
     if os.environ.get("DAGSTER_HOME"):
@@ -64,7 +64,7 @@ def report_nights(
     Parameters
     ----------
     settings, plan
-        Of the platform; the enrichments of alerts.
+        Settings of the platform, and the enrichments of alerts.
     nights : collection of str
         Keys of the nights.
     data_versions : mapping
@@ -73,7 +73,7 @@ def report_nights(
     Returns
     -------
     bool
-        Whether Dagster was there to be shown them; otherwise they are in provenance only.
+        Whether they were reported to Dagster; otherwise they are only in provenance.
     """
     from broker_assets.assets.alerts.reports import artefacts, input_entries
     from broker_assets.assets.reporter import Entry, Reporter
@@ -96,7 +96,7 @@ def report_nights(
 
 
 def _check(instance: DagsterInstance, settings: Settings, database: Database, nights: list[str]) -> None:
-    """Evaluate the checks of nights in a run in this process: only a run can evaluate a partition again."""
+    """Evaluate the checks of nights with a run in this process: only a run can re-evaluate a partition."""
     from dagster import Definitions
 
     from broker_assets.checks.alerts import NIGHT_CHECKS

@@ -1,4 +1,4 @@
-"""`broker-assets reprocess`: what is chosen or stale is rebuilt, by Dagster or in this process."""
+"""`broker-assets reprocess`: rebuilds chosen nights or stale assets, with Dagster or in this process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ASSETS = ("sources", "forced_sources", "objects")
 
 
 class Lists(StrEnum):
-    """Lists that facts are computed with."""
+    """Which lists facts are computed with."""
 
     THEN = "then"
     NOW = "now"
@@ -129,14 +129,14 @@ def reprocess(
 def stale_partitions(
     stale: Iterable[Stale], plan: EnrichmentPlan, *, assets: Collection[str] = (), keys: Collection[str] | None = None
 ) -> dict[str, set[str]]:
-    """What must be materialised so that nothing of the given is stale.
+    """Partitions that must be materialised so that none of the given ones is stale.
 
     Parameters
     ----------
     stale : iterable of Stale
-        All that is stale.
+        Everything that is stale.
     plan : EnrichmentPlan
-        Of the platform: facts of one enrichment are made together.
+        Enrichments of the platform: facts of one enrichment are computed together.
     assets : collection of str
         Only these; all if empty.
     keys : collection of str, optional
@@ -145,8 +145,8 @@ def stale_partitions(
     Returns
     -------
     dict
-        Partitions by asset; an empty set where the asset has none. Assets that one function makes are together, and
-        facts are left out of the nights whose rows are rebuilt, since that rebuilds them, too.
+        Partitions by asset; an empty set for an asset without partitions. Assets that one function builds are together,
+        and facts are left out for nights whose rows are rebuilt, since that rebuilds them, too.
     """
     chosen: dict[str, set[str]] = defaultdict(set)
     together = [set(ASSETS), *({table.asset for table in item.facts} for item in plan.enrichments)]
@@ -198,7 +198,7 @@ def _reprocess_stale(
 
 
 def compare_catalogues(settings: Settings, plan: EnrichmentPlan) -> None:
-    """Mark what changed catalogues and rules make stale, as the platform does while it runs."""
+    """Mark what is stale because of changed catalogues and rules, as the platform does while it runs."""
     from broker_assets.context.comparison import compare
     from broker_assets.context.in_force import CataloguesInForce
     from broker_assets.context.object_context import ASSET

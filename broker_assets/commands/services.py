@@ -57,7 +57,7 @@ def up(
             telemetry_demo.prepare(load_settings(), _report)
         except OSError as error:
             _report(f"The telemetry demonstration is skipped: {error}")
-        # Alerts of the sample stream are to have classes.
+        # Alerts of the sample stream should have classes.
         os.environ.setdefault("BROKER_CLASSIFIERS__TRAIN_DEFAULT", "true")
     mailbox.forget(load_settings())
     load_settings.cache_clear()
@@ -69,7 +69,7 @@ def up(
     load_settings.cache_clear()
     settings = load_settings()
     if settings.needs_embedded_kafka:
-        # For the services: this Kafka is ours to write to.
+        # For the services: they may write to this Kafka.
         os.environ.setdefault("BROKER_CANARY__TOPIC", CANARY_TOPIC)
 
     catalogues = DefaultCatalogues(settings, _report)
@@ -82,8 +82,8 @@ def up(
             if not ending.is_set():
                 _show(addresses, passwords)
             return
-        _show_accounts(addresses, passwords)  # who wants to look need not wait for the demonstration
-        # Loaded where there is a demonstration only: 160 MB, which this process keeps.
+        _show_accounts(addresses, passwords)  # users need not wait for the end of the demonstration
+        # Loaded only for a demonstration: 160 MB, which this process keeps.
         from broker_assets.local.demo import Demonstration
         from broker_assets.local.telemetry_demo import TelemetryDemonstration
 
@@ -116,7 +116,7 @@ def up(
 
 
 def _mailbox(settings: Settings) -> AbstractContextManager[object]:
-    """The mailbox of the demonstration, where e-mail goes to it."""
+    """The mailbox of the demonstration, if e-mail is sent to it."""
     if not mailbox.is_used(settings):
         return nullcontext()
     _report(f"E-mail of filters is written to {mailbox.folder_of(settings)}: `broker-assets delivery mailbox`")
@@ -150,7 +150,7 @@ def doctor() -> None:
 
 
 def _show_accounts(addresses: Addresses, passwords: dict[str, str]) -> None:
-    """Accounts that were made in this start; their passwords are not stored anywhere."""
+    """Show accounts that were created by this start; their passwords are not stored anywhere."""
     for name, password in passwords.items():
         reads = ", who only reads," if name == first_accounts.GUEST else ""
         _report(f"Log in at {addresses.api_url} as {name}{reads} with {password}  (shown only in this start)")

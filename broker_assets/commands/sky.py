@@ -27,11 +27,11 @@ moc_app = typer.Typer(help="Build MOCs (maps of sky coverage).", no_args_is_help
 @moc_app.callback()
 def moc() -> None:
     """Build MOCs (maps of sky coverage)."""
-    # An application with one command and no callback would be that command, without its name.
+    # Without a callback, an application with one command would become that command, without its name.
 
 
 SQUARE_DEGREES = 41252.96125
-"""Of the whole sky."""
+"""Area of the whole sky."""
 DEFAULT_RADIUS = 5.0
 """arcsec; for cones that do not specify a radius."""
 
@@ -153,7 +153,7 @@ def _read_positions(path: Path) -> tuple[list[str], NDArray[np.float64], NDArray
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         _fail(f"{path}: not UTF-8 text at byte {error.start}; save the positions as CSV in UTF-8, not compressed")
-    # Not `splitlines`: a name may have letters that Python takes for ends of lines.
+    # Not `splitlines`: a name may contain characters that Python treats as line ends.
     reader = csv.reader(io.StringIO(text, newline=""))
     columns = ("id", "ra", "dec")
     header: list[str] = []

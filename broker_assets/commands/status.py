@@ -22,7 +22,7 @@ SHOWN_ALERTS = 10
 COLOURS = {"running": "green", "starting": "yellow", "waiting": "yellow", "stopped": "red", "unavailable": "red"}
 
 SHOWN_GROUPS = 20
-"""Lines about what is stale, at most."""
+"""Most lines about stale artefacts."""
 
 
 def connected_or_given(settings: Settings) -> Settings:

@@ -243,7 +243,7 @@ def _stream(settings: Settings, topic: str) -> StreamSettings | None:
 
 
 def _target(settings: Settings, topic: str, servers: str | None) -> StreamLocation:
-    """Where messages for a topic, or for the stream of this name, are sent."""
+    """Location to which messages for a topic, or for the stream with this name, are sent."""
     stream = _stream(settings, topic)
     if servers is None and (stream is None or settings.location(stream).cluster.bootstrap_servers is None):
         from broker_assets.local.platform import connected

@@ -1,7 +1,7 @@
-"""Output of the commands: everything that one prints goes through here, and brings no control character to a terminal.
+"""Output of the commands: all of it goes through here, so that no control character reaches a terminal.
 
-Names, reasons, keys and topics come from outside, and may hold escape sequences that move the cursor, rename the window
-or hide what was written before. `printable` writes them out; `terminal`, `echo`, `standard_output` and
+Names, reasons, keys and topics come from outside, and may contain escape sequences that move the cursor, rename the
+window or hide earlier output. `printable` makes them visible; `terminal`, `echo`, `standard_output` and
 `PrintableFormatter` apply it to tables, lines, tabular files and logs.
 """
 
@@ -19,15 +19,15 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
 WIDE = 200
-"""Width of output to a file or a pipe, which must not be cut to the width of a terminal."""
+"""Width of output to a file or a pipe, which must not be truncated to the width of a terminal."""
 _KEPT: Final = frozenset("\n\t\u00a0\u202f\u3000")
 """Line ends and spaces, which are not printable for Python."""
 
 
 def printable(text: str) -> str:
-    """A text with its control characters, and those that change its direction, as escapes of JSON.
+    """A text whose control characters, and those that change the writing direction, are written as JSON escapes.
 
-    JSON remains the same JSON: what it may hold unescaped of them is in strings.
+    JSON keeps its meaning: such characters can occur unescaped only in its strings.
 
     Examples
     --------
@@ -47,7 +47,7 @@ class _PrintableConsole(Console):
     """A console whose segments are printable; colours are added to them later."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Render as usual; everything printed comes through here, also what is in tables and tracebacks."""
+        """Render as usual; everything printed passes here, including tables and tracebacks."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else Segment(printable(segment.text), segment.style)
 
@@ -76,22 +76,22 @@ def terminal(*, stderr: bool = False) -> Console:
 
 
 def echo(text: object, *, err: bool = False, nl: bool = True, fg: str | None = None) -> None:
-    """Print a line as it is, without colours of its own.
+    """Print a line unchanged, without colours of its own.
 
     Parameters
     ----------
     text : object
         Its `str` is printed.
     err : bool
-        Whether to standard error.
+        Whether to print to standard error.
     nl : bool
         Whether a line end follows.
     fg : str, optional
-        Colour, where the output is a terminal.
+        Colour, if the output is a terminal.
     """
     typer.secho(printable(str(text)), err=err, nl=nl, fg=fg)
 
 
 def standard_output() -> _PrintableOutput:
-    """What a `csv.writer` of a command writes to."""
+    """The output for a `csv.writer` of a command."""
     return _PrintableOutput()

@@ -82,7 +82,7 @@ def near(
 
 
 def _text(value: Any) -> str:
-    """A field as text; of a nested value, its name."""
+    """A field as text; for a nested value, its name."""
     if isinstance(value, dict):
         return _text(value.get("name"))
     if isinstance(value, list):

@@ -35,7 +35,7 @@ Role = Annotated[
 ]
 Group = Annotated[list[str] | None, typer.Option("--group", help="Group to join; may be given several times.")]
 PASSWORD = "BROKER_NEW_PASSWORD"  # noqa: S105
-"""Variable with the password: one on the command line could be read by every user of the machine."""
+"""Environment variable with the password: every user of the machine could read one on the command line."""
 
 
 @contextmanager
@@ -49,7 +49,7 @@ def _connection() -> Iterator[Any]:
 
 
 def _password(ask: bool) -> str | None:
-    """The password of the environment or of the terminal; none if a new one is to be drawn."""
+    """The password from the environment or the terminal; None if a random one should be generated."""
     given = os.environ.get(PASSWORD)
     if given is not None or not ask:
         return given

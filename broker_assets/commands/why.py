@@ -139,7 +139,7 @@ def _nothing(what: str, conditions: dict[str, str]) -> str:
 
 
 def _lines(item: Origin | FileWhy | ArtefactEntry) -> Iterator[tuple[str, str]]:
-    """Name and text of each line."""
+    """Name and text of each output line."""
     from broker_assets.provenance.why import Origin
 
     if isinstance(item, Origin):

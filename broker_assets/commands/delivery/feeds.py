@@ -1,4 +1,4 @@
-"""`broker-assets delivery feeds`: what is new on objects that somebody already holds."""
+"""`broker-assets delivery feeds`: changes of objects that a user has already received."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`broker-assets delivery readers`: users that read private topics."""
+"""`broker-assets delivery readers`: Kafka users that read private topics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`broker-assets filter`: users' filters, from a file to what they pass."""
+"""`broker-assets filter`: users' filters, from a file to their matches."""
 
 from __future__ import annotations
 

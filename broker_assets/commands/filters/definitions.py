@@ -1,4 +1,4 @@
-"""What the commands of filters read: definitions, nights, and nights of the archive again."""
+"""What the commands of filters read: definitions, ranges of nights, and archived nights."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def read_text(file: Path) -> str:
 
 
 def read_form(file: Path) -> Form | str:
-    """The definition in a file, checked: what is wrong with it is said with its place in the file."""
+    """The definition in a file, checked: errors are reported with their position in the file."""
     from broker_assets.filters.files import read_definition
 
     definition = read_definition(read_text(file))
@@ -73,7 +73,7 @@ def parse_range(text: str) -> tuple[str, str]:
 
 @contextlib.contextmanager
 def open_reader() -> Iterator[Any]:
-    """A connection of the role that only reads, where the settings name one."""
+    """A connection of the read-only role, if the settings name one."""
     from broker_assets.commands.lists.change import open_database
     from broker_assets.database.engine import connect
 
@@ -87,7 +87,7 @@ def open_reader() -> Iterator[Any]:
 
 
 def open_trials(*, limit: int | None, lists_now: bool = False) -> Trials:
-    """What tries filters, over the database and archive of the platform."""
+    """An object that tries filters on the database and archive of the platform."""
     from broker_assets.commands.status import connected_or_given
     from broker_assets.stream.enrichments import enrichment_plan
     from broker_assets.stream.filter_trials import Trials
@@ -123,7 +123,7 @@ def refuse_unreadable(missing: list[str], account: str) -> None:
 
 
 def over(trials: Trials, night: str, versions: list[FilterVersion]) -> NightTrial:
-    """Try versions on a night, and show how far it is."""
+    """Try versions on a night, and show the progress."""
     import dataclasses
 
     with Progress(console=terminal(stderr=True), transient=True) as bar:

@@ -1,4 +1,4 @@
-"""What a filter would have passed: on past nights, in another version, clause by clause."""
+"""Shows what a filter would have passed: on past nights, in another version, clause by clause."""
 
 from __future__ import annotations
 

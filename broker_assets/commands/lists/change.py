@@ -1,4 +1,4 @@
-"""Whose list a command works on, and when the running platform has taken a change up."""
+"""Finds the list that a command works on, and waits until the running platform has applied a change."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class DatabaseNotReady(LookupError):
 
 @contextlib.contextmanager
 def open_database() -> Iterator[Any]:
-    """A connection; one change is one transaction.
+    """Open a connection on which each change is one transaction.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def to_change(connection: Any, kind: Kind, which: str, owner: str | None) -> Sum
     Raises
     ------
     UnknownList, NotYours
-        If there is none, or it belongs to another owner than the one that was given, or to the platform.
+        If there is none, or it belongs to an owner other than the given one, or to the platform.
     """
     from broker_assets.sky.overview import PLATFORM_OWNER
 
@@ -103,7 +103,7 @@ def to_change(connection: Any, kind: Kind, which: str, owner: str | None) -> Sum
 
 
 def remove_list(kind: Kind, which: str, owner: str | None, *, asked: bool) -> None:
-    """Remove a list with its hits, after a question if that is `asked`."""
+    """Remove a list with its hits; with `asked`, after a confirmation."""
     from broker_assets.sky.lists import delete_list
 
     with open_database() as connection:
@@ -143,8 +143,7 @@ def finish(
     ----------
     connection : psycopg.Connection
         In autocommit mode.
-    kind, identifier
-        Which list.
+    kind, identifier Kind and number of the list.
     wait : bool
         Wait until past objects have been matched.
     timeout : float
@@ -188,5 +187,5 @@ def finish(
 
 
 def say(text: str) -> None:
-    """A line on standard output, as it is."""
+    """Print a line to standard output, unchanged."""
     terminal().print(escape(text), highlight=False)

@@ -1,4 +1,4 @@
-"""Reads the files of watchlists and areas, and shows every line that is not taken."""
+"""Reads the files of watchlists and areas, and shows every line that is not accepted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from broker_assets.sky.watchlists import BadLine, Cones
 
 SHOWN_LINES = 20
-"""Lines that are shown one by one; of a file in another format, all are bad."""
+"""Most bad lines that are shown one by one; in a file with another format, all lines are bad."""
 
 
 class FileRefused(ValueError):
@@ -35,12 +35,12 @@ def read_cones(path: Path, *, skip_bad: bool) -> Cones:
     path : Path
         File, or ``-`` for standard input.
     skip_bad : bool
-        Take the good lines of a file with bad ones.
+        Accept the good lines of a file that also has bad ones.
 
     Raises
     ------
     FileRefused
-        If the file cannot be read, or a line is bad and bad lines are not to be left out. The lines have been shown.
+        If the file cannot be read, or a line is bad and `skip_bad` is not set. The bad lines have been shown.
     """
     from broker_assets.sky.watchlists import BadWatchlist, read_watchlist
 
@@ -74,12 +74,12 @@ def read_area_file(path: Path | None, *, cone: str | None = None, polygon: str |
     polygon : str, optional
         ``RA,DEC,RA,DEC,RA,DEC,…``; degrees.
     order : int
-        HEALPix order of what is not a MOC.
+        HEALPix order for input that is not a MOC.
 
     Raises
     ------
     FileRefused
-        If it cannot be taken.
+        If the area cannot be used.
     """
     from broker_assets.sky.area_files import read_area
     from broker_assets.sky.areas import NotAnArea

@@ -1,4 +1,4 @@
-"""Options that the commands of watchlists and areas have in common."""
+"""Options shared by the commands of watchlists and areas."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def account(owner: str | None) -> str:
 
 
 def expiry(text: str | None) -> datetime.datetime | Literal["never"] | None:
-    """The time of `--expire`, in UTC unless it says otherwise; a time that is over is refused.
+    """The time of `--expire`, UTC unless it has a time zone; a past time is refused.
 
     Examples
     --------
@@ -77,7 +77,7 @@ def expiry(text: str | None) -> datetime.datetime | Literal["never"] | None:
 
 
 def expiry_of_new(until: datetime.datetime | Literal["never"] | None) -> datetime.datetime | None:
-    """When something that is saved now expires, from what `expiry` gives; None if never."""
+    """When something that is saved now expires, from the result of `expiry`; None if never."""
     from broker_assets.filters.expiry import renewed
 
     return None if until == "never" else until or renewed(load_settings().filters.expire_days)

@@ -18,7 +18,7 @@ COLOURS = {"matched": "green", "waiting": "yellow", "inactive": "dim", "expired"
 
 
 def one_line(entry: Summary) -> str:
-    """A list in one line, as commands name it."""
+    """A list described on one line."""
     seen = "public" if entry.public else "private"
     state = "" if entry.state in ("matched", "waiting") else f", {entry.state}"
     return f"{entry.kind.capitalize()} {entry.id} ({entry.name}) of {entry.owner}: {content(entry)}; {seen}{state}"

@@ -206,7 +206,7 @@ def on_host(folder: str, hosts: list[str] | None) -> str:
     Raises
     ------
     typer.BadParameter
-        If there are several hosts, or the folder already is a URL of another host.
+        If there are several hosts, or the folder is already a URL of another host.
     """
     host = (hosts or ["localhost"])[0]
     if len(hosts or ()) > 1:
@@ -260,7 +260,7 @@ def _functions(settings: Settings, table: Path | None, spice: Path | None, *, up
         from broker_assets.telemetry.inputs.requests_update import update as update_requests
 
         if table is None or settings.telemetry.requests_url is None:
-            # As when the service does not answer: the table stays as it is.
+            # The same as when the service does not answer: the table stays as it is.
             text = "warning: --update-rid-lut needs a table and BROKER_TELEMETRY__REQUESTS_URL; nothing is updated"
             echo(text, err=True)
         else:

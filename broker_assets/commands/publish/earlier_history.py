@@ -1,4 +1,4 @@
-"""The history database of the original publisher: what it has delivered is not delivered again."""
+"""Reads the history database of the original publisher, so that files delivered by it are not delivered again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 from broker_assets.telemetry.products.product import complete
 
 DELIVERED: Final = (10, 11, 12)
-"""Results of files that the archive has: published, the same as another, supplement."""
+"""Results of files that the archive has: published, identical to another one, supplement."""
 
 
 class NoHistory(ValueError):
@@ -18,7 +18,7 @@ class NoHistory(ValueError):
 
 
 def delivered_names(path: Path) -> frozenset[str]:
-    """Complete names of the files that a history says are delivered; none if there is no such file yet.
+    """Complete names of the files that a history lists as delivered; empty if the history does not exist yet.
 
     Raises
     ------

@@ -73,7 +73,7 @@ def decode(
                 failed |= "error" in document
                 echo(json.dumps(document, ensure_ascii=False))
     except BrokenPipeError:
-        # The reader closed the pipe; nothing may be written to it at exit either.
+        # The reader has closed the pipe; nothing may be written to it at exit either.
         sys.stderr.close()
     raise typer.Exit(1 if failed else 0)
 

@@ -143,7 +143,7 @@ def dismiss(entry: Annotated[list[int], typer.Argument(help="Numbers of entries,
 
 
 def _following(connection: Any, found: list[Entry], settings: Settings) -> dict[int, str]:
-    """What comes next for each file, and what it waits for."""
+    """The next step of each file, and what it waits for."""
     from broker_assets.monitoring.telemetry.facts import Look
     from broker_assets.monitoring.telemetry.next_step import lines_of_files
 

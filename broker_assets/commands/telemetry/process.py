@@ -1,4 +1,4 @@
-"""`broker-assets telemetry process`: telemetry files to product files, without Dagster or a network."""
+"""`broker-assets telemetry process`: turns telemetry files into product files, without Dagster or a network."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MADE_FROM = {"LB": "LB", "L0": "LB", "L1": "L0", "L2": "L1"}
 TELEMETRY_FILES = ("*.xml", "*.xml.gz", "*.fits")
 """File name patterns in telemetry folders; FITS files are those of level LB."""
 SURELY_TELEMETRY = ("*PktTmRaw*", "*_LB_*")
-"""Files with other names in a folder may be something else, and are skipped then."""
+"""Patterns of names that must be telemetry; other files in a folder are skipped if they are something else."""
 
 
 class Level(StrEnum):
@@ -237,7 +237,7 @@ def _listed(path: Path | None) -> list[Path] | None:
     if path is None:
         return None
     try:
-        # Names may have letters that Python takes for ends of lines, and bytes that are not UTF-8.
+        # Names may contain characters that Python treats as line ends, and bytes that are not UTF-8.
         lines = path.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
     except OSError as error:
         raise typer.BadParameter(f"{path} cannot be read: {error.strerror}", param_hint="--input-files") from error
@@ -277,7 +277,7 @@ def _telemetry(
 
 
 def _named_like(path: Path, patterns: Iterable[str]) -> bool:
-    """Whether a name matches a pattern, in capital or small letters."""
+    """Whether a name matches a pattern, ignoring case."""
     return any(fnmatch.fnmatchcase(path.name.lower(), pattern.lower()) for pattern in patterns)
 
 
@@ -296,7 +296,7 @@ def _receive(paths: Mapping[Path, bool], packets: PacketStore, inputs: Inputs) -
     failed = 0
     limits = FileLimits(**load_settings().telemetry.input_limits.model_dump())
     for path, sure in track(list(paths.items()), description="receive", console=_console(), transient=True):
-        # Names come from elsewhere: a line break in one must not look like another message.
+        # Names come from outside: a line break in one must not look like another message.
         shown = repr(str(path))[1:-1]
         try:
             received = receive(path, packets, inputs.databases, limits)
@@ -353,7 +353,7 @@ def _from_store(
     listed: list[Path] | None,
     accepted: Callable[[PurePosixPath], bool] | None,
 ) -> Touched:
-    """What to rebuild: everything, or the units of the selected files of the level before."""
+    """What to rebuild: everything, or the units of the selected files of the previous level."""
     from broker_assets.telemetry.archive.units import Touched
 
     everything = Touched.everything(packets)

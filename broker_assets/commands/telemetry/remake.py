@@ -111,7 +111,7 @@ def days_of_stale(files: Iterable[StaleFile]) -> dict[str, set[str]]:
 
 
 def _days_with_packets(settings: Settings, assets: Iterable[str]) -> dict[str, set[str]]:
-    """Days for which an asset can be made: those with packets of its family."""
+    """Days for which each asset can be made: those with packets of its family."""
     from broker_assets.provenance import versions
     from broker_assets.telemetry.archive.day_products import asset_name, packets_of
 

@@ -1,4 +1,4 @@
-"""`broker-assets tom`: its commands. Names may have underscores, as those of the original."""
+"""`broker-assets tom`: its commands. Names of options may have underscores, as in the original."""
 
 from __future__ import annotations
 

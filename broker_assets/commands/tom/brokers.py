@@ -1,4 +1,4 @@
-"""Brokers of the survey: their messages read, what they report imported, and one of our own for rehearsals."""
+"""Brokers of the survey: reading their messages, importing what they report, and a fake broker for rehearsals."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def _chosen(
 
 
 def _from_pubsub(chosen: dict[str, dict[str, Any]], project: str) -> None:
-    """Let Pitt-Google be read from its subscription; that of an emulator where the environment names one."""
+    """Read Pitt-Google from its subscription, or from an emulator if the environment names one."""
     values: dict[str, Any] = {"project": project}
     if emulator := os.environ.get("PUBSUB_EMULATOR_HOST"):
         values["url"] = f"http://{emulator}"
@@ -146,7 +146,7 @@ def _with_brokers(settings: Settings, brokers: dict[str, dict[str, Any]], test_s
 
 
 def _forget_positions(settings: Settings) -> None:
-    """Forget how far fixed topics were read; what is stored already is recognised. Subscriptions have no position."""
+    """Forget the positions of fixed topics; stored messages are recognised. Subscriptions have no position."""
     with database(settings) as connection:
         for name, broker in settings.survey.brokers.items():
             for topic in broker.topics if broker.pubsub is None else ():

@@ -1,4 +1,4 @@
-"""`broker-assets tom contradictions`: objects of which sources contradict each other, or only some say anything."""
+"""`broker-assets tom contradictions`: objects about which sources contradict each other, or only some say anything."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from broker_assets.commands.terminal import terminal
 from broker_assets.commands.tom.simulation import database_url
 
 _MOST = 50
-"""Lines of a table."""
+"""Most lines of a table."""
 
 
 def contradictions(

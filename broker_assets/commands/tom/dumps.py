@@ -1,4 +1,4 @@
-"""Dumps of DESC's TOM: read into the tables, and written of a part of the survey."""
+"""Dumps of DESC's TOM: importing them, and writing a part of the survey as one."""
 
 from __future__ import annotations
 

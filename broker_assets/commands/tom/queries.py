@@ -1,4 +1,4 @@
-"""Queued SQL from the command line, where no Dagster runs it."""
+"""Runs queued SQL from the command line, without Dagster."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from broker_assets.commands.tom.simulation import database_url
 from broker_assets.settings import load_settings
 
 IDLE_SECONDS = 5.0
-"""Between two looks at an empty queue."""
+"""Seconds between two checks of an empty queue."""
 
 
 def long_query_runner(

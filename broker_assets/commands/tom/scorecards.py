@@ -1,4 +1,4 @@
-"""`broker-assets tom scorecards`: how right the classifiers of brokers are."""
+"""`broker-assets tom scorecards`: the performance of the classifiers of brokers."""
 
 from __future__ import annotations
 

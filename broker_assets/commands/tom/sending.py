@@ -1,4 +1,4 @@
-"""Alerts of the simulated survey, sent to Kafka: from the tables, or from folders named by night."""
+"""Sends alerts of the simulated survey to Kafka: from the tables, or from folders named by night."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def kafka_configuration(settings: Settings, server: str | None) -> dict[str, Any
 
 @contextmanager
 def running_file(path: Path | None) -> Iterator[bool]:
-    """Hold a file that says that a sender is running; gives False if another process holds it.
+    """Hold a file that indicates a running sender; yields False if another process holds it.
 
-    A file of a process of this machine that has ended is taken over.
+    The file of a process on this machine that has ended is taken over.
     """
     if path is None:
         yield True

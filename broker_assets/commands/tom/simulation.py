@@ -1,4 +1,4 @@
-"""Simulations: loaded into the tables of the survey, and written as archives of alerts."""
+"""Simulations: loading them into the tables of the survey, and writing archives of their alerts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from broker_assets.settings import load_settings
 
 
 def database_url() -> str:
-    """SQLAlchemy URL of the broker's database, of the settings or of the platform that runs here.
+    """SQLAlchemy URL of the broker's database, from the settings or the platform running here.
 
     Raises
     ------

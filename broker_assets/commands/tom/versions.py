@@ -1,4 +1,4 @@
-"""`broker-assets tom versions`: versions of the processing, and the reductions that they consist of."""
+"""`broker-assets tom versions`: processing versions, and the reductions of which they consist."""
 
 from __future__ import annotations
 
