@@ -2,6 +2,7 @@
 
 import os as _os
 
-# Before gRPC is imported, here and (they inherit it) in the daemon and all others: its fork handlers wait, now and then
-# for ever, for its threads to rest. Nothing here forks without running another program, for which they are of no use.
+# Must be set before gRPC is imported, here and in the daemon and all others, which inherit it: gRPC's fork handlers
+# wait, sometimes for ever, for its threads to become idle. Nothing here forks without executing another program, for
+# which they are useless.
 _os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")

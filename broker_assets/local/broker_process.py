@@ -51,7 +51,7 @@ class BrokerProcess(FolderProcess):
     kind = ""
     durable = True
     client: Mapping[str, str] = MappingProxyType({})
-    """Properties that our clients need besides its address; secrets among them."""
+    """Properties that our clients need besides its address, including secrets."""
 
     def __init__(self, folder: Path | str) -> None:
         super().__init__(folder, self.kind, "kafka.log", owner="a Kafka broker", timeout=90.0)
@@ -85,7 +85,7 @@ class BrokerProcess(FolderProcess):
         )
 
     def wait_until_ready(self) -> None:
-        """Wait until it answers; with other ports, if a program took them between our choice and its start."""
+        """Wait until it answers; with other ports if a program took ours between our choice and the start."""
         for attempt in (1, 2, 3):
             try:
                 super().wait_until_ready()

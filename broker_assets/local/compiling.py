@@ -1,4 +1,4 @@
-"""Compiling ahead while the servers start: in a fresh checkout the first run would compile for a minute instead.
+"""Compiles in advance while the servers start; in a fresh checkout the first run would otherwise compile for a minute.
 
 See `broker_assets.compiled`, which is not imported here: it loads the compiler.
 """
@@ -16,13 +16,13 @@ import broker_assets
 from broker_assets.local.processes import LocalPlatformError, explain_failure, start_child
 
 SECONDS = 900.0
-"""Time limit: what is not compiled then is compiled when it is needed."""
+"""Time limit, seconds: what is not compiled by then is compiled when it is needed."""
 
 
 def missing() -> bool:
     """Whether some function has not been compiled for any types yet.
 
-    Code that has changed since is not noticed: it is compiled again where it is called.
+    Code that has changed since is not detected: it is compiled again when it is called.
     """
     package = Path(broker_assets.__path__[0])
     cache = os.environ.get("NUMBA_CACHE_DIR")
@@ -39,7 +39,7 @@ class Compiling:
     log : Path
         Its log file.
     report : callable
-        Takes lines for the user.
+        Receives lines for the user.
     """
 
     def __init__(self, log: Path, report: Callable[[str], None]) -> None:
@@ -58,7 +58,7 @@ class Compiling:
             self._report(f"{error}; they are compiled when they are needed")
 
     def wait(self) -> None:
-        """Wait until it has ended. Whatever happens to it, everything works, only later."""
+        """Wait until it has ended. Whatever happens to it, everything works, only more slowly."""
         if self._process is None:
             return
         try:

@@ -1,4 +1,4 @@
-"""Loads the default catalogues at the first start of a demonstration, in a process apart, while services start."""
+"""Loads the default catalogues at the first start of a demonstration, in a separate process, while services start."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Final
 from broker_assets.settings import Settings
 
 PATIENCE: Final = 180.0
-"""Seconds for which a demonstration waits for them; what comes later is used for later alerts."""
+"""Seconds for which a demonstration waits for them; those loaded later are used for later alerts."""
 LOG: Final = "catalogues.log"
 
 
@@ -23,7 +23,7 @@ class DefaultCatalogues:
     Parameters
     ----------
     settings : Settings
-        With the folder of the catalogues.
+        Settings with the folder of the catalogues.
     say : callable
         Shows a message to the user.
     """
@@ -35,11 +35,11 @@ class DefaultCatalogues:
 
     @property
     def log(self) -> Path:
-        """What the process says."""
+        """Log file of the process."""
         return self._settings.home.resolve() / "logs" / LOG
 
     def start(self) -> bool:
-        """Start loading if no catalogue is loaded yet and the settings do not forbid it; whether it was started."""
+        """Start loading if no catalogue is loaded yet and the settings allow it; return whether it was started."""
         if not self._settings.context.default_catalogues or any(
             self._settings.catalogue_folder.glob("*/catalogue.json")
         ):
@@ -62,7 +62,7 @@ class DefaultCatalogues:
             pass
         if ending.is_set():
             return
-        # Loaded late: the supervisor needs none of it.
+        # Imported late: the supervisor needs none of it.
         from broker_assets.context.store import CatalogueStore
 
         loaded = CatalogueStore(self._settings.catalogue_folder).list()
@@ -75,7 +75,7 @@ class DefaultCatalogues:
         self._say(text)
 
     def end(self) -> None:
-        """End the process if it still runs; what it has loaded so far stays."""
+        """End the process if it is still running; what it has loaded so far is kept."""
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
             self._process.wait()

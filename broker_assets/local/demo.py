@@ -41,19 +41,20 @@ PATIENCE_SECONDS = 240.0
 """If nothing has been ingested for this long, the demonstration stops waiting and points to the logs."""
 
 TRAINING_SECONDS = 60.0
-"""If there is no classifier by then, alerts are sent nevertheless: a backfill of `class_scores` gives them classes."""
+"""If there is no classifier after this time, alerts are sent nevertheless: a backfill of `class_scores` adds the
+classes."""
 
 NIGHTS = 7
-"""Nights that are played, the last of which is last night."""
+"""Number of nights that are sent, the last of which is last night."""
 OBJECTS_PER_ALERT = 0.57
-"""A survey of this size gives slightly fewer alerts of 33 kB than asked for, so that the last night is whole."""
+"""A survey of this size gives slightly fewer alerts (of 33 kB) than requested, so that the last night is complete."""
 
 
 OWNER = "demonstration"
 """Owner of the lists that are added."""
 LISTED_OBJECTS = 200
 FIRST_ALERTS = 250
-"""Alerts whose objects are looked at for the watchlist; they are in memory together."""
+"""Alerts from whose objects the watchlist is made; they are in memory at the same time."""
 RADIUS = 5.0
 """arcsec."""
 AREA_DEGREES = 10.0
@@ -73,11 +74,11 @@ def demonstration_survey(alerts: int, now: datetime.datetime, places: Places | N
     Parameters
     ----------
     alerts : int
-        Number of alerts that is wanted; there are a few per cent fewer.
+        Requested number of alerts; there are a few per cent fewer.
     now : datetime
         Its last night is the one that has ended before this time.
     places : Places, optional
-        Galaxies and stars where some of its objects are.
+        Galaxies and stars at whose positions some of its objects are.
     """
     # Imported late: the generator compiles its loops, which the other commands need not wait for.
     from broker_assets.simulation import Survey
@@ -94,7 +95,7 @@ def catalogue_places(folder: Path) -> Places | None:
     Parameters
     ----------
     folder : Path
-        Of the catalogues.
+        Folder of the catalogues.
     """
     from broker_assets.context.store import CatalogueStore
     from broker_assets.simulation.places import Places
@@ -150,7 +151,7 @@ class Demonstration:
         else:
             try:
                 self._send_and_wait(self._stream, ending)
-            except (psycopg.Error, ReplayError) as error:  # a server that is being started again
+            except (psycopg.Error, ReplayError) as error:  # a server that is being restarted
                 self._say(f"The demonstration was interrupted: {error}")
         if not ending.is_set():
             self._summarise(self._stream.name)
@@ -177,7 +178,7 @@ class Demonstration:
         places = catalogue_places(self._settings.catalogue_folder)
         survey = demonstration_survey(self._alerts, datetime.datetime.now(datetime.UTC), places)
         alerts = itertools.islice(survey.alerts(), self._alerts)
-        # The nights before them are simulated while the classifier is trained.
+        # Earlier nights are simulated while the classifier is trained.
         first = list(itertools.islice(alerts, FIRST_ALERTS))
         if not ending.is_set():
             self._send_notice(survey.truth(), first)
@@ -188,14 +189,14 @@ class Demonstration:
             (OutgoingMessage(alert.payload, alert.key) for alert in itertools.chain(first, alerts)),
             bootstrap_servers=self._addresses.bootstrap_servers,
             topic=stream.topic,
-            # Errors only: at its start a broker makes every client retry something, and say so.
+            # Errors only: while a broker starts, every client retries something and reports it.
             client=self._settings.location(stream).cluster.properties() | {"log_level": "3"},
             progress=lambda count, size: bar.update(task, completed=count, note=f"{size / 1e6:,.0f} MB"),
             stop=ending.is_set,
         )
 
     def _wait_for_classifier(self, bar: Progress, task: TaskID, ending: threading.Event) -> None:
-        """Wait until the default classifier is there, if it is going to be trained."""
+        """Wait for the default classifier, if it is going to be trained."""
         if not self._settings.classifiers.train_default:
             return
         store = ClassifierStore(self._settings.classifier_folder)
@@ -234,7 +235,7 @@ class Demonstration:
             bar.update(task, note=f"{time.monotonic() - begun:.0f} s after the last one was sent")
 
     def _send_notice(self, truth: pa.Table, first: Sequence[SimulatedAlert]) -> None:
-        """A notice of an event where an object of the first night is, for the moving list."""
+        """Send a notice of an event at the position of an object of the first night, for the moving list."""
         topic = demo_events.topic_of(self._settings)
         if topic is None:
             return
@@ -253,7 +254,8 @@ class Demonstration:
         self._say("A notice of an event was sent: its error circle becomes a cone of a moving list.")
 
     def _add_watchlist(self, truth: pa.Table, wanted: Sequence[int]) -> None:
-        """A watchlist around objects whose alerts are about to be sent, and filters: they match alerts as they come."""
+        """Add a watchlist around objects whose alerts will be sent next, and filters, which match them as they
+        arrive."""
         known = truth.filter(pc.is_in(truth["diaobjectid"], pa.array(sorted(set(wanted) - {0})[:LISTED_OBJECTS])))
         cones = parse_watchlist(
             f"{ra}, {dec}, object {identifier}"
@@ -276,7 +278,7 @@ class Demonstration:
             demo_filters.TrendAnnotator(servers, cluster.properties() | {"log_level": "3"}, added.topic).start()
 
     def _add_area(self) -> None:
-        """An area around a stored object, so that there is something to match with past alerts."""
+        """Add an area around a stored object, so that there is something to match with past alerts."""
         with connect(self._addresses.database_url, autocommit=True) as connection:
             found = connection.execute(
                 "SELECT ra, decl FROM objects WHERE ra IS NOT NULL AND NOT EXISTS"
@@ -293,7 +295,7 @@ class Demonstration:
         self._say("An area was added; the sensor lists matches it with the alerts that are stored.")
 
     def _check(self, topic: str) -> None:
-        """Start the checks of the nights that the schedule would start in the evening: all of them are then green."""
+        """Start the checks of the nights that the schedule would start in the evening, so that they all turn green."""
         with connect(self._addresses.database_url, autocommit=True) as connection:
             nights = connection.execute(
                 "SELECT DISTINCT night::text FROM ingest_batch_night JOIN ingest_batch USING (ingestid)"

@@ -1,7 +1,7 @@
 """The moving list of the demonstration: a notice of an event with an error circle, as GCN sends them.
 
-One notice in GCN's schema is sent to a topic before the alerts. It becomes a cone of the watchlist of the list, which
-holds from the event on; the circle is around an object of the sample stream.
+One notice in GCN's schema is sent to a topic before the alerts. It becomes a cone of the list's watchlist, valid from
+the time of the event; the circle is around an object of the sample stream.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ LIST: Final = "demonstration"
 TOPIC: Final = "demonstration.notices"
 EVENT: Final = "demonstration-1"
 ERROR_DEGREES: Final = 0.05
-"""Three arc minutes, as an X-ray telescope with a wide field has."""
+"""Three arcmin, typical of a wide-field X-ray telescope."""
 DAYS_AFTER: Final = 30.0
 
 
 def wanted(settings: Settings) -> NoticeSettings | None:
-    """The settings of notices with the list; None where the user reads notices, or has a Kafka of their own."""
+    """The settings of notices with the list; None if the user already reads notices, or has a Kafka of their own."""
     own = settings.notices
     if own.topic is not None or own.lists or not settings.needs_embedded_kafka:
         return None
@@ -40,9 +40,9 @@ def topic_of(settings: Settings) -> str | None:
 
 
 def place_of_first(truth: pa.Table, objects: Sequence[int]) -> tuple[float, float] | None:
-    """Position (ICRS, degrees) of the first of some objects that is one of the simulated sky.
+    """Position (ICRS, degrees) of the first of some objects that belongs to the simulated sky.
 
-    Others are artefacts and minor planets; an alert of one of them is the first of some nights.
+    The others are artefacts and minor planets, which have the first alert of some nights.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def send(servers: str, client: Mapping[str, Any], topic: str, message: bytes) ->
     Parameters
     ----------
     servers : str
-        Kafka.
+        Kafka servers.
     client : mapping
         Further properties of its client.
     topic : str

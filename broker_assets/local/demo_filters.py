@@ -1,7 +1,8 @@
-"""Filters of the demonstration: over a watchlist, over context and features, over an annotation, over a moving list.
+"""Filters of the demonstration: on a watchlist, on context and features, on an annotation, on a moving list.
 
-Each sends to a Kafka topic, and to the mailbox of the demonstration: once an hour, that of the annotation at once. A
-program reads the topic of the second one and annotates the first objects in it, which the third one asks for.
+Each sends to a Kafka topic, and to the mailbox of the demonstration: once an hour, that on the annotation at once. A
+program reads the topic of the second filter and annotates its first objects; the third filter selects these
+annotations.
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ from broker_assets.replay.producer import ReplayError, ensure_topic
 from broker_assets.settings import Settings
 
 ADDRESS: Final = "demonstration@localhost"
-"""Where e-mails of the owner go."""
+"""E-mail address of the owner."""
 ANNOTATOR: Final = "demonstration_trend"
 ANNOTATED: Final = 10
-"""Objects that the program annotates."""
+"""Number of objects that the program annotates."""
 IDLE_SECONDS: Final = 600.0
-"""It ends when nothing has passed the filter for this long."""
+"""The program ends when nothing has passed the filter for this long, seconds."""
 
 logger = logging.getLogger(__name__)
 
@@ -44,11 +45,11 @@ class DemoFilters:
     filters: tuple[int, ...]
     """Their numbers."""
     topic: str | None
-    """Kafka topic that the annotator reads; none if there are no topics."""
+    """Kafka topic that the annotator reads; None if there are no topics."""
 
 
 def forms(watchlist: int) -> dict[str, Form]:
-    """The filters by name; `watchlist` is the one that the first is about."""
+    """The filters by name; `watchlist` is that of the first filter."""
     return {
         "Objects of a watchlist": Form(
             "objects.diaObjectId, watchlist_hits.name, watchlist_hits.arcsec, objects.nDiaSources, objects.latestR",
@@ -77,18 +78,18 @@ def forms(watchlist: int) -> dict[str, Form]:
 
 
 def add(connection: psycopg.Connection[Any], settings: Settings, owner: str, watchlist: int) -> DemoFilters:
-    """Add the filters with their sinks and the annotator, and let them run.
+    """Add the filters with their sinks and the annotator, and activate them.
 
     Parameters
     ----------
     connection : psycopg.Connection
         In autocommit.
     settings : Settings
-        Of the platform, with the sinks that it has.
+        Settings of the platform, with its sinks.
     owner : str
-        Who owns them.
+        Owner of the filters.
     watchlist : int
-        Of the first filter.
+        Watchlist of the first filter.
     """
     owners.set_contact(connection, owner, ADDRESS)
     add_annotator(connection, ANNOTATOR, owner, description="Says whether a light curve rises or fades", public=True)
@@ -134,12 +135,12 @@ def trend(row: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 class TrendAnnotator(threading.Thread):
-    """The program that annotates, in a thread: as a user would run it elsewhere.
+    """The program that annotates, in a thread, as a user would run it elsewhere.
 
     Parameters
     ----------
     servers : str
-        Kafka.
+        Kafka servers.
     properties : mapping
         Further properties of its clients.
     topic : str

@@ -1,7 +1,7 @@
 """Settings of the demonstration: a month of partitions, a moving list, and folders below `<home>/telemetry-demo`.
 
-The folders apply once they are written, if the user has not configured telemetry; the partitions, if the platform of
-this home was first started as a demonstration and the user has not set their beginning; so does the list, if the user
+The folders apply once they are written, if the user has not configured telemetry; the partitions apply if the platform
+of this home was first started as a demonstration and the user has not set their beginning; the list applies if the user
 reads no notices. All apply to the services that `broker-assets up` starts, and to commands in other terminals.
 """
 
@@ -24,7 +24,7 @@ TARGET = "demonstration"
 BEGINNING = "demo-partitions.json"
 """File in the home with the first partitions."""
 SHOWN_DAYS = 30
-"""Days before the first start that are partitions."""
+"""Number of days before the first start that are partitions."""
 STABLE_SECONDS = 5.0
 FOLLOW_SECONDS = 5
 """Files of the demonstration appear complete, so there is no need to wait two minutes."""
@@ -58,9 +58,9 @@ class DemoFolders:
 
 
 def remember_beginning(settings: Settings, today: datetime.date) -> None:
-    """Let the partitions of a new platform begin a month ago: those of the demonstration are then in view.
+    """Let the partitions of a new platform begin a month ago, so that those of the demonstration are in view.
 
-    Nothing is changed where the platform has been started before, or where the user has set a beginning.
+    Nothing is changed if the platform has been started before, or the user has set a beginning.
 
     Parameters
     ----------
@@ -94,9 +94,9 @@ def is_configured(settings: Settings) -> bool:
 
 
 def with_demonstration(settings: Settings) -> Settings:
-    """The settings with what applies of the demonstration: the first partitions, the moving list, and the telemetry.
+    """The settings with those of the demonstration that apply: first partitions, moving list, and telemetry.
 
-    Publication targets of the user receive nothing of it: only the demonstration's own target is served then.
+    Publication targets of the user receive none of its files: only the demonstration's own target is served.
     """
     beginning = _beginning(settings)
     if beginning is not None:
@@ -129,13 +129,13 @@ def _with_telemetry(settings: Settings) -> Settings:
         name=TARGET, url=folders.archive.as_uri(), waiting_hours=0.0, waiting_hours_low_latency=0.0
     )
     publication = settings.publication.model_copy(update={"targets": [target]})
-    # Somebody watches the levels follow one another.
+    # A user is watching the levels follow one another.
     automation = AutomationSettings(follow_seconds=FOLLOW_SECONDS)
     return settings.model_copy(update={"telemetry": telemetry, "publication": publication, "automation": automation})
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """Environment variables that give a process the demonstration's settings; none if they do not apply."""
+    """Environment variables that give a process the demonstration's settings; empty if they do not apply."""
     changed = with_demonstration(settings)
     names = ("telemetry", "publication", "partitions", "automation", "notices")
     return (

@@ -1,7 +1,7 @@
-"""The first accounts of one machine: an administrator and a guest who only reads, and the key that signs.
+"""The first accounts on one machine, an administrator and a guest who can only read, and the signing key.
 
-Their passwords are random and shown once, by the process that made them. Neither is made again: who removes the guest
-keeps it removed.
+Their passwords are random and shown once, by the process that created them. Neither is created again: a guest that was
+removed stays removed.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from broker_assets.database.engine import connect
 from broker_assets.settings import Settings
 
 GUEST: Final = "guest"
-"""Name of the account that only reads."""
+"""Name of the read-only account."""
 SIGNING_KEY: Final = "BROKER_ACCESS__SIGNING_KEY"
 
 
 def make_first_accounts(url: str, settings: Settings) -> dict[str, str]:
-    """Make the first accounts, if there is no account at all but those that the settings made.
+    """Create the first accounts, if there are no accounts other than those created from the settings.
 
     Parameters
     ----------
     url : str
         Database.
     settings : Settings
-        With the name of the administrator; one with a password there exists already.
+        Settings with the name of the administrator; if they have a password, that account already exists.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def make_first_accounts(url: str, settings: Settings) -> dict[str, str]:
     """
     name = settings.access.administrator
     with connect(url, application="broker-assets up", autocommit=True) as connection, connection.transaction():
-        # Two platforms may not do it at once; removed accounts count too.
+        # Two platforms must not do this at once; removed accounts count too.
         connection.execute("LOCK TABLE access.users IN SHARE ROW EXCLUSIVE MODE")
         known = [row[0] for row in connection.execute("SELECT username FROM access.users")]
         if [one for one in known if settings.access.administrator_password is None or one != name]:
@@ -57,7 +57,7 @@ def make_first_accounts(url: str, settings: Settings) -> dict[str, str]:
 
 
 def adopt_signing_key(settings: Settings) -> None:
-    """Let the services sign with the key of the folder, which is made if there is none."""
+    """Let the services sign with the key in the folder, which is created if there is none."""
     if settings.access.signing_key is not None:
         return
     path = settings.home / "signing-key"

@@ -2,7 +2,7 @@
 
 Root's folders (`/root`, those of `mktemp`) are closed to other users. PostgreSQL refuses to run as root, and an
 unprivileged user could not reach its programs and data below such a folder. Instead of opening the folder, which does
-not belong to us, the server gets one capability: to pass through folders (CAP_DAC_READ_SEARCH), or, if a container has
+not belong to us, the server gets one capability: to pass through folders (CAP_DAC_READ_SEARCH) or, if a container has
 only the wider one, CAP_DAC_OVERRIDE. See capabilities(7).
 """
 
@@ -42,7 +42,7 @@ class _Sets(ctypes.Structure):
 
 @dataclass(frozen=True)
 class Identity:
-    """User that a child runs as."""
+    """User as which a child runs."""
 
     name: str
     """Name for messages."""
@@ -82,7 +82,7 @@ def _checked(result: int) -> None:
 def passing_capability() -> int | None:
     """The narrowest capability that lets this process's children through closed folders, or None.
 
-    Only a privileged process on Linux has any to give.
+    Only a privileged process on Linux has one to pass on.
     """
     if sys.platform != "linux":
         return None

@@ -34,7 +34,7 @@ def project_file(name: str) -> Path:
 
 
 def merge_sections(base: dict[str, Any], override: dict[str, Any]) -> dict[str, Any]:
-    """Replace sections of `base` by those of `override`; the others stay.
+    """Replace sections of `base` with those of `override`; the others are kept.
 
     Examples
     --------
@@ -83,7 +83,7 @@ def create_instance(home: Path) -> None:
 
 
 def end_abandoned(home: Path) -> int:
-    """Report the end of the runs that died with an earlier platform; returns their number. Before its daemon starts."""
+    """Report the end of runs that died with an earlier platform; return their number. Call before the daemon starts."""
     from dagster import DagsterInstance
 
     from broker_assets.local.run_workers import end_abandoned_runs

@@ -1,4 +1,4 @@
-"""The jars of Apache Kafka: from `KAFKA_HOME`, or by Maven into a cache of the user."""
+"""The jars of Apache Kafka: from `KAFKA_HOME`, or downloaded by Maven into a cache of the user."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def cache_folder() -> Path:
     Raises
     ------
     LocalPlatformError
-        If the user has none, and that in the temporary folder belongs to another user, whose programs we would run.
+        If the user has none, and the one in the temporary folder belongs to another user, whose programs would be run.
     """
     root = os.environ.get("XDG_CACHE_HOME")
     try:

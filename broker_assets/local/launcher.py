@@ -4,7 +4,7 @@ Dagster's `DefaultRunLauncher` makes a run a child of the code server and cannot
 worker and code server die together (a reboot, the kernel's out-of-memory killer), the run stays STARTED for ever and
 blocks the limit of one drain per stream. This launcher starts each run as a separate process, which survives daemon and
 code server, and watches it (`local.run_workers`): a run whose process ends without reporting fails within a second, and
-run retries start it again. Run monitoring gets the same answer where another daemon had started the process.
+run retries start it again. Run monitoring gives the same answer if another daemon started the process.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from broker_assets.local.processes import start_child, tail
 from broker_assets.local.run_workers import PID_TAG, RUN_NAME, Watch, Worker, find_worker, worker_tags
 
 KEEP_LOGS_SECONDS = 14 * 86_400
-"""Outputs of workers older than this are removed when the next run starts."""
+"""Seconds; output files of workers older than this are removed when the next run starts."""
 
 
 class LocalProcessRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
@@ -97,7 +97,7 @@ class LocalProcessRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
         self._forget_old_logs()
 
     def _start(self, arguments: list[str], log: Path) -> Worker:
-        """Fork the process that has loaded the code, or else start from nothing."""
+        """Fork the process that has loaded the code, or else start a new one."""
         command = [sys.executable, "-m", "broker_assets.local.run_worker", *arguments]
         forked = self._loaded.start(command, log=log, name=RUN_NAME) if self._loaded is not None else None
         if forked is not None:
@@ -113,7 +113,7 @@ class LocalProcessRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
         self._instance.report_run_canceling(run)
         process = self._worker(run)
         if process is None:
-            # No process is left to report the end.
+            # There is no process left to report the end.
             self._instance.report_run_canceled(run, message="The process of the run had already ended.")
             return True
         with suppress(psutil.NoSuchProcess):
@@ -128,7 +128,7 @@ class LocalProcessRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
         """Whether the process of a run still exists.
 
-        The end of one that is watched here is reported by the watch, once.
+        The watch reports the end of processes that are watched here, once.
         """
         if self._watch.watches(run.run_id):
             return CheckRunHealthResult(WorkerStatus.RUNNING)
@@ -144,7 +144,7 @@ class LocalProcessRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
         return self._last_output(run.run_id)
 
     def dispose(self) -> None:
-        """Give the loaded code back; runs continue."""
+        """Release the loaded code; runs continue."""
         if self._loaded is not None:
             self._loaded.close()
 

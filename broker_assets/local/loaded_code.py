@@ -1,8 +1,8 @@
 """Asks a process with loaded code (`local.loaded_process`) for the processes of services and runs.
 
-Nothing depends on it: where it cannot be started, was killed or does not answer, a program starts from nothing.
-It has the code that a program would have that starts now: when a file of the package or the environment that libraries
-read has changed, another one is loaded. Settings are read by the program itself.
+Nothing depends on it: if it cannot be started, was killed or does not answer, a program starts from scratch. It always
+has the same code as a program that starts now: when a file of the package, or the environment that libraries read, has
+changed, a new process is loaded. Programs read their settings themselves.
 """
 
 from __future__ import annotations
@@ -29,32 +29,32 @@ from broker_assets.local.processes import LocalPlatformError, start_child
 from broker_assets.monitoring.state_file import ProcessIdentity
 
 IDLE_SECONDS = 900.0
-"""A loaded process that nobody asks for a run ends after this time and gives its memory back."""
+"""A loaded process without requests ends after this time, seconds, and frees its memory."""
 
 LOAD_SECONDS = 120.0
-"""Time for loading the code on a busy machine."""
+"""Time limit for loading the code on a busy machine, seconds."""
 
 ANSWER_SECONDS = 10.0
-"""Time for a fork."""
+"""Time limit for a fork, seconds."""
 
 END_SECONDS = 2.0
-"""Time in which a loaded process ends by itself when there are no more requests."""
+"""Seconds in which a loaded process must end by itself when there are no more requests."""
 
 UNKNOWN_END = 256
-"""In place of an exit code, which is smaller, where nobody could say how a process ended."""
+"""Value instead of an exit code (which is smaller) if it is unknown how a process ended."""
 
 _log = logging.getLogger(__name__)
 
 
 class ForkedProcess:
-    """A child of a loaded process: what is needed of `subprocess.Popen`.
+    """A child of a loaded process, with the part of the interface of `subprocess.Popen` that is needed.
 
     Parameters
     ----------
     pid : int
         Process id.
     loaded : _Loaded
-        Its parent, which says how it ended.
+        Its parent, which reports how it ended.
     """
 
     def __init__(self, pid: int, loaded: _Loaded) -> None:
@@ -69,7 +69,7 @@ class ForkedProcess:
             self.returncode = self._loaded.end_of(self.pid)
         if self.returncode is None and not self._loaded.running:
             lives = self._identity is not None and self._identity.process() is not None
-            # What it said before it ended itself counts.
+            # Its last messages before it ended itself count.
             self.returncode = self._loaded.end_of(self.pid)
             if self.returncode is None and not lives:
                 self.returncode = UNKNOWN_END
@@ -81,7 +81,7 @@ class ForkedProcess:
         Raises
         ------
         subprocess.TimeoutExpired
-            If it goes on longer than `timeout` seconds.
+            If it runs longer than `timeout` seconds.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         while (code := self.poll()) is None:
@@ -106,7 +106,7 @@ class ForkedProcess:
 
 
 class _ForkOfThis:
-    """The loaded process that this process was given (`loaded_process.inherited`): its child by fork."""
+    """The loaded process that this process inherited as a forked child (`loaded_process.inherited`)."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
@@ -157,7 +157,7 @@ class _Loaded:
 
     @classmethod
     def start(cls, log: Path, environment: Mapping[str, str], idle_seconds: float, modules: Sequence[str]) -> _Loaded:
-        """Start one from nothing."""
+        """Start one from scratch."""
         began = beginning(environment)
         ours, theirs = socket.socketpair()
         with theirs:
@@ -165,7 +165,7 @@ class _Loaded:
             given = [str(descriptor), str(idle_seconds), " ".join(modules), loaded_process.REMARK]
             command = [sys.executable, "-m", loaded_process.__name__, *given]
             try:
-                # No death signal: it would come when the thread that asks ends. The closed socket ends the process.
+                # No death signal: it would be sent when the requesting thread ends. The closed socket ends the process.
                 process = start_child(
                     command, log=log, environment=environment, death_signal=None, descriptors=(descriptor,)
                 )
@@ -176,12 +176,12 @@ class _Loaded:
 
     @property
     def running(self) -> bool:
-        """Whether it lives and is listened to."""
+        """Whether it is alive and connected."""
         return self._connection.fileno() >= 0 and self._process.poll() is None
 
     @property
     def needed(self) -> bool:
-        """Whether it has children that would end with it."""
+        """Whether it has children that must end with it."""
         with self._lock:
             if self._connection.fileno() >= 0:
                 self._read("", 0.0)
@@ -194,7 +194,7 @@ class _Loaded:
             return self._ready
 
     def fork(self, request: Request) -> ForkedProcess | None:
-        """Ask for a process; None if there is no answer."""
+        """Request a process; None if there is no answer."""
         with self._lock:
             try:
                 self._connection.sendall(json.dumps(request).encode() + b"\n")
@@ -215,10 +215,10 @@ class _Loaded:
             return self._ends.pop(pid, None)
 
     def close(self) -> None:
-        """End the process, and with it the children that were to end with it; the others go on.
+        """End the process, and the children that must end with it; the others continue.
 
-        It ends by itself once there are no more requests. One that does not, because it hangs, is killed: a request
-        that it still has would become a second process of a run that has been started in another way.
+        It ends by itself once there are no more requests. If it hangs, it is killed: a request that it still holds
+        would become a second process of a run that was meanwhile started in another way.
         """
         with self._lock:
             self._connection.close()
@@ -229,7 +229,7 @@ class _Loaded:
             self._process.wait()
 
     def _read(self, wanted: str, seconds: float) -> int | None:
-        """Read messages until one of the wanted kind; its number, None if there is none in time."""
+        """Read messages up to one of the wanted kind; return its number, or None if there is none in time."""
         deadline = time.monotonic() + seconds
         while True:
             while b"\n" in self._buffer:
@@ -251,7 +251,7 @@ class _Loaded:
 
 
 class LoadedCode:
-    """Starts programs by forking a loaded process, which is started with the first.
+    """Starts programs by forking a loaded process, which is started for the first program.
 
     Parameters
     ----------
@@ -260,7 +260,7 @@ class LoadedCode:
     idle_seconds : float
         The loaded process ends after this time without a request; 0: never.
     modules : sequence of str
-        What it loads; default: what services and runs need.
+        Modules that it loads; default: those that services and runs need.
     """
 
     def __init__(
@@ -290,14 +290,14 @@ class LoadedCode:
         death_signal: signal.Signals | None = None,
         forks: bool = False,
     ) -> ForkedProcess | None:
-        """Start a command; None where it must be started from nothing.
+        """Start a command; None if it must be started from scratch.
 
         Parameters
         ----------
         command : sequence of str
-            `python -m MODULE …` or a program that an installed package offers, with arguments.
+            `python -m MODULE …` or a program of an installed package, with arguments.
         log : Path or None
-            File to which its output is appended; None: where that of the loaded process goes.
+            File to which its output is appended; None: that of the loaded process.
         name : str
             What `ps` and `top` show, at most 15 characters.
         environment : mapping, optional
@@ -305,9 +305,9 @@ class LoadedCode:
         folder : Path, optional
             Working folder; default: that of this process.
         death_signal : signal, optional
-            Sent when this object is closed, or this process ends; None lets it go on.
+            Sent when this object is closed, or this process ends; None lets it continue.
         forks : bool, optional
-            Whether it starts processes of loaded code itself, without loading it again.
+            Whether it starts processes with loaded code itself, without loading the code again.
         """
         if not loaded_process.runs(command):
             return None
@@ -322,7 +322,7 @@ class LoadedCode:
             forks=forks,
         )
         with self._lock:
-            # One that has ended for idleness shows it only when it is asked.
+            # A process that has ended because it was idle shows this only when it is asked.
             for _ in range(2):
                 loaded = self._current(environment)
                 if loaded is None:
@@ -330,13 +330,13 @@ class LoadedCode:
                 started = loaded.fork(request)
                 if started is not None:
                     return started
-                # Whatever it has: an answer that comes later would be a second process of the same program.
+                # Whatever the reason: a later answer would be a second process of the same program.
                 self._loaded = None
                 loaded.close()
         return None
 
     def close(self) -> None:
-        """Let the loaded process end, and what was to end with it."""
+        """End the loaded process, and the children that must end with it."""
         with self._lock:
             if self._loaded is not None:
                 self._replaced.append(self._loaded)
@@ -365,7 +365,7 @@ class LoadedCode:
         return self._loaded
 
     def _drop(self) -> None:
-        """Ask this one no more; it stays as long as it has children that would end with it."""
+        """Stop asking this process; it lives as long as it has children that must end with it."""
         if self._loaded is not None:
             self._replaced.append(self._loaded)
             self._loaded = None
@@ -376,7 +376,7 @@ class LoadedCode:
 
 
 def fork_definitions() -> None:
-    """Let Dagster's code server, in this process, fork the process with the definitions."""
+    """Make Dagster's code server, in this process, fork the process with the definitions."""
     code = LoadedCode(lambda: Path(os.devnull))
     from_nothing = getattr(grpc_server, OPENS_DEFINITIONS)
 
@@ -396,7 +396,7 @@ def fork_definitions() -> None:
 
 
 OPENS_DEFINITIONS = "open_ipc_subprocess"
-"""What Dagster's code server calls for the process with the definitions."""
+"""Function that Dagster's code server calls to start the process with the definitions."""
 
 
 DEFINITIONS_NAME = "definitions"

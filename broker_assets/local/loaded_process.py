@@ -1,17 +1,17 @@
-"""A process that has loaded the code already, and becomes other processes by forking: services and runs.
+"""A process that has loaded the code in advance, and forks into other processes: services and runs.
 
-A program that starts from nothing loads Dagster, Astropy, pyarrow, Numba and the platform first: seven seconds of
-processor time, for each of five services and a thousand runs a night. This process loads them once, waits, and forks:
-the program begins within a tenth of a second, and what was loaded exists once in memory for all of them.
+A program that starts from scratch first loads Dagster, Astropy, pyarrow, Numba and the platform: seven seconds of CPU
+time, for each of five services and a thousand runs a night. This process loads them once, waits, and forks: the program
+begins within a tenth of a second, and what was loaded is in memory once for all of them.
 
-Nothing that depends on settings is loaded before a fork: assets, checks and sensors are defined with the partitions
-that the settings name. A request therefore brings its own environment and folder.
+Nothing that depends on settings is loaded before a fork: assets, checks and sensors are defined with the partitions in
+the settings. A request therefore brings its own environment and folder.
 
 It starts no thread and opens no connection before it forks, so that a child inherits neither. It ends when the process
-that started it has ended, or when nothing was asked of it for a while. `local.loaded_code` is the side that asks.
+that started it has ended, or when it gets no request for a while. `local.loaded_code` sends the requests.
 
-Messages are lines of JSON over one socket. A request names what `Request` lists; the answer has the process id; the end
-of a child follows with its code.
+Messages are lines of JSON over one socket. A request has the fields of `Request`; the answer has the process id; later,
+the end of the child is reported with its exit code.
 """
 
 from __future__ import annotations
@@ -42,33 +42,33 @@ LOADED_NAME = "loaded-code"
 """Name of processes that wait with loaded code, as `ps` and `top` show it."""
 
 LARGEST_MESSAGE = 1 << 20
-"""A request is refused when it is larger, bytes."""
+"""Largest request, bytes."""
 
 GRACE_SECONDS = 15.0
-"""Time in which children end that were to end with a loaded process; then they are killed."""
+"""Seconds in which children must end that end with a loaded process; then they are killed."""
 
 REMARK = "code of broker_assets, loaded once: services and runs are forked from this process, and share its memory"
-"""Last argument of a loaded process: says in a list of processes what it is for, and leaves room for the commands of
-its children, which are shown in its place."""
+"""Last argument of a loaded process: it explains the process in a list of processes, and leaves room for the commands
+of its children, which replace it."""
 
 PACKAGE = Path(__file__).parents[1]
 
 
 class Request(TypedDict):
-    """What a child is to become."""
+    """What a child must become."""
 
     command: list[str]
-    """`python -m MODULE …`, or a program that an installed package offers; with its arguments."""
+    """`python -m MODULE …`, or a program of an installed package, with its arguments."""
     environment: dict[str, str]
     """The whole environment."""
     folder: str
     """Working folder."""
     log: str | None
-    """File to which its output is appended; None: where that of this process goes."""
+    """File to which its output is appended; None: that of this process."""
     name: str
     """What `ps` and `top` show, at most 15 characters."""
     death_signal: int
-    """Sent by the kernel when this process ends; 0: the child goes on."""
+    """Signal from the kernel when this process ends; 0: the child continues."""
     forks: bool
     """Whether the child starts processes with loaded code itself; see `inherited`."""
 
@@ -84,17 +84,17 @@ PROGRAMS = (
 """Modules of the services and of runs."""
 
 DEPENDS_ON_SETTINGS = "broker_assets.partitions"
-"""Reads the settings when it is imported; so do, through it, modules of the shell that define assets."""
+"""Module that reads the settings when it is imported; through it, so do modules of the shell that define assets."""
 
 SHELL = ("assets", "build", "checks", "jobs", "sensors")
-"""Packages of the shell: what their modules import is loaded, if it does not depend on settings itself."""
+"""Packages of the shell: whatever their modules import is loaded, unless it depends on settings itself."""
 
 READ_LATER = frozenset({"DAGSTER_HOME", "DAGSTER_PG_URL", "PYTHONPATH", "PYTHONUNBUFFERED"})
-"""Variables, with those of `BROKER_`, that nothing reads before a fork, or that a child is given afterwards."""
+"""Variables, in addition to those of `BROKER_`, that nothing reads before a fork, or that a child gets afterwards."""
 
 
 def code_on_disk(folder: Path = PACKAGE) -> int:
-    """A number that changes when a file of the package is written, comes or goes: 10 ms for a thousand files."""
+    """A number that changes when a file of the package is written, added or removed; 10 ms for a thousand files."""
     seen = []
     folders = [os.fspath(folder)]
     while folders:
@@ -109,12 +109,12 @@ def code_on_disk(folder: Path = PACKAGE) -> int:
 
 
 def beginning(environment: Mapping[str, str]) -> tuple[object, ...]:
-    """What loaded code depends on: the files of the package, and variables that libraries read when they are imported.
+    """Everything that loaded code depends on: files of the package, and variables that libraries read when imported.
 
     Parameters
     ----------
     environment : mapping
-        Of the program that is to start.
+        Environment of the program to start.
     """
     read = {name: value for name, value in environment.items() if not name.startswith("BROKER_")}
     return code_on_disk(), {name: value for name, value in read.items() if name not in READ_LATER}
@@ -127,7 +127,7 @@ _inherited: tuple[int, socket.socket, tuple[object, ...]] | None = None
 def inherited() -> tuple[int, socket.socket, tuple[object, ...]] | None:
     """A process with loaded code that this process was given, the connection to it, and its `beginning`.
 
-    They are the caller's from now on.
+    They belong to the caller from now on.
     """
     global _inherited
     given, _inherited = _inherited, None
@@ -148,7 +148,7 @@ def _imported(module: ast.Module) -> Iterator[str]:
     for statement in module.body:
         if isinstance(statement, ast.ImportFrom) and (statement.module or "").startswith(PACKAGE.name):
             yield cast("str", statement.module)
-            # What is imported from a package may be a module.
+            # A name imported from a package may be a module.
             folder = PACKAGE.joinpath(*cast("str", statement.module).split(".")[1:])
             for alias in statement.names:
                 if (folder / f"{alias.name}.py").exists() or (folder / alias.name / "__init__.py").exists():
@@ -161,7 +161,7 @@ def load(modules: Sequence[str] = ()) -> None:
     Parameters
     ----------
     modules : sequence of str, optional
-        What to import; default: what services and runs import, except what depends on settings.
+        Modules to import; default: those that services and runs import, except those that depend on settings.
 
     Raises
     ------
@@ -174,21 +174,21 @@ def load(modules: Sequence[str] = ()) -> None:
         import_module(module)
         if DEPENDS_ON_SETTINGS in sys.modules:
             raise ImportError(f"{module} imports {DEPENDS_ON_SETTINGS}, which must not be loaded before a fork")
-    # A child's garbage collector would write to objects that live as long as the process, and so copy the memory that
-    # all children share.
+    # A child's garbage collector would write to objects that live as long as the process, and thus copy memory that all
+    # children share.
     gc.collect()
     gc.freeze()
 
 
 class Forks:
-    """Takes requests and forks, until there is nobody left to ask.
+    """Receives requests and forks, until nobody is left to send requests.
 
     Parameters
     ----------
     connection : socket.socket
-        To the process that asks.
+        Connection to the process that sends requests.
     idle_seconds : float
-        End after this time without a request, if no child would end with it; 0: never.
+        End after this time without a request, if no child must end with it; 0: never.
     """
 
     def __init__(self, connection: socket.socket, idle_seconds: float) -> None:
@@ -198,13 +198,13 @@ class Forks:
         self.pid = os.getpid()
         """Of the process that forks."""
         self._bound: dict[int, int] = {}
-        # A child that ends must wake the wait for requests.
+        # The end of a child must interrupt the wait for requests.
         self._wake, self._waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
 
     def serve(self) -> Request | None:
-        """Fork for each request; returns the request in each child, and None in this process when it is to end."""
+        """Fork for each request; return the request in each child, and None in this process when it must end."""
         while True:
             watched: list[socket.socket | int] = [self._connection, self._wake]
             ready, _, _ = select.select(watched, [], [], self._idle_seconds)
@@ -219,7 +219,7 @@ class Forks:
             if self._connection not in ready:
                 continue
             received = b""
-            with suppress(ConnectionResetError):  # who asked has ended, with messages that were not read
+            with suppress(ConnectionResetError):  # the other process has ended, with unread messages
                 received = self._connection.recv(65_536)
             self._buffer += received
             if not received or len(self._buffer) > LARGEST_MESSAGE:
@@ -231,7 +231,7 @@ class Forks:
                     return request
 
     def end_children(self) -> None:
-        """End those that are to end with this process: a service whose database has gone may wait for it for long."""
+        """End the children that must end with this process: a service may wait long for a database that is gone."""
         for pid, number in self._bound.items():
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
@@ -268,7 +268,7 @@ class Forks:
                 self._say({"ended": pid, "code": os.waitstatus_to_exitcode(status)})
 
     def _say(self, message: dict[str, int]) -> None:
-        # Who no longer listens has ended; the next wait shows it.
+        # If nobody listens, the other process has ended; the next wait shows it.
         with suppress(OSError):
             self._connection.sendall(json.dumps(message).encode() + b"\n")
 
@@ -310,27 +310,27 @@ def _redirect_output(log: str | None) -> None:
         os.dup2(output, 1)
         os.dup2(output, 2)
         os.close(output)
-    # Python chose how to write when the loaded process began; a log is to be read while it grows.
+    # Python chose its buffering when the loaded process began; a log must be readable while it grows.
     for stream in (sys.stdout, sys.stderr):
         cast("TextIOWrapper", stream).reconfigure(line_buffering=True)
 
 
 def _search(command: Sequence[str], *, before: str, now: str) -> None:
-    """Search modules where the command would that starts in this folder with this PYTHONPATH."""
+    """Search modules where the command would, started in this folder with this PYTHONPATH."""
     first = os.getcwd() if _module(command) else os.path.dirname(command[0])
     kept = [path for path in sys.path[1:] if path not in before.split(os.pathsep)]
     sys.path[:] = [first, *filter(None, now.split(os.pathsep)), *kept]
 
 
 def _keep_forks() -> None:
-    """Fork a process that has the loaded code and nothing else, for this one's own use."""
+    """Fork a process with the loaded code and nothing else, for use by this process."""
     global _inherited
     ours, theirs = socket.socketpair()
     pid = os.fork()
     if pid:
         theirs.close()
         _inherited = pid, ours, _began
-        # Not at the top: `loaded_code` asks this module.
+        # Not at the top: `loaded_code` imports this module.
         from broker_assets.local.loaded_code import fork_definitions
 
         fork_definitions()
@@ -341,7 +341,7 @@ def _keep_forks() -> None:
 
 
 def show(name: str, command: Sequence[str]) -> None:
-    """Let `ps` and `top` show a name and a command."""
+    """Make `ps` and `top` show a name and a command."""
     setproctitle(" ".join(command))
     name_process(name)
 
@@ -352,15 +352,15 @@ def run(command: Sequence[str]) -> NoReturn:
     Raises
     ------
     SystemExit
-        As the program ends.
+        When the program ends.
     ValueError
-        If the command is neither.
+        If it is neither.
     """
     module = _module(command)
     if module is not None:
         sys.argv = list(command[2:])
         if not hasattr(sys.modules.get(module), "__path__"):
-            # It is to be executed, as it is when a program starts; of a package, that is another module.
+            # The module must be executed as when a program starts; for a package, that is its `__main__`.
             sys.modules.pop(module, None)
         runpy.run_module(module, run_name="__main__", alter_sys=True)
         sys.exit(0)
@@ -388,17 +388,17 @@ def serve(connection: socket.socket, idle_seconds: float) -> NoReturn:
     request = forks.serve()
     if request is None:
         forks.end_children()
-        # What a program has registered for its end is not this process's.
+        # Exit handlers that a program has registered do not belong to this process.
         os._exit(0)
     become(request, forks.pid)
     run(request["command"])
 
 
 def main() -> None:
-    """Load, say so, and serve; arguments: descriptor of the connection, idle seconds, modules, remark."""
+    """Load, report it, and serve; arguments: descriptor of the connection, idle seconds, modules, remark."""
     connection = socket.socket(fileno=int(sys.argv[1]))
     connection.set_inheritable(False)
-    # It would use the space of the environment as well, by which the processes of a platform are known.
+    # setproctitle would also overwrite the environment, by which the processes of a platform are recognised.
     os.environ["SPT_NOENV"] = "1"
     show(LOADED_NAME, [REMARK])
     del os.environ["SPT_NOENV"]
@@ -408,5 +408,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    # As the module that others import: what it knows of this process must exist once.
+    # Call it in the module that others import, so that its state exists only once.
     import_module("broker_assets.local.loaded_process").main()

@@ -1,7 +1,7 @@
 """The mailbox of the demonstration: a mail server on loopback that writes every message to a folder.
 
-It takes what the platform sends, so that e-mail of filters can be seen on a machine without a mail server. It knows the
-part of SMTP (RFC 5321) that is needed for that, asks for no user, and passes nothing on.
+It accepts what the platform sends, so that e-mail of filters can be seen on a machine without a mail server. It
+implements the part of SMTP (RFC 5321) that is needed for that, requires no user, and forwards nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from broker_assets.storage.atomic import replace_atomically
 
 FOLDER: Final = "mailbox"
 LARGEST: Final = 32 * 1024**2
-"""Bytes of a message."""
+"""Largest message, bytes."""
 _LONGEST_LINE: Final = 64 * 1024
 
 
@@ -36,7 +36,7 @@ class Letter:
 
     file: Path
     at: datetime.datetime
-    """When it came."""
+    """When it arrived."""
     recipient: str
     subject: str
 
@@ -47,7 +47,8 @@ def folder_of(settings: Settings) -> Path:
 
 
 def prepare(settings: Settings) -> int:
-    """Choose the port of the mailbox, if possible the previous one, and make a secret for webhooks; gives the port."""
+    """Choose the port of the mailbox, preferably the previous one, and create a secret for webhooks; return the
+    port."""
     folder = folder_of(settings)
     folder.mkdir(parents=True, exist_ok=True)
     port = _port(settings)
@@ -62,7 +63,7 @@ def prepare(settings: Settings) -> int:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """Environment variables that send e-mail to the mailbox and sign webhooks, where the user has set nothing."""
+    """Environment variables that direct e-mail to the mailbox and sign webhooks, where the user has set nothing."""
     port, delivery = _port(settings), settings.delivery
     if port is None:
         return {}
@@ -75,7 +76,7 @@ def environment(settings: Settings) -> dict[str, str]:
 
 
 def forget(settings: Settings) -> None:
-    """Take back what `environment` has set in this process, if it has: the port may be another one from now on."""
+    """Undo what `environment` has set in this process: the port may change."""
     if is_used(settings):
         for name in environment(settings.model_copy(update={"delivery": DeliverySettings()})):
             os.environ.pop(name, None)
@@ -98,14 +99,14 @@ def letters(folder: Path) -> list[Letter]:
 
 
 class Mailbox:
-    """The mail server, in threads of this process, for the time of a `with`.
+    """The mail server, in threads of this process; a context manager.
 
     Parameters
     ----------
     folder : Path
         Where messages are written, as `.eml`.
     port : int
-        On loopback.
+        Port on loopback.
 
     Raises
     ------
@@ -151,7 +152,7 @@ class _Conversation(socketserver.StreamRequestHandler):
         raise NotImplementedError
 
     def handle(self) -> None:
-        """Take messages until the client has none."""
+        """Receive messages until the client has none."""
         self._say("220 mailbox of broker-assets")
         while line := self.rfile.readline(_LONGEST_LINE):
             verb = line.decode("ascii", "replace").strip().partition(" ")[0].upper()
@@ -174,7 +175,7 @@ class _Conversation(socketserver.StreamRequestHandler):
             if size <= LARGEST:
                 lines.append(line[1:] if line.startswith(b"..") else line)
         if not line:
-            return  # it broke off: nothing was received
+            return  # the connection broke: nothing was received
         if size > LARGEST:
             self._say("552 too large")
             return

@@ -1,8 +1,8 @@
-"""A child process with a log that is started, asked until it answers, and ended.
+"""A child process with a log that is started, polled until it answers, and ended.
 
 What services, the PostgreSQL server and the Kafka brokers share is here: `ManagedProcess`, and `FolderProcess` for
-servers that own a folder. How a child is forked and signalled is in `processes`; what a certain server needs is in
-`service`, `postgres` and `kafka`.
+servers that own a folder. `processes` forks and signals children; `service`, `postgres` and `kafka` have what each
+server needs.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class ManagedProcess:
     subject : str
         What it is; messages begin with it.
     log : Path
-        File that its output is appended to.
+        File to which its output is appended.
     timeout : float
         Seconds it may take to become ready.
 
@@ -37,9 +37,9 @@ class ManagedProcess:
     """
 
     stop_signals: tuple[tuple[signal.Signals, float], ...] = ((signal.SIGTERM, 10.0),)
-    """Sent in turn to end it, each with the seconds to wait after it; then SIGKILL."""
+    """Signals sent in turn to end it, each with the seconds to wait after it; then SIGKILL."""
     pause = 0.1
-    """Seconds from one question whether it is ready to the next."""
+    """Seconds between two checks whether it is ready."""
 
     def __init__(self, subject: str, log: Path, *, timeout: float) -> None:
         self.subject = subject
@@ -50,12 +50,12 @@ class ManagedProcess:
 
     @property
     def pid(self) -> int | None:
-        """Process id of the child that we started; None before and after."""
+        """Process id of the child that we started; None before its start and after its end."""
         return self._process.pid if self._process is not None else None
 
     @property
     def running(self) -> bool:
-        """Whether the child that we started lives."""
+        """Whether the child that we started is alive."""
         return self._process is not None and self._process.poll() is None
 
     def launch(self) -> None:
@@ -69,7 +69,7 @@ class ManagedProcess:
         Raises
         ------
         LocalPlatformError
-            If it ends before, or does not answer in time; with the end of its log.
+            If it ends first, or does not answer in time; the message has the end of its log.
         """
         while (silence := self._silence()) is not None:
             if not self.running:
@@ -97,7 +97,7 @@ class ManagedProcess:
             self._process.send_signal(signal.SIGTERM)
 
     def stop(self) -> None:
-        """End it; nothing happens if it does not run."""
+        """End it; nothing happens if it is not running."""
         self._end_child()
 
     def __enter__(self) -> Self:
@@ -118,21 +118,21 @@ class ManagedProcess:
         raise NotImplementedError
 
     def _silence(self) -> str | None:
-        """Why it does not answer yet, empty where that is not known; None when it does. Returns within seconds."""
+        """Why it does not answer yet, empty if that is not known; None when it answers. Returns within seconds."""
         raise NotImplementedError
 
 
 class FolderProcess(ManagedProcess):
-    """A server that owns a folder: one process at a time, its log in it, and what a killed one left is ended first.
+    """A server that owns a folder with its log: one process at a time, and leftovers of a killed one are ended first.
 
     Parameters
     ----------
     folder : Path or str
-        Made if absent.
+        Created if absent.
     log : str
         Name of its log in the folder.
     owner : str
-        What runs in the folder, for the message that another process holds it.
+        Name of what runs in the folder, for the message that another process holds it.
     """
 
     patience = 15.0
@@ -165,18 +165,18 @@ class FolderProcess(ManagedProcess):
         return self
 
     def stop(self) -> None:
-        """End it and give the folder free; nothing happens if it does not run."""
+        """End it and release the folder; nothing happens if it is not running."""
         super().stop()
         self._lock.release()
 
     def _prepare(self) -> None:
-        """Before the start, in the folder that is locked now: rotate the log, end and remove what is left."""
+        """Prepare the start in the folder, which is now locked: rotate the log, end and remove leftovers."""
         rotate_log(self.log)
         end_orphans(self._orphans, patience=self.patience)
         remove_abandoned(self.folder)
 
     def _complete(self) -> None:
-        """What is left to do when it answers."""
+        """Complete the start when it answers."""
 
     def _orphans(self) -> list[psutil.Process]:
         """Processes of a killed predecessor in this folder."""

@@ -21,7 +21,7 @@ DEFINITIONS = "broker_assets.definitions"
 
 
 PATIENT = "broker_assets.api.patience:PatientProtocol"
-"""HTTP of the web application, which gives up requests that do not arrive."""
+"""HTTP protocol of the web application, which drops requests that arrive too slowly."""
 
 
 class NotRunningError(LocalPlatformError):

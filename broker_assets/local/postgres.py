@@ -82,7 +82,7 @@ def server_configuration(memory: int) -> dict[str, str]:
         "wal_buffers": "16MB",
         "min_wal_size": "256MB",
         "max_wal_size": "4GB",
-        # What a backup of the log has not fetched must not fill the disk; it is then made again from a new beginning.
+        # Log that a backup has not fetched must not fill the disk; such a backup starts again from a new base.
         "max_slot_wal_keep_size": "8GB",
         "checkpoint_timeout": "15min",
         "checkpoint_completion_target": "0.9",
@@ -181,8 +181,8 @@ class EmbeddedPostgres(FolderProcess):
         super()._prepare()
         if not self.data.exists():
             self._initialise(user)
-        # The process that it names is dead: we hold the lock and no process works in the data folder. Left there, a
-        # zombie or a later process with that number would be taken for the server.
+        # The process named in it is dead: we hold the lock and no process works in the data folder. If the file were
+        # left, a zombie or a later process with the same number would be taken for the server.
         (self.data / "postmaster.pid").unlink(missing_ok=True)
         self._write_configuration(user)
 

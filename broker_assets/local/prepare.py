@@ -1,7 +1,8 @@
 """Preparation before the services start: our migrations, Dagster's tables, the topics.
 
-It is a process of its own, ``python -m broker_assets.local.prepare``, with the servers named by the environment: in
-containers a job, on one machine a child of the supervisor, which lives on and would keep what this loads (100 MB).
+It is a separate process, ``python -m broker_assets.local.prepare``, with the servers named by the environment: in
+containers a job, on one machine a child of the long-running supervisor, which would otherwise keep what this loads (100
+MB).
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def prepare(settings: Settings, addresses: state_file.Addresses) -> None:
 
 
 def make_administrator(url: str, settings: AccessSettings) -> None:
-    """Make the first administrator if there is no account of that name; an existing one keeps its password."""
+    """Create the first administrator if there is no account with that name; an existing one keeps its password."""
     password = settings.administrator_password
     with connect(url, application="broker-assets prepare", autocommit=True) as connection, suppress(NameTaken):
         accounts.add(

@@ -1,8 +1,8 @@
-"""Waiting until the servers are prepared: ``python -m broker_assets.local.prepared``.
+"""Waits until the servers are prepared: ``python -m broker_assets.local.prepared``.
 
-Where the services and the job of `local.prepare` are started at the same time (Kubernetes), each service waits so,
-with the databases that its own settings name: it never finds tables of an earlier release, nor makes Dagster's tables
-together with another one.
+If the services and the job of `local.prepare` are started at the same time (Kubernetes), each service waits in this way
+for the databases in its own settings: it never finds tables of an earlier release, nor creates Dagster's tables
+concurrently with another one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 def lacking(settings: Settings) -> str | None:
-    """What the databases of the settings still lack; None if a service may start.
+    """What is still missing in the databases of the settings; None if a service may start.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def _missing_tables(url: SecretStr) -> list[str]:
 
 
 def wait(settings: Settings, *, seconds: float, pause: float = 2.0) -> str | None:
-    """Wait until nothing is lacking; what still is after `seconds`, else None."""
+    """Wait until nothing is missing; return what still is after `seconds`, else None."""
     deadline = time.monotonic() + seconds
     said = None
     while (what := lacking(settings)) is not None and time.monotonic() < deadline:
@@ -67,7 +67,7 @@ def wait(settings: Settings, *, seconds: float, pause: float = 2.0) -> str | Non
 
 
 def main() -> None:
-    """Wait for ten minutes at most; the exit code is 1 if something is lacking then."""
+    """Wait for at most ten minutes; the exit code is 1 if something is still missing then."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     what = wait(load_settings(), seconds=600)
     if what is not None:

@@ -42,7 +42,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class LocalPlatformError(RuntimeError):
-    """Part of the one-machine platform cannot work here; the message says what and how to fix it."""
+    """A part of the one-machine platform cannot work here; the message says which, and how to fix it."""
 
 
 class FolderInUseError(LocalPlatformError):
@@ -168,20 +168,21 @@ def run_child(
     Parameters
     ----------
     failure : str
-        How the message begins if it fails.
+        Beginning of the message if it fails.
     seconds : float
         Time limit.
     log : Path
         File to which its output is appended.
     start : callable, optional
-        What starts it; default: `start_child`.
+        Function that starts it; default: `start_child`.
     **options
         Further arguments of `start`.
 
     Raises
     ------
     LocalPlatformError
-        If it cannot be started, ends with another code than 0, or is not ready in time; with the end of the log.
+        If it cannot be started, ends with a code other than 0, or is not ready in time; the message has the end of the
+        log.
     """
     process = start(command, log=log, **options)
     try:
@@ -294,10 +295,11 @@ def rotate_log(log: Path) -> None:
 
 
 def shorten_log(log: Path) -> bool:
-    """Bound the log of a program that runs: what is in it moves to the previous one if it exceeds `LARGE_LOG`.
+    """Limit the log of a running program: if it exceeds `LARGE_LOG`, its content replaces the previous log.
 
-    The program goes on at the beginning of the file, since it appends. What it writes between the copy and the
-    truncation is lost: a moment once in 10 MB. Returns whether that happened; the log stays if the copy has no room.
+    The program continues at the beginning of the file, since it appends. What it writes between the copy and the
+    truncation is lost: an instant once in 10 MB. Return whether this happened; the log is kept if there is no room for
+    the copy.
     """
     try:
         if log.stat().st_size <= LARGE_LOG:
@@ -335,7 +337,7 @@ def explain_failure(what: str, log: Path) -> LocalPlatformError:
 
 
 def free_ports(count: int) -> list[int]:
-    """Loopback TCP ports on which nothing listens at the moment, all different."""
+    """Distinct TCP ports on loopback on which nothing is listening."""
     sockets = [socket.socket(socket.AF_INET, socket.SOCK_STREAM) for _ in range(count)]
     try:
         for one in sockets:

@@ -95,7 +95,7 @@ def answers_http(url: str, *, timeout: float = 3.0) -> Callable[[], bool]:
 def answers_grpc(host: str, port: int) -> Callable[[], bool]:
     """A health check: Dagster's code server answers and has loaded the definitions.
 
-    Asked without Dagster's client, which would load Dagster into the supervisor: 85 MB.
+    Does not use Dagster's client, which would load Dagster into the supervisor (85 MB).
     """
 
     def check() -> bool:

@@ -1,4 +1,4 @@
-"""The process of one Dagster run on a single machine: Dagster's own command, ended when the platform has ended.
+"""The process of one Dagster run on a single machine: Dagster's own command, which ends with the platform.
 
 It imports the code that is on the disk, which may be newer than what the code server has loaded and Dagster's pages
 show. A run whose code versions are not the deployed ones is refused, until the definitions are reloaded.
@@ -57,9 +57,9 @@ def supervisor_of(environment: dict[str, str]) -> ProcessIdentity | None:
 
 
 def differing_code(code_versions: Mapping[str, str]) -> str | None:
-    """Which assets have another code version here than the deployed one, as a sentence; None if none has.
+    """A sentence that names assets whose code version here differs from the deployed one; None if there are none.
 
-    A database that is not configured or away refuses nothing: a run that needs it fails by itself.
+    Without a database, or if it is unavailable, no run is refused: a run that needs it fails by itself.
     """
     url = load_settings().database.url
     if url is None:
@@ -86,7 +86,7 @@ def refuse_other_code(serialized: str) -> None:
     Parameters
     ----------
     serialized : str
-        The run, as `dagster api execute_run` takes it.
+        The run, in the form of `dagster api execute_run`.
     """
     from dagster import DagsterInstance, Definitions, deserialize_value
 

@@ -1,4 +1,4 @@
-"""The processes of runs: which one belongs to a run, and what to report when it ends without reporting.
+"""The processes of runs: finds that of a run, and reports the end of those that end without reporting it.
 
 A worker reports the end of its run itself. One that is killed, or that fails before its code is loaded, cannot; its run
 would block its partitions, for three minutes while it is STARTING. The launcher therefore watches the workers that it
@@ -33,7 +33,7 @@ UNFINISHED = (DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunSta
 """Runs that have a process."""
 
 POLL_SECONDS = 0.5
-"""How often the watch looks whether a worker has ended."""
+"""Seconds between two checks whether a worker has ended."""
 
 RETRY_SECONDS = 5.0
 """Pause after an end that could not be reported."""
@@ -42,7 +42,7 @@ _log = logging.getLogger(__name__)
 
 
 def worker_tags(pid: int) -> dict[str, str]:
-    """Tags by which the worker of a run is found."""
+    """Tags that identify the worker of a run."""
     identity = ProcessIdentity.of(pid)
     return {PID_TAG: str(pid), CREATED_TAG: repr(identity.created if identity else 0.0)}
 
@@ -51,7 +51,7 @@ def find_worker(run: DagsterRun) -> psutil.Process | None:
     """The living process of a run, by its tags, which must be the current ones."""
     if PID_TAG in run.tags:
         return ProcessIdentity(int(run.tags[PID_TAG]), float(run.tags.get(CREATED_TAG, 0.0))).process()
-    # The daemon was killed between starting the process and recording it: its output goes to the file of the run.
+    # The daemon was killed between starting the process and recording it: it is found by its output file.
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
             if is_run_worker(process) and Path(f"/proc/{process.pid}/fd/1").readlink().stem == run.run_id:
@@ -60,7 +60,7 @@ def find_worker(run: DagsterRun) -> psutil.Process | None:
 
 
 def is_run_worker(process: psutil.Process) -> bool:
-    """Whether a process is that of a run, started from nothing or forked."""
+    """Whether a process is that of a run, started from scratch or forked."""
     try:
         return process.name() == RUN_NAME or "execute_run" in process.cmdline()
     except psutil.Error:
@@ -91,9 +91,9 @@ def report_dead(instance: DagsterInstance, run_id: str, how: str, explanation: s
 
 
 def end_abandoned_runs(instance: DagsterInstance) -> list[str]:
-    """Report the end of the runs whose processes died with an earlier platform; returns their identifiers.
+    """Report the end of the runs whose processes died with an earlier platform; return their identifiers.
 
-    Only while nothing starts runs: one that is being started has no process yet.
+    Must be called while nothing starts runs: a run that is being started has no process yet.
     """
     unfinished = instance.get_runs(RunsFilter(statuses=list(UNFINISHED)))
     return [
@@ -110,7 +110,7 @@ class Worker(Protocol):
     returncode: int | None
 
     def poll(self) -> int | None:
-        """Exit code, None while it goes on."""
+        """Exit code; None while it is running."""
 
     def wait(self, timeout: float) -> int:
         """Wait for its end; raises `subprocess.TimeoutExpired`."""
@@ -137,7 +137,7 @@ class Watch:
         self._thread: threading.Thread | None = None
 
     def add(self, run_id: str, process: Worker) -> None:
-        """Watch the process of a run, and with the first also those that a predecessor has left."""
+        """Watch the process of a run; the first call also watches those left by a predecessor."""
         with self._lock:
             self._processes[run_id] = process
             if self._thread is None:
@@ -145,7 +145,7 @@ class Watch:
                 self._thread.start()
 
     def watches(self, run_id: str) -> bool:
-        """Whether the end of this run is going to be reported from here."""
+        """Whether the end of this run will be reported from here."""
         with self._lock:
             return run_id in self._processes or run_id in self._inherited
 

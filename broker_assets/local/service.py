@@ -55,9 +55,9 @@ class Service(ManagedProcess):
     timeout : float
         Time limit to become ready, seconds.
     loaded : LoadedCode, optional
-        Loaded code from which it is forked, if the command is a program of Python.
+        Loaded code from which it is forked, if the command is a Python program.
     forks : bool
-        Whether it starts processes of loaded code itself.
+        Whether it starts processes with loaded code itself.
     """
 
     pause = 0.2
@@ -104,20 +104,20 @@ class CodeServer(Service):
     """Dagster's code server, whose definitions are in a child of its process.
 
     "Reload definitions" replaces the child. If the child dies by itself, the process answers requests with errors until
-    somebody reloads; it does not run then, and is restarted.
+    somebody reloads; it then counts as not running, and is restarted.
     """
 
     _child: psutil.Process | None = None
 
     @property
     def running(self) -> bool:
-        """Whether its process is alive, and the child with the definitions once there was one."""
+        """Whether its process is alive, and also the child with the definitions once it has been started."""
         if not super().running:
             return False
         if not _alive(self._child):
             found = next(filter(_alive, self._children()), None)
             if found is None:
-                # The one that died is remembered: it does not run whenever it is asked, until it is stopped.
+                # A death is remembered: it counts as not running until it is stopped.
                 return self._child is None
             self._child = found
         return True
@@ -128,7 +128,7 @@ class CodeServer(Service):
         self._child = None
 
     def _children(self) -> list[psutil.Process]:
-        """Children that serve definitions; libraries start others for a moment, such as a look for a compiler."""
+        """Children that serve definitions; libraries start other short-lived ones, for example to find a compiler."""
         try:
             return [child for child in psutil.Process(self.pid).children(recursive=True) if _serves(child)]
         except psutil.NoSuchProcess:

@@ -56,7 +56,7 @@ LOW_SPACE = 500 * 1024**2
 """Free disk space below which a running platform warns, bytes."""
 
 STABLE_SECONDS = 60.0
-"""A service that ran for this long starts with the shortest delay again."""
+"""A service that has run for this long, seconds, restarts with the shortest delay again."""
 
 PREPARE_SECONDS = 1800.0
 """Time limit of the preparation; a migration of large tables takes minutes."""
@@ -65,7 +65,7 @@ UNHEALTHY_SECONDS = 90.0
 """A live service that has not answered for this long is restarted."""
 
 STARTING_OTHERS = ("code-server", "daemon")
-"""Services that start processes of loaded code: the one with the definitions, and runs."""
+"""Services that start processes with loaded code: the one with the definitions, and runs."""
 
 LARGEST_DAEMON = 1536 * 1024**2
 """Resident memory above which the Dagster daemon is restarted, bytes (it is known to grow; runs are not affected)."""
@@ -263,7 +263,7 @@ class Supervisor:
         }
         if self.settings.backup.continuous:
             commands["log-receiver"] = ["python", "-m", "broker_assets.cli", "backup", "receive"]
-            health["log-receiver"] = lambda: True  # it has no address; it ends when it cannot go on
+            health["log-receiver"] = lambda: True  # it has no address; it ends when it cannot continue
         services: list[Service] = []
         for name, command in commands.items():
             log = logs / f"{name}.log"
@@ -279,7 +279,7 @@ class Supervisor:
             )
             self._watched.append(_Watched(name, service))
             services.append(service)
-            if name == "daemon":  # it starts runs, which would compile the same
+            if name == "daemon":  # it starts runs, which would compile the same functions
                 self._compiling.wait()
             service.launch()
             if name == "code-server":  # the others query it immediately and would log errors
@@ -302,7 +302,7 @@ class Supervisor:
             for watched in self._watched:
                 if not watched.part.running:
                     self._attend(watched)
-                elif watched.state == "waiting":  # it came back by itself: somebody reloaded its definitions
+                elif watched.state == "waiting":  # it recovered by itself: somebody reloaded its definitions
                     self._ready(watched)
                 elif time.monotonic() - watched.started > STABLE_SECONDS:
                     watched.failures = 0
@@ -313,7 +313,7 @@ class Supervisor:
             time.sleep(0.3)
 
     def _keep_logs(self) -> None:
-        """Copy what services have written to the logs of their days; a full disk stops nothing."""
+        """Copy the output of services to their daily logs; a full disk stops nothing."""
         now = datetime.datetime.now(datetime.UTC)
         oldest = now.date() - datetime.timedelta(days=self.settings.server.log_days)
         try:
@@ -324,7 +324,7 @@ class Supervisor:
                 self._report(f"Logs of services cannot be kept by day: {error}")
 
     def _attend(self, watched: _Watched) -> None:
-        """A part has ended: report it, and restart it after its delay."""
+        """Handle the end of a part: report it, and restart it after its delay."""
         now = time.monotonic()
         if watched.state == "running":
             self._plan_restart(watched, f"{watched.name} has ended unexpectedly")

@@ -31,7 +31,7 @@ FAMILIES: Final = ("quicklook", "housekeeping", "science", "calibration", "auxil
 EXPECTED: Final = frozenset(
     {(level, family) for level in ("LB", "L0", "L1") for family in FAMILIES} | {("ANC", ""), ("LL03", "")}
 )
-"""Levels and families of a whole day; there is one kind each of ancillary files and plots."""
+"""Levels and families of a complete day; there is one kind each of ancillary files and plots."""
 PUBLISH_JOB: Final = "publish_products"
 CHECK_JOB: Final = "check_telemetry"
 
@@ -68,7 +68,7 @@ class TelemetryDemonstration:
     console : Console
         Console for progress and result.
     start : callable
-        Starts a job of the platform and gives the id of its run, as `start_job` does.
+        Starts a job of the platform and returns the id of its run, as `start_job` does.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class TelemetryDemonstration:
         return sorted((self._folders.mission / "incoming").glob("*.xml"))
 
     def drop(self) -> bool:
-        """Put the files into the watched folder, where each appears whole; whether any of our files is there.
+        """Put the files into the watched folder, where each appears complete; return whether any of our files is there.
 
         Returns immediately; the telemetry sensor finds them during the rest of the demonstration.
         """
@@ -206,7 +206,7 @@ class TelemetryDemonstration:
         return False
 
     def _check(self) -> None:
-        """Start the checks that the schedule would start within the hour: all of them are then green."""
+        """Start the checks that the schedule would start within the hour, so that all of them turn green."""
         try:
             self._start(self._addresses, CHECK_JOB)
         except JobNotStartedError as error:
