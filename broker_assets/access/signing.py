@@ -22,6 +22,10 @@ SHORTEST: Final = 32
 """Characters of a secret, at least."""
 
 
+IMAGES: Final = "cutout"
+"""Purpose of the signatures of images; the text is the source and the kind, `4711_science`."""
+
+
 class BadKey(ValueError):
     """A secret cannot be used; the message says why and does not repeat it."""
 
@@ -48,12 +52,12 @@ class Signer:
     Examples
     --------
     >>> signer = Signer("a secret of at least 32 characters")
-    >>> signature = signer.sign("cutout", "4711_Science")
-    >>> signer.is_signed("cutout", "4711_Science", signature), signer.is_signed("cutout", "4712_Science", signature)
+    >>> signature = signer.sign("cutout", "4711_science")
+    >>> signer.is_signed("cutout", "4711_science", signature), signer.is_signed("cutout", "4712_science", signature)
     (True, False)
     >>> later = Signer("another secret of 32 characters or more", [("a secret of at least 32 characters",
     ...     datetime.datetime(2100, 1, 1, tzinfo=datetime.UTC))])
-    >>> later.is_signed("cutout", "4711_Science", signature)
+    >>> later.is_signed("cutout", "4711_science", signature)
     True
     """
 

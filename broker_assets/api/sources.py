@@ -12,6 +12,7 @@ import psycopg
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
+from broker_assets.access.signing import IMAGES, Signer
 from broker_assets.api.connections import database
 from broker_assets.api.disclosure import Disclosure
 from broker_assets.api.documents import Document
@@ -80,7 +81,21 @@ Packet = Annotated[Any, Depends(archived)]
 """An `ArchivedPacket`."""
 
 
-@router.get("/sources/{diasourceid}/cutouts/{name}", response_class=Response)
+def _recognised(
+    request: Request,
+    diasourceid: SourceId,
+    name: str,
+    signature: Annotated[
+        str | None, Query(max_length=64, description="That of an address of an image that was issued here")
+    ] = None,
+) -> None:
+    signer: Signer | None = request.app.state.image_signer
+    signed = f"{diasourceid}_{name.partition('.')[0]}"
+    if signature is not None and signer is not None and not signer.is_signed(IMAGES, signed, signature):
+        raise HTTPException(403, "the signature is not that of this image; images are also read without one")
+
+
+@router.get("/sources/{diasourceid}/cutouts/{name}", response_class=Response, dependencies=[Depends(_recognised)])
 def cutout(
     packet: Packet,
     diasourceid: SourceId,

@@ -25,6 +25,8 @@ def add_to(app: FastAPI, settings: Settings) -> None:
         If other machines can reach the server and it has no signing key, or a key is too short.
     """
     app.state.signer = signer_of(settings)
+    # Addresses of images are kept by others for longer than a key that ends with the process.
+    app.state.image_signer = app.state.signer if settings.access.signing_key is not None else None
     app.state.letters = Letters(settings)
     for router in (profile.router, links.router, administration.router, check.router, single_sign_on.router):
         app.include_router(router)

@@ -15,6 +15,7 @@ import pyarrow as pa
 from fastapi import HTTPException
 from psycopg import sql
 
+from broker_assets.access.signing import IMAGES, Signer
 from broker_assets.api.documents import records
 from broker_assets.api.lasair.today import mjd_tai, utc_text
 from broker_assets.api.objects import documented, sherlock_row
@@ -72,6 +73,7 @@ def complete(
     least_reliability: float,
     user: str,
     base: str,
+    signer: Signer | None = None,
 ) -> dict[str, Any]:
     """Everything that is known of an object.
 
@@ -89,6 +91,8 @@ def complete(
         Account that asks; it also sees its own annotators that are not public.
     base : str
         Address of this server, for the images.
+    signer : Signer, optional
+        What signs the addresses of images, so that they are recognised as issued here; they are public without it, too.
     """
     row = connection.execute(_OBJECT, (identifier,)).fetchone()
     if row is None:
@@ -105,7 +109,7 @@ def complete(
         "TNS": _tns(connection, columns.get("tns_name")),
         "annotations": _annotations(connection, identifier, user),
         "imageUrls": [
-            {kind: f"{base}/api/sources/{point['diaSourceId']}/cutouts/{kind.lower()}.fits" for kind in _KINDS}
+            {kind: f"{base}{_image(point['diaSourceId'], kind, signer)}" for kind in _KINDS}
             | {"diaSourceId": point["diaSourceId"]}
             for point in sources
         ],
@@ -118,6 +122,13 @@ def complete(
         "lasairData": added,
         **former_shape(text, columns, sources),
     }
+
+
+def _image(identifier: Any, kind: str, signer: Signer | None) -> str:
+    path = f"/api/sources/{identifier}/cutouts/{kind.lower()}.fits"
+    if signer is None:
+        return path
+    return f"{path}?signature={signer.sign(IMAGES, f'{identifier}_{kind.lower()}')}"
 
 
 def former_shape(text: str, columns: dict[str, Any], newest_first: list[dict[str, Any]]) -> dict[str, Any]:

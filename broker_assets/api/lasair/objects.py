@@ -40,7 +40,7 @@ class ObjectRequest(BaseModel):
     objectId: Text = Field(max_length=40)  # noqa: N815
     lite: Flag = False
     lasair_added: Flag = True
-    reliabilityThreshold: float = 0.0  # noqa: N815
+    reliabilityThreshold: float = Field(default=0.0, allow_inf_nan=False)  # noqa: N815
 
 
 class SherlockObject(BaseModel):
@@ -99,6 +99,7 @@ def about(request: Request, connection: Database, given: Parameters) -> Response
             least_reliability=asked.reliabilityThreshold,
             user=user.username,
             base=str(request.base_url).rstrip("/"),
+            signer=request.app.state.image_signer,
         )
     )
 

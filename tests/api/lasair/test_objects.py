@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import io
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,9 @@ import pytest
 from astropy.io import fits
 from lasair import LasairError
 from longest_history import longest
+from pydantic import SecretStr
+
+from broker_assets.settings.access import AccessSettings, EarlierKey
 
 pytestmark = pytest.mark.database
 
@@ -86,6 +90,44 @@ def test_images_are_read_without_a_token_as_skyportal_does(client: Any, site: An
         assert answer.status_code == 200
         with fits.open(io.BytesIO(answer.content)) as opened:
             assert opened[0].data.ndim == 2
+
+
+def test_addresses_of_images_are_signed_where_there_is_a_key(
+    site: Any, star: Any, new_token: Any, serve: Callable[..., Any]
+) -> None:
+    """Workers with one key recognise each other's signatures, also those of the key before; others are refused."""
+    access = AccessSettings(signing_key=SecretStr("k" * 32))
+    until = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1)
+    later = AccessSettings(
+        signing_key=SecretStr("l" * 32), earlier_signing_keys=[EarlierKey(key=SecretStr("k" * 32), until=until)]
+    )
+    header = {"Authorization": f"Token {new_token('ann')}"}
+    with (
+        serve(site.settings.model_copy(update={"access": access})) as one,
+        serve(site.settings.model_copy(update={"access": later})) as other,
+    ):
+        found = httpx.get(f"{one}/api/object/", params={"objectId": star["diaObjectId"]}, headers=header).json()
+        images = found["lasairData"]["imageUrls"][0]
+        for kind in ("Science", "Template", "Difference"):
+            assert httpx.get(images[kind]).headers["content-type"] == "image/fits"
+            assert httpx.get(images[kind].replace(one, other)).status_code == 200
+            assert httpx.get(images[kind].partition("?")[0]).status_code == 200, "the image is public"
+        signature = images["Science"].partition("?signature=")[2]
+        assert len(signature) == 43
+        for wrong in (
+            f"{images['Template'].partition('?')[0]}?signature={signature}",
+            images["Science"][:-1],
+            f"{images['Science'].partition('?')[0]}?signature=",
+        ):
+            answer = httpx.get(wrong)
+            assert (answer.status_code, "signature" in answer.text) == (403, True), wrong
+
+
+@pytest.mark.parametrize("limit", ["nan", "inf", "-Infinity", "x", ""])
+def test_a_reliability_that_is_no_number_is_refused(site: Any, star: Any, new_token: Any, limit: str) -> None:
+    form = {"objectId": star["diaObjectId"], "reliabilityThreshold": limit}
+    answer = httpx.post(f"{site.url}/api/object/", data=form, headers={"Authorization": f"Token {new_token('ann')}"})
+    assert (answer.status_code, list(answer.json())) == (400, ["reliabilityThreshold"])
 
 
 def test_reliability_leaves_detections_out(client: Any, site: Any, star: Any, new_token: Any) -> None:
