@@ -1,4 +1,4 @@
-"""What was read and what became of it: the ledger of the stream, its balance, the quarantine.
+"""What was read, and what happened to it: the ledger of the stream, its balance, the quarantine.
 
 What was made from what is in `provenance`.
 """

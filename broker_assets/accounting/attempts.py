@@ -1,18 +1,17 @@
 """Attempts to process messages: which positions of a stream have ended the process that read them.
 
 An exception can be caught, but not the end of a process (a fault in compiled code, the memory limit of a container).
-The next run would read the same messages and end the same way, for ever. Therefore a consumer, before it examines
-messages, records that it begins (`begin`), in a separate transaction. The entry is removed when the position has passed
-it (by `ledger.advance` and `ledger.record_gap`), or when the run ends properly (`release`). Entries of other runs that
-a run finds after it has locked the partitions belong to runs that died.
+The next run would read the same messages and end the same way, again and again. So a consumer records that it begins
+(`begin`), in a separate transaction, before it examines messages. The entry is removed when the position has passed it
+(by `ledger.advance` and `ledger.record_gap`), or when the run ends properly (`release`). Entries of other runs that a
+run finds after it has locked the partitions belong to runs that died.
 
 The protocol of a consumer:
 
-1. lock the partitions; `suspects` says what earlier runs left: how far to continue one message at a time, and which
-   messages to quarantine without looking into them;
-2. before each batch is decoded, `begin` with its ranges, without condemned messages, and commit;
-3. write the batch and `ledger.advance` in one transaction;
-4. whatever ends the run but the end of its process, also an exception: `release`.
+1. lock the partitions; `suspects` says what earlier runs left: up to which offset to continue one message at a time,
+and which messages to quarantine without decoding them; 2. before each batch is decoded, `begin` with its ranges,
+without condemned messages, and commit; 3. write the batch and `ledger.advance` in one transaction; 4. however the run
+ends, also by an exception, but not if its process dies: `release`.
 
 A run counts once per range, however often it tries: failures that a run survives do not end the process.
 All functions work in the caller's transaction.
@@ -31,7 +30,7 @@ from broker_assets.settings import AttemptSettings
 
 @dataclass(frozen=True)
 class Suspect:
-    """What runs that died left at one Kafka partition."""
+    """What runs that died left behind at a Kafka partition."""
 
     until: int
     """Messages before this offset are to be processed one at a time; 0 if all may go in batches."""
@@ -55,7 +54,7 @@ def begin(connection: psycopg.Connection[Any], topic: str, ranges: Mapping[int, 
     ranges : mapping of int to (int, int)
         By Kafka partition: offset of the first message, and offset after the last.
     run_id : str
-        Identifies the run, and only it.
+        Unique identifier of the run.
     """
     with connection.cursor() as cursor:
         cursor.executemany(
@@ -82,7 +81,7 @@ def suspects(
     positions : mapping of int to int
         Next offset of each Kafka partition.
     settings : AttemptSettings
-        How many runs must have died.
+        Number of runs that must have died.
 
     Returns
     -------
@@ -91,8 +90,8 @@ def suspects(
     """
     found: dict[int, Suspect] = {}
     for partition, position in positions.items():
-        # A message was alone if the run that died last had begun nothing else, also of other partitions. What earlier
-        # runs had begun besides is no longer known: entries have the name of the last run only.
+        # A message was alone if the run that died last had begun nothing else, also of other partitions. What else
+        # earlier runs had begun is no longer known, since entries only name the last run.
         entries = connection.execute(
             'SELECT "offset", next_offset, attempts, next_offset = "offset" + 1 AND of_run = 1'
             " AND run_id = first_value(run_id) OVER (ORDER BY started_at DESC) AS alone"
@@ -113,7 +112,7 @@ def suspects(
 
 
 def forget(connection: psycopg.Connection[Any], topic: str, partition: int, passed: int | None = None) -> None:
-    """Remove the entries of a partition that end at or before an offset; all unless one is given."""
+    """Remove the entries of a partition that end at or before an offset; by default, all."""
     connection.execute(
         'DELETE FROM stream_attempt WHERE topic = %s AND "partition" = %s'
         " AND (%s::bigint IS NULL OR next_offset <= %s)",
@@ -122,7 +121,7 @@ def forget(connection: psycopg.Connection[Any], topic: str, partition: int, pass
 
 
 def release(connection: psycopg.Connection[Any], topic: str, run_id: str) -> None:
-    """Take back the attempts of a run that ends properly, whether with success or with an exception."""
+    """Remove the attempts of a run that ends properly, whether with success or with an exception."""
     connection.execute("DELETE FROM stream_attempt WHERE topic = %s AND run_id = %s AND attempts = 1", (topic, run_id))
     connection.execute(
         "UPDATE stream_attempt SET attempts = attempts - 1, run_id = NULL WHERE topic = %s AND run_id = %s",

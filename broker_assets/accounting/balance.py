@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Imbalance(BaseModel):
-    """A contradiction to the ledger."""
+    """A contradiction with the ledger."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -1,9 +1,9 @@
-"""Facts of alerts: what enrichments compute once for each alert, night by night, and the account of them.
+"""Facts of alerts: what enrichments compute once for each alert, night by night, and their entries in the ledger.
 
-A fact is a row with the key of an alert. Enrichments (`Enrichment` in the stream) say with `FactTable` which facts they
-write; the assets, the entries of each batch in the ledger and the data versions of nights follow from that. A version
-is additive: the sum of the hashes of the rows, so a batch adds its own and nothing reads a night again, and the order
-of the batches does not matter.
+A fact is a row with the key of an alert. Enrichments (`Enrichment` in the stream) declare with `FactTable` which facts
+they write; the assets, the entries of each batch in the ledger and the data versions of nights are derived from that. A
+version is additive: the sum of the hashes of the rows, so a batch adds its own and nothing reads a night again, and the
+order of the batches does not matter.
 """
 
 from __future__ import annotations
@@ -28,45 +28,45 @@ from broker_assets.database.arrow import arrow_schema
 Words = NDArray[np.uint64]
 
 UNCOUNTED = frozenset({"ingestid"})
-"""Columns that say who wrote a row and not what it says."""
+"""Columns about the writing of a row, not part of its content."""
 
 
 @dataclass(frozen=True)
 class FactInput:
-    """Something without nights that facts are made from, as a dust map, a catalogue or a model."""
+    """An input of facts that is not partitioned by night, such as a dust map, a catalogue or a model."""
 
     asset: str
     """Asset key."""
     description: str
     """What it is."""
     files: str
-    """What it is read from; an asset that is not made here, `<asset>_files`."""
+    """Description of the files from which it is read: the external asset `<asset>_files`."""
     version: Callable[[], str]
     """Its data version now."""
     code_version: str = "1"
     """Version of the code that reads it."""
     partial: bool = False
-    """Whether a new version concerns the facts of some objects only: these are marked as stale, nights are not."""
+    """Whether a new version only affects the facts of some objects: these are marked as stale, nights are not."""
     describe: Callable[[], Mapping[str, Any]] = dict
-    """What its materialisations show: numbers and texts; bytes are pictures (PNG)."""
+    """What its materialisations show: numbers and texts; bytes are images (PNG)."""
     parents: tuple[str, ...] = ()
-    """Assets that it is made from; if there are none, `<asset>_files`."""
+    """Assets from which it is made; if there are none, `<asset>_files`."""
 
 
 @dataclass(frozen=True)
 class FactTable:
-    """A table of facts and the asset that it is."""
+    """A table of facts, which is an asset."""
 
     asset: str
     """Asset key; its partitions are nights."""
     table: sa.Table
     """Has `diaobjectid`, `diasourceid`, `night` and `ingestid`."""
     description: str
-    """What a row says."""
+    """Meaning of a row."""
     parents: tuple[str, ...] = ()
-    """Assets without nights that it is made from as well, whose changes do not concern facts of the past: lists."""
+    """Further parents that are not partitioned by night and whose changes do not affect facts of the past: lists."""
     inputs: tuple[FactInput, ...] = ()
-    """Assets without nights that determine its facts: a new version makes those of all nights stale."""
+    """Inputs that are not partitioned by night: a new version makes the facts of all nights stale."""
     describe: Callable[[psycopg.Connection[Any], str], Mapping[str, Any]] | None = None
     """Given a connection and a night, what its materialisations show, as for `FactInput.describe`."""
 
@@ -83,21 +83,21 @@ def no_stamps(packets: NDArray[np.int64], kinds: Sequence[str], size: int) -> ND
 
 @dataclass(frozen=True)
 class AlertBatch:
-    """What enrichments know of a batch when they compute."""
+    """What enrichments know about a batch when they compute."""
 
     alerts: pa.Table
     """One row per alert with a DIAObject: `packet` (number in the batch, ascending), `diaobjectid`, `diasourceid`,
     `midpointmjdtai`, `night`; `ra`, `decl` (ICRS, degrees) and `lastdiasourcemjdtai` of the object in that packet,
     null where the packet does not say."""
     tables: Mapping[str, pa.Table]
-    """What the packets say, by internal table, each with `packet`. Of histories only points that are not stored yet;
-    all points, with few columns, are in `light_curve`."""
+    """Content of the packets, by internal table, each with `packet`. Histories only include points that are not stored
+    yet; all points, with few columns, are in `light_curve`."""
     connection: psycopg.Connection[Any]
     """To read what is stored: points of earlier nights, lists, catalogues."""
     revision: int | None = None
-    """Compute as of this number of the counter of changes; none for the newest."""
+    """Number of the counter of changes as of which to compute; None means the newest."""
     stamps: ReadStamps = no_stamps
-    """Reads stamps out of the packets, while the batch is computed and not later."""
+    """Reads stamps from the packets; only while the batch is computed."""
 
 
 @dataclass(frozen=True)
@@ -107,17 +107,17 @@ class Computed:
     tables: Mapping[str, pa.Table]
     """Its results; later enrichments that read it see them."""
     revision: int
-    """Number of the counter of changes that they hold for."""
+    """Number of the counter of changes for which they hold."""
     inputs: Mapping[str, str] = field(default_factory=dict)
     """Versions of the `FactTable.inputs` that were used, by asset."""
     state: pa.Table | None = None
-    """Columns of `objects` with `packet`, one row per packet at most: where an object is stored as a packet has it, it
-    has these values too."""
+    """Columns of `objects` with `packet`, at most one row per packet: if the object is stored as in that packet, it
+    also gets these values."""
 
 
 @dataclass(frozen=True)
 class Written:
-    """What became of a batch, when its enrichments are written, in the same transaction."""
+    """The outcome of a batch, for writing its enrichments in the same transaction."""
 
     connection: psycopg.Connection[Any]
     """In the transaction, with the objects of the batch locked."""
@@ -126,15 +126,15 @@ class Written:
     stored: NDArray[np.int64]
     """Packets that were stored and are not duplicates, ascending: they have facts."""
     newest: NDArray[np.int64]
-    """Packets whose object is now as they say, ascending, one per object: they define the state."""
+    """Packets whose content is now that of their object, ascending, one per object: they define the state."""
     revision: int
-    """Number of the newest change, read under the lock of batches: what is written must hold for it."""
+    """Number of the newest change, read under the lock of batches, for which the written results must hold."""
     as_of: int | None = None
-    """In a reprocessing the number that the facts must hold for instead."""
+    """In a reprocessing, the number for which the facts must hold instead."""
 
     @property
     def facts_revision(self) -> int:
-        """Number that the facts must hold for."""
+        """Number for which the facts must hold."""
         return self.revision if self.as_of is None else self.as_of
 
 
@@ -162,7 +162,7 @@ def insert(connection: psycopg.Connection[Any], facts: FactTable, rows: pa.Table
 
 
 def delete_night(connection: psycopg.Connection[Any], tables: Iterable[FactTable], night: str) -> dict[str, int]:
-    """Delete the facts of a night before they are computed again; rows by asset."""
+    """Delete the facts of a night before they are computed again; return the number of rows by asset."""
     return {
         facts.asset: connection.execute(
             sql.SQL("DELETE FROM {} WHERE night = %s").format(sql.Identifier(facts.table.name)), (night,)
@@ -183,7 +183,7 @@ def delete_alerts(
     Parameters
     ----------
     connection : psycopg.Connection
-        In a transaction that owns the night.
+        In a transaction that has the night locked.
     tables : iterable of FactTable
         Tables of facts.
     night : str
@@ -194,7 +194,7 @@ def delete_alerts(
     Returns
     -------
     list of FactCount
-        What went, of each table; `take_back` enters it in the ledger.
+        What was deleted from each table; `take_back` enters it in the ledger.
     """
     gone = []
     of_alerts = sql.SQL(
@@ -219,7 +219,7 @@ def _read(connection: psycopg.Connection[Any], query: sql.Composed, schema: pa.S
 
 
 def take_back(connection: psycopg.Connection[Any], ingestid: int, counts: Sequence[FactCount]) -> None:
-    """Enter in the ledger that a batch replaced facts of others: its own count is less by these."""
+    """Enter in the ledger that a batch replaced facts of others, by reducing its own count."""
     with connection.cursor() as cursor:
         cursor.executemany(
             "UPDATE ingest_batch_facts SET rows = rows - %s, checksum = mod(checksum + 18446744073709551616 - %s,"
@@ -229,7 +229,7 @@ def take_back(connection: psycopg.Connection[Any], ingestid: int, counts: Sequen
 
 
 def row_hashes(rows: pa.Table) -> Words:
-    """A 64-bit hash of each row, over all columns but those that say who wrote it.
+    """A 64-bit hash of each row, over all columns except `UNCOUNTED`.
 
     Parameters
     ----------
@@ -267,7 +267,7 @@ def _mixed(values: Words) -> Words:
 
 
 def _words(column: pa.ChunkedArray) -> Words:
-    """One word per value; nulls are a word of their own."""
+    """One word per value; null has a word of its own."""
     array = column.combine_chunks()
     if isinstance(array, pa.ChunkedArray):
         array = array.chunk(0) if array.num_chunks else pa.array([], column.type)
@@ -280,7 +280,7 @@ def _words(column: pa.ChunkedArray) -> Words:
         words = hashes[pc.fill_null(encoded.indices, 0).to_numpy()]
     elif pa.types.is_floating(kind):
         values = pc.fill_null(array, 0.0).to_numpy().astype(np.float64)
-        words = (values + 0.0).view(np.uint64)  # one zero, whatever its sign
+        words = (values + 0.0).view(np.uint64)  # 0.0 and -0.0 become the same
     elif pa.types.is_date(kind):
         words = pc.fill_null(array.cast(pa.int32()), 0).to_numpy().astype(np.int64).view(np.uint64)
     elif pa.types.is_boolean(kind):
@@ -293,7 +293,7 @@ def _words(column: pa.ChunkedArray) -> Words:
 
 
 def _list_words(array: pa.Array) -> Words:
-    """Of a list the sum of its mixed elements and places."""
+    """One word per list: the sum of its elements mixed with their places."""
     starts = array.offsets.to_numpy().astype(np.int64)
     inner = array.values.to_numpy(zero_copy_only=False)[starts[0] : starts[-1]].astype(np.int64).view(np.uint64)
     lengths = np.diff(starts)
@@ -320,7 +320,7 @@ def count(asset: str, rows: pa.Table, nights: Iterable[str]) -> list[FactCount]:
     rows : pyarrow.Table
         Facts, with `night`.
     nights : iterable of str
-        Nights of the batch; one without facts is counted too: it was computed.
+        Nights of the batch; a night without facts is counted, too, since it was computed.
     """
     found = dict.fromkeys(nights, (0, 0))
     if rows.num_rows:
@@ -374,16 +374,16 @@ def replace(connection: psycopg.Connection[Any], night: str, assets: Sequence[st
 
 @dataclass(frozen=True)
 class NightFacts:
-    """The facts of a night as the ledger has them."""
+    """The facts of a night according to the ledger."""
 
     rows: int
     """How many."""
     data_version: str
-    """Their number and the sum of their hashes: equal facts have equal versions, whatever wrote them."""
+    """Their number and the sum of their hashes: equal facts have equal versions, regardless of what wrote them."""
     code_version: str
     """Version of the code that computed them; several, joined by `, `, if batches differ."""
     inputs: Mapping[str, str] = field(default_factory=dict)
-    """Versions of the inputs that were used, by asset; several likewise."""
+    """Versions of the inputs that were used, by asset; several are joined in the same way."""
 
 
 @dataclass(frozen=True)
@@ -391,7 +391,7 @@ class NightRows:
     """What was written for a night outside the stream."""
 
     objects: int
-    """Objects of the night that were looked at."""
+    """Number of objects of the night that were processed."""
     rows: int
     """Rows written."""
     checksum: int
@@ -434,7 +434,7 @@ def _together(inputs: Iterable[Mapping[str, str]]) -> dict[str, str]:
 
 
 def prune(connection: psycopg.Connection[Any], asset: str, *, before: str) -> int:
-    """Delete from the table of an asset the nights before one, and what provenance and ledger say about them.
+    """Delete the nights before a given one from the table of an asset, with their entries in provenance and ledger.
 
     Parameters
     ----------
@@ -454,7 +454,7 @@ def prune(connection: psycopg.Connection[Any], asset: str, *, before: str) -> in
     deleted = connection.execute(old, (before,)).rowcount
     connection.execute("DELETE FROM ingest_batch_facts WHERE asset = %s AND night < %s::date", (asset, before))
     connection.execute('DELETE FROM artefact WHERE asset = %s AND "partition" < %s', (asset, before))
-    # The cold store keeps what it was given: its nights do not become stale because the database forgets.
+    # The cold store keeps its copies: its nights do not become stale because the database prunes them.
     connection.execute(
         "DELETE FROM artefact_input WHERE asset = 'cold_night' AND input_asset = %s AND input_partition < %s",
         (asset, before),

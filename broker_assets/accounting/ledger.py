@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict
 from broker_assets.accounting import attempts
 
 if TYPE_CHECKING:
-    # Loads a compiler, which those that only read the ledger have no use for.
+    # Loads a compiler, which is not needed to only read the ledger.
     from broker_assets.database.alerts import NightCounts
 
 Kind = Literal["stream", "notice", "annotation", "reprocess", "retry"]
@@ -32,7 +32,7 @@ LOCK_SPACE = 0x73747265
 
 
 class StreamBusy(RuntimeError):
-    """Another run holds a Kafka partition; the message names it."""
+    """Another run has locked a Kafka partition; the message names the partition."""
 
 
 class StaleStreamPosition(RuntimeError):
@@ -147,7 +147,7 @@ def lock_partitions(connection: psycopg.Connection[Any], topic: str, partitions:
     Raises
     ------
     StreamBusy
-        If another session holds one of them; then none is locked.
+        If another session has locked one of them; then none is locked.
     """
     held: list[int] = []
     try:
@@ -364,7 +364,7 @@ _BATCH: Final = (
 )
 
 RECENT_BATCHES = 10_000
-"""Batches among which those of a run, or the newest of each topic, are searched for."""
+"""Number of newest batches among which those of a run, or the newest of each topic, are searched."""
 
 
 def last_batches(connection: psycopg.Connection[Any], *, limit: int = 10, topic: str | None = None) -> list[Batch]:

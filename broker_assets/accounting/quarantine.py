@@ -4,7 +4,7 @@ States: `open` → `retried` (failed again) → `resolved` (turned into rows) or
 All functions work in the caller's transaction.
 
 Messages are grouped by the kind of their reason: the reason without the numbers, offsets and bytes that differ from
-message to message. One fault of a survey then is one line, however many messages it affects.
+message to message. So a fault of a survey is one line, however many messages it affects.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def add(connection: psycopg.Connection[Any], ingestid: int, messages: Sequence[Q
 
 
 def _storable(text: str | None, length: int) -> str | None:
-    """Shorten a text and remove what PostgreSQL cannot store: reasons may quote hostile bytes."""
+    """Shorten a text and remove what PostgreSQL cannot store: reasons may quote arbitrary bytes."""
     if text is None:
         return None
     return text.replace("\x00", "\\0").encode("utf-8", "backslashreplace").decode("utf-8")[:length]
@@ -123,11 +123,11 @@ class ReasonGroup(BaseModel):
 
     topic: str
     kind: str
-    """The reason without what differs from message to message."""
+    """The reason without the parts that differ between messages."""
     waiting: int
     """Messages that wait."""
     retried: int
-    """Those of them that failed again after a fix."""
+    """Number of these messages that failed again after a fix."""
     oldest: datetime.datetime
     newest: datetime.datetime
     example: int
@@ -161,7 +161,7 @@ _MATCHING: Final = f"""
 state = ANY(%(states)s) AND (%(topic)s::text IS NULL OR topic = %(topic)s)
 AND (%(reason)s::text IS NULL OR {KIND} = %(reason)s OR strpos(reason, %(reason)s) > 0)
 """
-"""Condition of the messages that an operator selects."""
+"""SQL condition for the messages that an operator selects."""
 
 
 def matching(connection: psycopg.Connection[Any], *, topic: str | None = None, reason: str | None = None) -> list[int]:

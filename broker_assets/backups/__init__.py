@@ -1,1 +1,1 @@
-"""Backups: users' data, the whole database, the write-ahead log, the list of the object store; and their return."""
+"""Backups of users' data, the database server, the write-ahead log and the list of the object store; restoring them."""

@@ -1,7 +1,7 @@
-"""Base backups: the files of the whole database server, consistent with the log that was written meanwhile.
+"""Base backups: the files of the whole database server, made consistent by the log written during the backup.
 
-`pg_basebackup` makes them, over a replication connection, without stopping anything: Dagster's database, if it is on
-the same server, is in them too. They are compressed tar archives with the server's own manifest of checksums.
+`pg_basebackup` makes them over a replication connection, without stopping anything. They include Dagster's database
+if it is on the same server. They are compressed tar archives with the server's own manifest of checksums.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def write_base(url: str, shelf: Shelf, programs: Programs) -> Backup:
     url : str
         SQLAlchemy URL of a role that may replicate and reads the ledger.
     shelf, programs : Shelf, Programs
-        Where it goes, and what makes it.
+        Where it goes, and the programs that make it.
 
     Raises
     ------
@@ -46,7 +46,7 @@ def write_base(url: str, shelf: Shelf, programs: Programs) -> Backup:
     connection = Connection.of(url)
     with shelf.building("database") as (folder, finish):
         with connect(url, application="broker-assets backup", read_only=True) as reader:
-            # Before the copy begins: whatever is in the ledger now is in the backup.
+            # Before the copy begins, so that everything in the ledger now is in the backup.
             step, version, ledger = revision(reader), server_version(reader), _ledger(reader)
             segment, role, database = _segment_size(reader), reader.info.user, reader.info.dbname
         arguments: list[str | Path] = ["--pgdata", folder, "--format", "tar", "--compress", "client-gzip:1"]
@@ -127,7 +127,7 @@ def _segment_size(connection: psycopg.Connection[Any]) -> int:
 
 
 def _log_range(path: Path, segment: int) -> LogRange:
-    """From the server's own manifest, which names the positions.
+    """The range of the log, from the server's own manifest.
 
     Raises
     ------
@@ -144,7 +144,7 @@ def _log_range(path: Path, segment: int) -> LogRange:
 
 
 def _segment_name(timeline: int, position: str, size: int) -> str:
-    """Name of the segment of a position of the log.
+    """Name of the segment with a position of the log.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What tables and the ledger hold, as numbers that a restored copy must have, too."""
+"""Content of tables and the ledger, as numbers that a restored copy must reproduce."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _SETTINGS: Final = (
     "SET LOCAL bytea_output = 'hex'",
     "SET LOCAL extra_float_digits = 1",
 )
-"""Rows are the same text on every server only with these."""
+"""Settings with which rows are the same text on every server."""
 
 
 def same_text(connection: psycopg.Connection[Any]) -> None:
-    """Make rows the same text on every server, for the transaction."""
+    """Apply the settings with which rows are the same text on every server, for the transaction."""
     for statement in _SETTINGS:
         connection.execute(statement)
 
 
 def identifier(table: str) -> sql.Identifier:
-    """A table of a schema or of the search path, as SQL.
+    """The name of a table, with or without schema, as SQL.
 
     Examples
     --------
@@ -39,7 +39,7 @@ def identifier(table: str) -> sql.Identifier:
 
 
 def columns(connection: psycopg.Connection[Any], table: str) -> list[str]:
-    """Columns of a table in their order, without those that PostgreSQL computes."""
+    """Columns of a table in their order, without generated ones."""
     found = connection.execute(
         "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped"
         " AND attgenerated = '' ORDER BY attnum",
@@ -61,7 +61,7 @@ def table_content(connection: psycopg.Connection[Any], table: str) -> TableConte
 
 
 def ledger_state(connection: psycopg.Connection[Any], *, up_to: int | None = None) -> LedgerState:
-    """What the ledger holds, up to a batch if one is given."""
+    """Content of the ledger, up to a batch if one is given."""
     with connection.cursor(row_factory=class_row(LedgerState)) as cursor:
         found = cursor.execute(
             "SELECT coalesce(max(ingestid), 0) AS ingestid, count(*) AS batches,"
@@ -77,7 +77,7 @@ def ledger_state(connection: psycopg.Connection[Any], *, up_to: int | None = Non
 
 
 def revision(connection: psycopg.Connection[Any]) -> str | None:
-    """Step of the migrations that the database is at; None if it was never migrated."""
+    """Migration revision of the database; None if it was never migrated."""
     there = connection.execute("SELECT to_regclass(%s)", (VERSION_TABLE,)).fetchone()
     if there is None or there[0] is None:
         return None

@@ -1,7 +1,7 @@
 """Copies of backups on another machine, in any store that fsspec supports.
 
-The manifest is copied last, so that a copy without one is incomplete; a copy is taken back file by file and compared
-with its manifest like every backup.
+The manifest is copied last, so that a copy without one is incomplete; a copy is fetched file by file and compared with
+its manifest like every backup.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Copies:
         return sorted(found)
 
     def bring(self, shelf: Shelf) -> list[str]:
-        """Copy what the store does not have yet; gives the names.
+        """Copy backups that the store does not have yet; return their names.
 
         Raises
         ------
@@ -60,7 +60,7 @@ class Copies:
         return done
 
     def remove_surplus(self, shelf: Shelf) -> list[str]:
-        """Remove copies of backups that were removed here by their age: those older than the oldest that is kept."""
+        """Remove copies of backups that were removed locally for their age: those older than the oldest local one."""
         files, root = self._open()
         removed = []
         for kind in KINDS:
@@ -72,12 +72,12 @@ class Copies:
         return removed
 
     def fetch(self, name: str, shelf: Shelf) -> Backup:
-        """Bring a copy back to the folder of the backups.
+        """Fetch a copy into the local folder of backups.
 
         Raises
         ------
         BackupError
-            If there is none of this name.
+            If there is no copy with this name.
         DamagedBackup
             If it differs from its manifest; nothing is kept then.
         """

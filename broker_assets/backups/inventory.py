@@ -1,7 +1,7 @@
-"""The list of the files in the object store: what there must be when it has to be restored, and what has vanished.
+"""The list of the files in the object store: what must be there after a restoration, and what has disappeared.
 
-The files themselves are kept by the store (versions, replication); they are written once. The list says which there
-were, of which size, and for those of the packet archive the checksum that the ledger has.
+The store itself keeps the files safe (versions, replication); they are written once. The list has their names and
+sizes, and for the packet archive the checksums from the ledger.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ class StoredObject:
     url: str
     size: int
     sha256: str | None = None
-    """Of files of the packet archive, from the ledger."""
+    """Checksum from the ledger, for files of the packet archive."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """What the store lacks, or has otherwise."""
+    """Differences of the store from its list and the ledger."""
 
     missing: list[str]
-    """Files that the ledger or the list has and the store has not."""
+    """Files in the ledger or the list that are not in the store."""
     changed: list[str]
-    """Files of another size."""
+    """Files with another size."""
     surplus: int
-    """Files that are newer than the list."""
+    """Number of files that are not in the list, since they are newer."""
 
     @property
     def harmless(self) -> bool:
-        """Whether nothing that was there is missing or differs."""
+        """Whether no file is missing or changed."""
         return not self.missing and not self.changed
 
 

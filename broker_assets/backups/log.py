@@ -1,6 +1,6 @@
-"""The write-ahead log that is kept as it is written: which segments there are, whether one is missing, what may go.
+"""The write-ahead log, kept continuously: which segments exist, whether any is missing, and which may be removed.
 
-`pg_receivewal` writes it: whole segments under their names, the one that is being written with `.partial`. A
+`pg_receivewal` writes it: complete segments under their names, the one that is being written with `.partial`. A
 replication slot makes the server keep what has not arrived yet.
 """
 
@@ -22,7 +22,7 @@ from broker_assets.backups.programs import Connection, Programs
 SLOT: Final = "broker_backup"
 """Replication slot."""
 SEGMENT: Final = 16 * 1024**2
-"""Bytes of a segment, unless the cluster was made otherwise."""
+"""Bytes of a segment, by default."""
 _NAME: Final = re.compile(r"([0-9A-F]{8})([0-9A-F]{8})([0-9A-F]{8})(\.partial)?(\.gz)?(\.partial)?")
 _HISTORY: Final = re.compile(r"[0-9A-F]{8}\.history")
 
@@ -33,14 +33,14 @@ class Segment:
 
     timeline: int
     number: int
-    """Counted from 0 since the cluster was made."""
+    """Number of the segment, counted from 0 since the cluster was created."""
     path: Path
     partial: bool
-    """Whether it was being written."""
+    """Whether it was still being written."""
 
     @property
     def name(self) -> str:
-        """Its name, without what says how it is stored."""
+        """Its name, without suffixes for compression and incompleteness."""
         return self.path.name[:24]
 
 
@@ -51,7 +51,7 @@ def receive_arguments(folder: Path, connection: Connection, *, compress: bool) -
 
 
 def make_slot(programs: Programs, folder: Path, connection: Connection) -> None:
-    """Make the replication slot unless it exists; from then on the server keeps what has not arrived.
+    """Create the replication slot unless it exists; from then on, the server keeps what has not arrived.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def segment_number(name: str, size: int = SEGMENT) -> tuple[int, int]:
 
 
 def segments(folder: Path, size: int = SEGMENT) -> list[Segment]:
-    """Segments in a folder, by timeline and number; of one that is there in two forms, the complete one."""
+    """Segments in a folder, by timeline and number; if a segment exists in two forms, the complete one."""
     found: dict[tuple[int, int], Segment] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         match = _NAME.fullmatch(path.name)
@@ -95,7 +95,7 @@ def segments(folder: Path, size: int = SEGMENT) -> list[Segment]:
 
 
 def following(folder: Path, needed: LogRange) -> list[Segment]:
-    """The segments from the beginning of a base backup to the newest, checked; a segment that is being written ends it.
+    """The segments from the beginning of a base backup to the newest, checked; a partial segment is the last.
 
     Raises
     ------
@@ -130,17 +130,17 @@ def gaps(folder: Path, size: int = SEGMENT) -> list[tuple[str, str]]:
 
 
 def histories(folder: Path) -> Iterator[Path]:
-    """Files that say where timelines began."""
+    """History files, which say where timelines began."""
     return (path for path in sorted(folder.iterdir()) if _HISTORY.fullmatch(path.name))
 
 
 def unpack(segment: Segment, target: Path, size: int = SEGMENT) -> None:
-    """Copy a segment to a folder as the server wants it: one that was being written is filled up with zeros."""
+    """Copy a segment to a folder in the form that the server needs: a partial one is padded with zeros."""
     destination = target / segment.name
     if ".gz" not in segment.path.name:
         shutil.copyfile(segment.path, destination)
         return
-    # Its end may be missing: what was flushed before can be read.
+    # Its end may be missing; what was flushed before can be read.
     unpacker = zlib.decompressobj(wbits=31)
     with segment.path.open("rb") as packed, destination.open("wb") as file:
         while block := packed.read(1 << 20):
@@ -149,7 +149,7 @@ def unpack(segment: Segment, target: Path, size: int = SEGMENT) -> None:
 
 
 def prune(folder: Path, needed: LogRange) -> int:
-    """Remove the segments before those that the oldest base backup needs; gives their number."""
+    """Remove the segments before those that the oldest base backup needs; return their number."""
     _, first = segment_number(needed.first, needed.segment_size)
     old = [one for one in segments(folder, needed.segment_size) if one.number < first]
     for one in old:
@@ -158,7 +158,7 @@ def prune(folder: Path, needed: LogRange) -> int:
 
 
 def _verify(segment: Segment, size: int) -> None:
-    """Whether a complete segment has its length; one that was being written has what was written."""
+    """Check the length of a complete segment; a partial one may have any."""
     if segment.partial:
         return
     if segment.path.name.endswith(".gz"):

@@ -1,4 +1,4 @@
-"""What a backup says about itself: its files with their checksums, and what was in the database.
+"""The manifest of a backup: its files with their checksums, and the content of the database.
 
 The manifest is written last. A folder without one, or with files that differ from it, is not a backup.
 """
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 NAME: Final = "manifest.json"
 FORMAT: Final = 1
-"""Raised when older code could not read a backup; newer code reads all."""
+"""Increased if older code cannot read a new backup; newer code reads all."""
 
 Kind = Literal["users", "database", "objects"]
 KINDS: Final[tuple[Kind, ...]] = ("users", "database", "objects")
@@ -44,7 +44,7 @@ class StoredFile(_Frozen):
 
 
 class TableContent(_Frozen):
-    """What a table held."""
+    """Content of a table."""
 
     rows: int
     checksum: int
@@ -52,7 +52,7 @@ class TableContent(_Frozen):
 
 
 class LedgerState(_Frozen):
-    """What the ledger held: everything up to this batch is in the backup."""
+    """Content of the ledger: everything up to this batch is in the backup."""
 
     ingestid: int = 0
     """Newest batch; 0 if there is none."""
@@ -62,11 +62,11 @@ class LedgerState(_Frozen):
     duplicate: int = 0
     quarantined: int = 0
     sources: int = 0
-    """Rows of diasources that batches up to the newest one brought."""
+    """Rows of `diasources` that batches up to the newest one provided."""
 
 
 class LogRange(_Frozen):
-    """Part of the write-ahead log that a base backup needs to be consistent, and from which it can go on."""
+    """Part of the write-ahead log that a base backup needs to be consistent; later segments roll it forward."""
 
     timeline: int
     first: str
@@ -78,7 +78,7 @@ class LogRange(_Frozen):
 
 
 class Manifest(_Frozen):
-    """What a backup holds."""
+    """Content of a backup."""
 
     format: int = FORMAT
     kind: Kind
@@ -87,11 +87,11 @@ class Manifest(_Frozen):
     server: int = 0
     """Version of the PostgreSQL server, as `server_version_num`."""
     role: str = "postgres"
-    """Role that the backup was made with."""
+    """Role with which the backup was made."""
     database: str = ""
     """Name of the database with the tables."""
     revision: str | None = None
-    """Step of the migrations that the database was at."""
+    """Migration revision of the database."""
     files: tuple[StoredFile, ...]
     tables: dict[str, TableContent] = {}
     ledger: LedgerState | None = None

@@ -1,4 +1,4 @@
-"""PostgreSQL's own programs: where they are, running them, and the user they run as."""
+"""PostgreSQL's own programs: where they are, how they are run, and as which user."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 @dataclass(frozen=True)
 class Connection:
-    """How a program of PostgreSQL reaches a server: its argument, and what must not be on a command line."""
+    """How a program of PostgreSQL reaches a server: its argument, and what must not appear on a command line."""
 
     text: str
     environment: Mapping[str, str]
@@ -88,7 +88,7 @@ class Programs:
         user: User | None = None,
         death_signal: signal.Signals = signal.SIGTERM,
     ) -> subprocess.Popen[bytes]:
-        """Start a program that ends with this process; its output goes to a file, or can be read."""
+        """Start a program that ends with this process; its output goes to a file, or to a pipe."""
         command = [os.fspath(part) for part in (self.path(name), *arguments)]
         kept = {key: os.environ[key] for key in ("PATH", "TMPDIR", "LD_LIBRARY_PATH") if key in os.environ}
         identity = {} if user is None else {"user": user.uid, "group": user.gid, "extra_groups": []}
@@ -120,12 +120,12 @@ class Programs:
         user: User | None = None,
         seconds: float | None = None,
     ) -> str:
-        """Run a program and give its output.
+        """Run a program and return its output.
 
         Raises
         ------
         BackupError
-            If it fails or takes longer than `seconds`; with the end of its output.
+            If it fails or takes longer than `seconds`; the message has the end of its output.
         """
         process = self.start(name, arguments, environment=environment, user=user)
         try:
@@ -143,7 +143,7 @@ class Programs:
 
 @dataclass(frozen=True)
 class User:
-    """The user that a server runs as when root starts it: PostgreSQL refuses to run as root."""
+    """The user as which a server runs when root starts it: PostgreSQL refuses to run as root."""
 
     name: str
     uid: int
@@ -151,7 +151,7 @@ class User:
 
     @classmethod
     def unprivileged(cls) -> User | None:
-        """`BROKER_PG_USER`, else `postgres`, else `nobody`; None where this process is not root's.
+        """`BROKER_PG_USER`, else `postgres`, else `nobody`; None if this process does not run as root.
 
         Raises
         ------
@@ -169,13 +169,13 @@ class User:
         raise BackupError("PostgreSQL refuses to run as root: name an existing user in BROKER_PG_USER")
 
     def give(self, folder: Path) -> None:
-        """Make a folder and everything in it the user's."""
+        """Make the user the owner of a folder and everything in it."""
         for path in (folder, *folder.rglob("*")):
             os.chown(path, self.uid, self.gid, follow_symlinks=False)
 
 
 def end(process: subprocess.Popen[bytes], number: signal.Signals = signal.SIGTERM, *, seconds: float = 30.0) -> int:
-    """Ask a process to end, and kill it if it has not after some seconds."""
+    """Ask a process to end, and kill it if it has not ended after some seconds."""
     with suppress(ProcessLookupError):
         process.send_signal(number)
     with suppress(subprocess.TimeoutExpired):
@@ -186,7 +186,7 @@ def end(process: subprocess.Popen[bytes], number: signal.Signals = signal.SIGTER
 
 
 def _ending_with(parent: int, number: signal.Signals) -> Callable[[], None]:
-    """Runs between fork and exec, after the change of user, which would clear what it sets."""
+    """A function to run between fork and exec, after the change of user, which would undo its effect."""
 
     def prepare() -> None:
         for reset in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGQUIT):

@@ -1,6 +1,6 @@
-"""A base backup brought back: unpacked, followed along the write-ahead log to its end, and compared.
+"""Restores a base backup: unpacks it, replays the write-ahead log to its end, and compares the result.
 
-The data folder that results was shut down properly: any server of the same version starts it.
+The resulting data folder was shut down properly, so any server of the same version can start it.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from broker_assets.database.engine import connect
 from broker_assets.storage.atomic import move_folder
 
 _LOG = "broker_log"
-"""Folder of the segments to follow, within the data folder; removed at the end."""
+"""Folder of the segments to replay, within the data folder; removed at the end."""
 
 
 @dataclass(frozen=True)
 class Recovered:
-    """What a restored server holds."""
+    """Content of a restored server."""
 
     ledger: LedgerState | None
     revision: str | None
     segments: int
-    """Segments of the log that were kept after the base backup began."""
+    """Number of segments of the log that were kept after the base backup began."""
     positions: tuple[tuple[str, int, int], ...]
     """Topic, partition, and the offset of the first message that is not in the tables."""
 
@@ -58,17 +58,17 @@ def recovered(
     shelf, backup : Shelf, Backup
         What is restored.
     programs : Programs
-        Of the major version of the backup's server.
+        Programs of the major version of the backup's server.
     place : Path
         Folder with room for all the data.
     user : User, optional
-        Of the server, if this process is root's.
+        User of the server, if this process runs as root.
     database : str
         Database with the ledger.
     until : datetime, optional
         Transactions after this time are left out; default: the end of the log.
     follow : bool
-        Whether the log is followed beyond the base backup.
+        Whether the log is replayed beyond the base backup.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def recovered(
         user.give(data)
     server = ScratchServer(programs, data, user, superuser=manifest.role)
     try:
-        # All of it is brought to the disk at the end. Without readers meanwhile, the original server's limits on
+        # All of it is flushed to disk at the end. Without readers in the meantime, the original server's limits on
         # connections need not be known.
         server.start(seconds=600.0, hot_standby="off", fsync="off", **settings)
         yield server, _look(server, database, manifest, len(kept))
@@ -105,7 +105,7 @@ def restore_base(
     until: datetime.datetime | None = None,
     follow: bool = True,
 ) -> Recovered:
-    """Make a data folder from a base backup and the log; it has its name only when all of it has been checked.
+    """Make a data folder from a base backup and the log; it only gets its name after all of it has been checked.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def restore_base(
 def _prepare(
     shelf: Shelf, manifest: Manifest, data: Path, kept: list[Segment], until: datetime.datetime | None
 ) -> dict[str, str]:
-    """Lay the log into the data folder, which the server's user may read, and say how far it is to be followed."""
+    """Put the log into the data folder, readable for the server's user; return settings for how far to replay it."""
     for name in ("standby.signal", "recovery.signal", "postmaster.pid"):
         (data / name).unlink(missing_ok=True)
     if not kept or manifest.log is None:
@@ -163,7 +163,7 @@ def _look(server: ScratchServer, database: str, manifest: Manifest, segments: in
         ledger = ledger_state(connection)
         if manifest.ledger is not None:
             then = ledger_state(connection, up_to=manifest.ledger.ingestid)
-            # Batches that were being written when the backup began may have come in addition.
+            # Batches that were being written when the backup began may have been added.
             if any(now < before for now, before in zip(_numbers(then), _numbers(manifest.ledger), strict=True)):
                 raise BackupError(
                     f"up to batch {manifest.ledger.ingestid} the restored ledger has {then.received} messages and "

@@ -1,6 +1,6 @@
-"""A PostgreSQL server of its own for a while: in which a backup is restored to be checked, or brought up to its end.
+"""A temporary PostgreSQL server, in which a backup is restored to be checked or rolled forward.
 
-It listens on a private socket only, and ends with this process.
+It only listens on a private socket, and ends with this process.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from broker_assets.database.engine import conninfo
 
 SUPERUSER: Final = "postgres"
 PORT: Final = 5432
-"""Only part of the socket's name."""
+"""Port; only a part of the name of the socket."""
 START_SECONDS: Final = 60.0
 _PAUSE: Final = 0.1
 _SETTINGS: Final = {
@@ -38,7 +38,7 @@ _SETTINGS: Final = {
     "shared_preload_libraries": "",
     "log_checkpoints": "off",
 }
-"""Whatever ALTER SYSTEM has left in the data: a copy never archives, waits for replicas or listens."""
+"""Settings that override those of ALTER SYSTEM in the data: a copy never archives, waits for replicas or listens."""
 
 
 class ScratchServer:
@@ -47,17 +47,17 @@ class ScratchServer:
     Parameters
     ----------
     programs : Programs
-        Of the version of the data.
+        Programs of the version of the data.
     data : Path
-        The data folder, of the user that the server runs as.
+        The data folder, which belongs to the user of the server.
     user : User, optional
-        If this process is root's.
+        User of the server, if this process runs as root.
     superuser : str
         Role to connect as.
 
     Notes
     -----
-    The data's own configuration is left as it is and not used: it may be elsewhere, listen, or wait for replicas.
+    The configuration of the data is neither changed nor used: it may be elsewhere, listen, or wait for replicas.
     """
 
     def __init__(self, programs: Programs, data: Path, user: User | None, *, superuser: str = SUPERUSER) -> None:
@@ -81,12 +81,12 @@ class ScratchServer:
         ).render_as_string(hide_password=False)
 
     def start(self, *, seconds: float = START_SECONDS, **settings: str) -> None:
-        """Start it and wait until it answers, at most some seconds after its log grew last.
+        """Start it and wait until it answers, for at most some seconds after its log last grew.
 
         Raises
         ------
         BackupError
-            If it ends or does not answer; with the end of its log.
+            If it ends or does not answer; the message has the end of its log.
         """
         given = {
             **_SETTINGS,
@@ -114,7 +114,7 @@ class ScratchServer:
             time.sleep(_PAUSE)
 
     def stop(self) -> None:
-        """End it properly, so that its data can be started elsewhere."""
+        """Shut it down properly, so that its data can be started elsewhere."""
         if self._process is not None:
             end(self._process, signal.SIGINT, seconds=60.0)
             self._process = None
@@ -140,14 +140,14 @@ class ScratchServer:
 
 @contextmanager
 def empty_server(programs: Programs, folder: Path | None = None) -> Iterator[ScratchServer]:
-    """A new, empty server for the time of a `with`.
+    """A new, empty server within a `with` block.
 
     Parameters
     ----------
     programs : Programs
-        What it is made with.
+        Programs to create it with.
     folder : Path, optional
-        Where its data are for that time; default: the folder for temporary files.
+        Folder for its data; default: the folder for temporary files.
     """
     with scratch_folder(folder) as (place, user):
         data = place / "data"
@@ -167,7 +167,7 @@ def empty_server(programs: Programs, folder: Path | None = None) -> Iterator[Scr
 
 @contextmanager
 def scratch_folder(folder: Path | None = None) -> Iterator[tuple[Path, User | None]]:
-    """A folder for the time of a `with`, and the user that a server in it runs as."""
+    """A folder within a `with` block, and the user for a server in it."""
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
     place = Path(tempfile.mkdtemp(prefix="broker-restore-", dir=folder))

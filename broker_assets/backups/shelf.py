@@ -1,4 +1,4 @@
-"""The folder of the backups: one folder for each, complete or absent, closed to other users.
+"""The folder of the backups: one subfolder for each, complete or absent, not accessible to other users.
 
 `<folder>/<kind>/<time of its beginning>/` with the files and the manifest; the write-ahead log is in `<folder>/log`.
 """
@@ -30,7 +30,7 @@ from broker_assets.storage.atomic import hidden_folder, move_folder, remove_aban
 _TIME: Final = "%Y%m%dT%H%M%S.%fZ"
 _CLOSED_FOLDER: Final = 0o700
 _CLOSED_FILE: Final = 0o600
-"""Backups hold hashes of passwords and tokens."""
+"""Permissions of files: backups contain hashes of passwords and tokens."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Backup:
 
     @property
     def name(self) -> str:
-        """Kind and time, as commands take it."""
+        """Kind and time, as in commands."""
         return f"{self.kind}/{self.path.name}"
 
 
@@ -56,7 +56,7 @@ class Shelf:
     Parameters
     ----------
     folder : Path
-        Made when the first backup is.
+        Created with the first backup.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -68,7 +68,7 @@ class Shelf:
         return self.folder / "log"
 
     def backups(self, kind: Kind | None = None) -> list[Backup]:
-        """Those of a kind, or all, the newest last; damaged ones too."""
+        """Backups of a kind, or all, the newest last; including damaged ones."""
         found = []
         for one in KINDS if kind is None else (kind,):
             folder = self.folder / one
@@ -96,7 +96,7 @@ class Shelf:
         Raises
         ------
         BackupError
-            If there is none of this name.
+            If there is no backup with this name.
         """
         for kind in KINDS:
             if name == kind:
@@ -107,7 +107,7 @@ class Shelf:
         raise BackupError(f"{self.folder} has no backup {name!r}; `broker-assets backup list` shows those that it has")
 
     def opened(self, backup: Backup) -> Manifest:
-        """The manifest of a backup, all of whose files were compared with it.
+        """The manifest of a backup, after comparing all its files with it.
 
         Raises
         ------
@@ -121,14 +121,14 @@ class Shelf:
 
     @contextmanager
     def building(self, kind: Kind) -> Iterator[tuple[Path, Callable[[Manifest], Backup]]]:
-        """A hidden folder to fill, and the function that makes a backup of it; nothing is left without that call.
+        """A hidden folder to fill, and the function that makes it a backup; without that call, nothing is left.
 
         Yields
         ------
         folder : Path
             To be filled.
         finish : callable
-            Takes the manifest, whose files it fills in, and gives the backup.
+            Takes the manifest, fills in its files, and returns the backup.
 
         Raises
         ------
@@ -146,7 +146,7 @@ class Shelf:
             raise BackupError(f"the backup cannot be written to {target}: {error.strerror or error}") from error
 
     def close_log(self) -> Path | None:
-        """Put the write-ahead log aside, since a restored server writes another one; gives its folder."""
+        """Move the write-ahead log aside, since a restored server writes another one; return its folder."""
         if not self.log.is_dir():
             return None
         now = datetime.datetime.now(datetime.UTC)
@@ -199,7 +199,7 @@ class Shelf:
 
 
 def _time_of(name: str) -> datetime.datetime:
-    """When a backup began, by its name; the beginning of time for other names."""
+    """When a backup began, from its name; the earliest possible time for other names."""
     try:
         return datetime.datetime.strptime(name, _TIME).replace(tzinfo=datetime.UTC)
     except ValueError:

@@ -1,9 +1,9 @@
-"""What users made, as a logical backup: accounts, lists, filters, annotations, taxonomy, targets.
+"""Logical backups of users' data: accounts, lists, filters, annotations, taxonomy, targets.
 
-Everything else can be computed again from the packet archive and the telemetry; this cannot. A table is one file, the
-text of `COPY` (which `psql` reads, too), compressed with zstandard, with its columns in the manifest's table of
-contents. All are read in one snapshot. A backup returns in one transaction, into tables of the step of the migrations
-that it was made at, and is compared with the manifest before the transaction ends.
+Everything else can be computed again from the packet archive and the telemetry; these data cannot. A table is one file,
+the text of `COPY` (which `psql` reads, too), compressed with zstandard, with its columns in `contents.json`. All are
+read in one snapshot. A backup is restored in one transaction, into tables of the migration revision with which it was
+made, and is compared with the manifest before the transaction ends.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from broker_assets.database.engine import connect, transaction
 CONTENTS: Final = "contents.json"
 """Columns of each table, and values of the sequences."""
 LEVEL: Final = 3
-"""Of the compression."""
+"""Level of the compression."""
 BLOCK: Final = 1 << 20
 
 USERS_DATA: Final = (
     "revision_counter",
-    # Accounts. Sessions, links that were mailed and counts of wrong passwords are left out: they end by themselves.
+    # Accounts. Sessions, mailed links and counts of wrong passwords are left out: they expire by themselves.
     "access.users",
     "access.groups",
     "access.memberships",
@@ -45,7 +45,7 @@ USERS_DATA: Final = (
     "access.annotator_requests",
     "access.changes",
     "access.uploads",
-    # Targets of accounts, with what was said and measured of them
+    # Targets of accounts, with their comments and spectra
     "access.targets",
     "access.target_lists",
     "access.target_members",
@@ -71,7 +71,7 @@ USERS_DATA: Final = (
     "filter_sinks",
     "owner_contacts",
     "owner_messages",
-    # No match is sent twice, also when the stream is read again from its beginning.
+    # So that no match is sent twice, even if the stream is read again from its beginning.
     "delivery_identities",
     # Annotations
     "annotators",
@@ -100,7 +100,7 @@ USERS_DATA: Final = (
     "plannedspectra",
     "spectruminfo",
 )
-"""Tables of users' data, in an order in which what is referred to comes first."""
+"""Tables of users' data, ordered so that referenced tables come first."""
 
 
 class OccupiedDatabase(BackupError):
@@ -145,22 +145,22 @@ def write_users_data(url: str, shelf: Shelf) -> Backup:
 
 
 def restore_users_data(shelf: Shelf, backup: Backup, url: str, *, replace: bool = False) -> dict[str, TableContent]:
-    """Bring users' data back, all or nothing.
+    """Restore users' data, all or nothing.
 
     Parameters
     ----------
     shelf, backup : Shelf, Backup
         What is restored; all its files are compared with the manifest first.
     url : str
-        SQLAlchemy URL of the owner of the tables. A database without tables gets those of the backup's step of the
-        migrations, and afterwards the newer steps.
+        SQLAlchemy URL of the owner of the tables. A database without tables gets those of the migration revision of the
+        backup, and afterwards the later migrations.
     replace : bool
         Whether users' data that the database has are deleted.
 
     Returns
     -------
     dict
-        What each table holds now.
+        Content of each table after the restoration.
 
     Raises
     ------
@@ -169,7 +169,7 @@ def restore_users_data(shelf: Shelf, backup: Backup, url: str, *, replace: bool 
     OccupiedDatabase
         If the database has users' data and they are not to be replaced.
     BackupError
-        If the database is at another step of the migrations, or does not hold what the backup says.
+        If the database is at another migration revision, or its content differs from that of the backup.
     """
     manifest = shelf.opened(backup)
     if manifest.revision is None:
@@ -184,7 +184,7 @@ def restore_users_data(shelf: Shelf, backup: Backup, url: str, *, replace: bool 
             "restore it into an empty database, which is then upgraded"
         )
     contents = json.loads((backup.path / CONTENTS).read_text())
-    # The tables that the backup has, whatever this code would save today.
+    # The tables in the backup, whatever this code would save today.
     tables = list(contents["columns"])
     try:
         with transaction(url, application="broker-assets restore") as connection:

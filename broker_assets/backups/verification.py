@@ -1,4 +1,4 @@
-"""Whether backups can be restored: the newest of each kind is, into a server of its own, and compared."""
+"""Checks whether backups can be restored: restores the newest of each kind into a temporary server and compares it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Verified:
     messages: int = 0
     """Messages in the ledger of the restored server."""
     segments: int = 0
-    """Segments of the write-ahead log that were followed."""
+    """Number of segments of the write-ahead log that were replayed."""
 
 
 def verify_users_data(shelf: Shelf, programs: Programs, scratch: Path | None = None) -> Verified:
@@ -46,12 +46,12 @@ def verify_users_data(shelf: Shelf, programs: Programs, scratch: Path | None = N
 
 
 def verify_base(shelf: Shelf, programs: Programs, scratch: Path | None = None) -> Verified:
-    """Start a server on the newest base backup, follow the write-ahead log to its end, and compare the ledger.
+    """Start a server on the newest base backup, replay the write-ahead log to its end, and compare the ledger.
 
     Raises
     ------
     BackupError
-        If there is none, it or the log is damaged, or the ledger lacks what it had.
+        If there is none, it or the log is damaged, or the ledger lacks earlier entries.
     """
     backup = shelf.newest("database")
     assert backup.manifest is not None  # noqa: S101 - the newest usable one has a manifest
@@ -65,7 +65,7 @@ def verify_base(shelf: Shelf, programs: Programs, scratch: Path | None = None) -
 
 
 def log_troubles(shelf: Shelf, url: str) -> list[str]:
-    """What is wrong with the write-ahead log that is kept; nothing if none is kept at all."""
+    """Problems of the kept write-ahead log; none if no log is kept."""
     kept = segments(shelf.log)
     with connect(url, application="broker-assets backup", read_only=True) as connection:
         rows = connection.execute(SLOT_QUERY, (SLOT,)).fetchall()

@@ -27,11 +27,11 @@ NAMESPACE: Final = "broker"
 SCHEMA: Final = "iceberg"
 """Schema of our database with the tables of the catalogue."""
 ATTEMPTS: Final = 5
-"""How often a night is written again because somebody else changed its table meanwhile."""
+"""Attempts to write a night, which is repeated if another writer has changed its table in the meantime."""
 
 NIGHT_PROPERTY: Final = "broker.night"
 VERSION_PROPERTY: Final = "broker.data-version"
-"""Properties of snapshots: which night they brought, in which version."""
+"""Properties of snapshots: the night that was written, and its version."""
 
 _LAYOUT: Final = {
     "write.parquet.compression-codec": "zstd",
@@ -39,19 +39,20 @@ _LAYOUT: Final = {
     "write.parquet.row-group-limit": "65536",
     "write.metadata.delete-after-commit.enabled": "true",
     "write.metadata.previous-versions-max": "1000",
-    # Who was overtaken begins again with the table as it is then: an append that is only repeated could double a night.
+    # A writer that was overtaken begins again with the changed table: merely repeating an append could duplicate a
+    # night.
     "commit.retry.num-retries": "0",
 }
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A table as one commit left it."""
+    """A table as of one commit."""
 
     identifier: int
     """Number of the snapshot; readers may ask for the table as of it."""
     metadata_location: str
-    """File that describes the table from then on."""
+    """Metadata file of the table as of this snapshot."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class ColdStore:
     warehouse : str
         fsspec URL of the folder of the tables.
     catalogue_url : str, optional
-        Address of a REST catalogue; without it, the catalogue is in our database.
+        URL of a REST catalogue; without it, the catalogue is in our database.
     options : mapping of str to str
         Properties of the catalogue.
     """
@@ -102,7 +103,7 @@ class ColdStore:
             return None
 
     def prepared(self, name: str, schema: pa.Schema) -> Table:
-        """A table with at least the columns of a schema, partitioned by night; it is made if absent."""
+        """A table with at least the columns of a schema, partitioned by night; it is created if absent."""
         from pyiceberg.exceptions import TableAlreadyExistsError
         from pyiceberg.transforms import IdentityTransform
 
@@ -115,7 +116,7 @@ class ColdStore:
                     created.update_spec() as spec,
                 ):
                     spec.add_field("night", IdentityTransform(), "night")
-            except TableAlreadyExistsError:  # by another process, a moment ago
+            except TableAlreadyExistsError:  # by another process in the meantime
                 logger.info("the table %s was made meanwhile", name)
             found = self.catalogue.load_table((NAMESPACE, name))
         if set(schema.names) - set(found.schema().column_names):
@@ -142,14 +143,14 @@ class ColdStore:
         schema : Schema
             Columns, `night` among them.
         chunks : callable
-            Gives the rows of the night, in parts; called again if the commit has to be tried again.
+            Returns the rows of the night, in parts; called again if the commit has to be repeated.
         version : callable
-            Gives the version of the night once all parts have been taken; a property of the snapshot.
+            Returns the version of the night after all parts have been consumed; becomes a property of the snapshot.
 
         Raises
         ------
         CommitFailedException
-            If others change the table all the time.
+            If other writers keep changing the table.
         """
         from pyiceberg.exceptions import CommitFailedException
 
@@ -179,18 +180,18 @@ class ColdStore:
 
 
 def snapshot(table: Table) -> Snapshot:
-    """The newest snapshot of a table; 0 of one that never had a row."""
+    """The newest snapshot of a table; its identifier is 0 if the table has never had a row."""
     current = table.current_snapshot()
     return Snapshot(0 if current is None else current.snapshot_id, table.metadata_location)
 
 
 def _optional(schema: pa.Schema) -> pa.Schema:
-    """The same columns, all of which may be null: what is required is for the database to check."""
+    """The columns, all nullable: the database already checks which are required."""
     return pa.schema([pa.field(item.name, _kind(item.type), nullable=True) for item in schema])
 
 
 def _kind(kind: pa.DataType) -> pa.DataType:
-    """Iceberg has no 16-bit integers."""
+    """The type of a column in the cold store: Iceberg has no 16-bit integers."""
     return pa.int32() if kind == pa.int16() else kind
 
 

@@ -1,7 +1,7 @@
-"""Months that leave the database: proven to be in the cold store, then detached, never deleted.
+"""Moves months out of the database: proven to be in the cold store, then detached, and only later dropped.
 
-A month leaves by exchanging its partition for an empty one, in which points that come later are stored until they
-leave in the same way. What was detached stays in a schema of its own for some days and is dropped then.
+A month leaves when its partition is exchanged for an empty one, in which later points are stored until they leave in
+the same way. A detached partition stays in a schema of its own for some days and is then dropped.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from broker_assets.database.border import TIME, Conditions
 from broker_assets.database.tables import PARTITIONED
 
 SCHEMA: Final = "detached"
-"""Schema of what has left and is not dropped yet."""
+"""Schema of partitions that have left and are not dropped yet."""
 ROWS: Final = 1_000_000
-"""About so many rows of a month are compared at a time, by ranges of objects."""
+"""Approximate number of rows of a month that are compared at a time, by ranges of objects."""
 ATTEMPTS: Final = 5
 
 Month = np.datetime64
@@ -38,19 +38,19 @@ Month = np.datetime64
 
 @dataclass(frozen=True)
 class Proof:
-    """What a month has, here and in the cold store."""
+    """Content of a month, in the database and in the cold store."""
 
     table: str
     month: str
     """Key `YYYY-MM`."""
     rows: int
     checksum: int
-    """Of what readers find: sum of the hashes of the rows, modulo 2⁶⁴."""
+    """Sum of the hashes of the rows that readers find, modulo 2⁶⁴."""
     cold_rows: int
     cold_checksum: int
-    """Of what the cold store has."""
+    """Sum of the hashes of the rows in the cold store, modulo 2⁶⁴."""
     nights: tuple[str, ...] = ()
-    """Nights whose rows differ: they must be written again."""
+    """Nights whose rows differ and must be written again."""
 
     @property
     def equal(self) -> bool:
@@ -63,7 +63,7 @@ class NotEqual(ValueError):
 
 
 def due(connection: psycopg.Connection[Any], now: datetime.date, hot_months: int) -> list[Month]:
-    """Months that should leave: older ones with rows, and those that got or lost points after they had left.
+    """Months that should leave: older ones with rows, and those that gained or lost points after they had left.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def due(connection: psycopg.Connection[Any], now: datetime.date, hot_months: int
     now : date
         Today.
     hot_months : int
-        Months before the current one that stay.
+        Number of months before the current one that stay.
     """
     limit = np.datetime64(now, "M") - hot_months
     names = {
@@ -94,12 +94,12 @@ def due(connection: psycopg.Connection[Any], now: datetime.date, hot_months: int
 
 
 def prove(connection: psycopg.Connection[Any], table: sa.Table, month: Month) -> Proof:
-    """Compare what readers find of a month with what the cold store has.
+    """Compare the rows that readers find for a month with those in the cold store.
 
     Parameters
     ----------
     connection : psycopg.Connection
-        To read with; the comparison is of one moment if it is in a transaction that sees one.
+        To read with; the comparison is consistent if the transaction sees one snapshot.
     table : Table
         One of `PARTITIONED`.
     month : datetime64
@@ -125,30 +125,30 @@ def prove(connection: psycopg.Connection[Any], table: sa.Table, month: Month) ->
 
 
 def detach(connection: psycopg.Connection[Any], months: Sequence[Month]) -> list[Proof]:
-    """Let months leave the database, all of them or none.
+    """Move months out of the database, all of them or none.
 
     Parameters
     ----------
     connection : psycopg.Connection
         Connection outside a transaction.
     months : sequence of datetime64
-        Months; those that have left before are among them if they got points since.
+        Months, including those that left before and have gained points since.
 
     Returns
     -------
     list of Proof
-        What left, for each table and month.
+        One for each table and month that left.
 
     Raises
     ------
     NotEqual
-        If the cold store does not have the same rows of one of them; nothing is changed.
+        If the cold store does not have the same rows for one of them; nothing is then changed.
     """
     if connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
         raise RuntimeError("months leave in a transaction of their own: commit first")
     proofs = []
     with connection.transaction():
-        # Writers of these months wait until the comparison is over, readers do not.
+        # Writers of these months wait until the comparison ends, readers do not.
         pairs = [
             (table, month) for table in PARTITIONED for month in sorted(months) if month in _attached(connection, table)
         ]
@@ -174,7 +174,7 @@ def detach(connection: psycopg.Connection[Any], months: Sequence[Month]) -> list
 
 
 def drop_detached(connection: psycopg.Connection[Any], *, days: float) -> list[str]:
-    """Drop what left the database some days ago; gives the names of the tables."""
+    """Drop partitions that left the database at least this number of days ago; return their names."""
     rows = connection.execute(
         "SELECT relname FROM pg_class WHERE relnamespace = %s::regnamespace AND relkind = 'r'"
         " AND to_timestamp(obj_description(oid, 'pg_class')::float8) < now() - make_interval(secs => %s) ORDER BY 1",
@@ -231,7 +231,7 @@ def _location(connection: psycopg.Connection[Any], table: sa.Table) -> str | Non
 
 
 def _ranges(connection: psycopg.Connection[Any], table: sa.Table, rows: int) -> Iterator[tuple[int, int]]:
-    """Ranges of objects that together cover all, for so many rows of a month."""
+    """Ranges of objects that together cover all, for a month with this number of rows."""
     parts = -(-rows // ROWS) or 1
     inner: list[int] = []
     if parts > 1:
@@ -245,7 +245,7 @@ def _ranges(connection: psycopg.Connection[Any], table: sa.Table, rows: int) -> 
 
 
 def _attached(connection: psycopg.Connection[Any], table: sa.Table) -> list[Month]:
-    """Months of which a table has a partition."""
+    """Months for which a table has a partition."""
     rows = connection.execute(
         "SELECT child.relname FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid"
         " WHERE inhparent = to_regclass(%s)",
@@ -256,7 +256,7 @@ def _attached(connection: psycopg.Connection[Any], table: sa.Table) -> list[Mont
 
 
 def _rows_of(connection: psycopg.Connection[Any], name: str) -> int:
-    """Rows of a partition; of one that has left, those that it got since."""
+    """Number of rows of a partition; for a month that has left, of those that arrived since."""
     row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(name))).fetchone()
     left = connection.execute(
         "SELECT coalesce(sum(rows), 0) FROM cold_months WHERE name || to_char(month, '_YYYY_MM') = %s", (name,)
@@ -270,7 +270,7 @@ def _has_rows(connection: psycopg.Connection[Any], name: str) -> bool:
 
 
 def _late(connection: psycopg.Connection[Any], months: Sequence[Month]) -> list[str]:
-    """Months besides these that have left and have points in the database nevertheless."""
+    """Months, other than these, that have left and nevertheless have points in the database."""
     rows = connection.execute("SELECT name, month::text FROM cold_months ORDER BY month, name").fetchall()
     found = []
     for name, day in rows:
@@ -315,7 +315,7 @@ def _exchange(connection: psycopg.Connection[Any], table: sa.Table, month: Month
         with attempt, short():
             run("ALTER TABLE {parent} DETACH PARTITION {leaf}")
     run("ALTER TABLE {leaf} RENAME TO {away}")
-    # It is kept for its rows; its indices would have the names of the next partition's.
+    # It is kept for its rows; its indices would have the names of those of the next partition.
     indices = connection.execute(
         "SELECT relname FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid WHERE indrelid = to_regclass(%s)",
         (away,),
@@ -323,7 +323,7 @@ def _exchange(connection: psycopg.Connection[Any], table: sa.Table, month: Month
     for (index,) in indices.fetchall():
         connection.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier(index)))
     run("ALTER TABLE {away} SET SCHEMA {schema}")
-    # When it may be dropped is written where nobody loses it.
+    # The time at which it left, by which it is dropped later, is stored as the comment of the table.
     connection.execute(sql.SQL("COMMENT ON TABLE {}.{} IS {}").format(parts["schema"], parts["away"], parts["comment"]))
     partitions.attach(connection, table, month, name)
 

@@ -1,4 +1,4 @@
-"""Writes nights to the cold store: the rows of each table as they are now, in place of those written before."""
+"""Writes nights to the cold store: the current rows of each table, replacing those written before."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from broker_assets.database.fetch import fetch
 from broker_assets.database.tables import PARTITIONED, associations, context_matches, filter_matches, object_features
 
 CODE_VERSION: Final = "1"
-"""Version of what nights in the cold store consist of."""
+"""Version of the content of nights in the cold store."""
 LOCK_SPACE: Final = 0x636F6C64
 """Class of the advisory locks on tables of the cold store."""
 
 Read = Callable[[psycopg.Connection[Any], datetime.date, int], Iterator[pa.Table] | None]
-"""Gives the rows of a night in parts of about so many rows; None if the database no longer has them."""
+"""Returns the rows of a night, in parts of about a given number of rows; None if the database no longer has them."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class ColdTable:
     schema: pa.Schema
     read: Read
     asset: str = ""
-    """Asset by night that it is a copy of."""
+    """Asset, by night, of which it is a copy."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,11 @@ class WrittenTable:
     night: NightRows
     snapshot: Snapshot
     kept: bool = False
-    """Whether it was left as it was, since the database has pruned its rows."""
+    """Whether it was left unchanged because the database has pruned its rows."""
 
 
 def _sorted(rows: pa.Table) -> pa.Table:
-    """Rows by object, so that a reader of few objects skips most of a file; the same rows in the same order."""
+    """Rows sorted by object, so that a reader of a few objects skips most of a file; the order is deterministic."""
     names = [name for name in ("diaobjectid", "midpointmjdtai", "diasourceid", "filterid") if name in rows.column_names]
     return rows.sort_by([(name, "ascending") for name in names])
 
@@ -68,7 +68,7 @@ def _of_night(table: sa.Table, names: Sequence[str], night: datetime.date) -> sq
 
 def _facts(asset: str, query: Callable[[datetime.date], sql.Composed], schema: pa.Schema) -> Read:
     def read(connection: psycopg.Connection[Any], night: datetime.date, most: int) -> Iterator[pa.Table] | None:
-        # What is pruned is no longer in the ledger of facts: the night stays as it was written.
+        # Pruned facts are no longer in the ledger: the night stays as it was written.
         if (asset, night.isoformat()) not in facts.nights(connection, [night.isoformat()]):
             return None
         return iter([_sorted(fetch(connection, query(night), schema))])
@@ -77,7 +77,7 @@ def _facts(asset: str, query: Callable[[datetime.date], sql.Composed], schema: p
 
 
 def point_table(table: sa.Table) -> ColdTable:
-    """Points of a kind: those that packets of the night brought, wherever they are."""
+    """Points of a kind: those that packets of the night provided, wherever they are stored."""
     schema = arrow_schema(table)
     asset = {"diasources": "sources", "diaforcedsources": "forced_sources"}.get(table.name, "sources")
 
@@ -97,7 +97,7 @@ def point_table(table: sa.Table) -> ColdTable:
 def object_ranges(
     connection: psycopg.Connection[Any], table: sa.Table, night: datetime.date, most: int
 ) -> list[tuple[int, int]]:
-    """Ranges of `diaobjectid` with about so many rows of a night each; they cover all objects."""
+    """Ranges of `diaobjectid` with about the same number of rows of a night each; they cover all objects."""
     row = connection.execute(
         sql.SQL("SELECT count(*) FROM {} WHERE night = %s").format(sql.Identifier(table.name)), (night,)
     ).fetchone()
@@ -126,7 +126,7 @@ def fact_table(table: sa.Table) -> ColdTable:
 
 
 def context_table() -> ColdTable:
-    """What the objects of the alerts of a night were near to: each match with its association."""
+    """Sky context of the alerts of a night: each match with its association."""
     own = arrow_schema(context_matches)
     others = [name for name in associations.c.keys() if name not in own.names]  # noqa: SIM118
     schema = pa.schema([*own, *((name, arrow_type(associations.c[name].type)) for name in others)])
@@ -160,13 +160,13 @@ def write_night(
     Parameters
     ----------
     store : ColdStore
-        Where to.
+        Store to write to.
     night : date
         Night of the packets.
     tables : sequence of ColdTable
         Which tables.
     chunk_rows : int
-        Rows that are in memory at a time.
+        Rows in memory at a time, at most.
 
     Returns
     -------
@@ -189,7 +189,7 @@ def _write_table(
     store: ColdStore, reader: psycopg.Connection[Any], night: datetime.date, table: ColdTable, chunk_rows: int
 ) -> WrittenTable:
     with connect(store.database_url, application="broker-assets cold", autocommit=True) as connection:
-        # Writers of a table take turns; those of other installations are noticed when they have changed it.
+        # Writers of a table take turns; changes by other installations are detected at the commit.
         connection.execute("SELECT pg_advisory_lock(%s, hashtext(%s))", (LOCK_SPACE, table.name))
         first = table.read(reader, night, chunk_rows)
         before = _recorded(connection, table.name, night)
@@ -219,7 +219,7 @@ def _point(
     rows: NightRows,
     made: Snapshot,
 ) -> None:
-    """Let readers see the newest snapshot of a table."""
+    """Make the newest snapshot of a table visible to readers."""
     table = store.table(name)
     newest = made if table is None else snapshot(table)
     with connection.transaction():
@@ -238,7 +238,7 @@ def _point(
 
 
 def _recorded(connection: psycopg.Connection[Any], name: str, night: datetime.date) -> WrittenTable | None:
-    """A night of a table as it was written before."""
+    """The record of a night of a table as it was last written."""
     row = connection.execute(
         "SELECT rows, checksum, cold_nights.snapshotid, metadata_location FROM cold_nights"
         " JOIN cold_tables USING (name) WHERE name = %s AND night = %s",

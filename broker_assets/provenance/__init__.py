@@ -1,4 +1,4 @@
 """What was made from what: versions, what must be rebuilt, and why a row is as it is.
 
-What was read and what became of it is in `accounting`.
+What was read, and what happened to it, is in `accounting`.
 """

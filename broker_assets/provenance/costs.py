@@ -1,4 +1,4 @@
-"""What runs cost: processor seconds, rows and bytes, recorded for each run and shown as a history by asset."""
+"""Costs of runs: processor seconds, rows and bytes, recorded for each run and shown as a history by asset."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Cost(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     asset: str = ""
-    """Empty: all that the run did."""
+    """Asset; empty for the whole run."""
     stage: str = ""
-    """Empty: all of it."""
+    """Stage; empty for all stages."""
     seconds: float | None = None
     processor_seconds: float | None = None
     rows: int | None = None
@@ -30,7 +30,7 @@ class Cost(BaseModel):
 
 
 class Total(BaseModel):
-    """What an asset cost on a day."""
+    """Costs of an asset on a day."""
 
     day: str
     asset: str
@@ -43,7 +43,7 @@ class Total(BaseModel):
 
     @property
     def processor_seconds_per_million_rows(self) -> float | None:
-        """None where either is not known."""
+        """None if either is unknown."""
         if not self.rows or self.processor_seconds is None:
             return None
         return 1e6 * self.processor_seconds / self.rows
@@ -57,9 +57,9 @@ class Meter:
         self._clock = self._processor = 0.0
 
     def read(self) -> tuple[float, float]:
-        """Seconds and processor seconds since the last call, or the start of the process: it pays for what it loads."""
+        """Seconds and processor seconds since the last call, or since the start of the process, imports included."""
         now, processor = time.time(), processor_seconds()
-        if self._process != os.getpid():  # a process that was forked begins at nothing
+        if self._process != os.getpid():  # a forked process starts from zero
             self._process, self._clock, self._processor = os.getpid(), psutil.Process().create_time(), 0.0
         found = max(now - self._clock, 0.0), max(processor - self._processor, 0.0)
         self._clock, self._processor = now, processor
@@ -67,7 +67,7 @@ class Meter:
 
 
 METER = Meter()
-"""Of this process; a run has a process of its own."""
+"""The meter of this process; each run has its own process."""
 
 
 def processor_seconds() -> float:
@@ -95,18 +95,17 @@ def record(connection: psycopg.Connection[Any], run_id: str, costs: Sequence[Cos
 def history(
     connection: psycopg.Connection[Any], *, days: int = 30, asset: str | None = None, most: int = 1000
 ) -> list[Total]:
-    """What each asset and stage cost by day (UTC), the newest day and the dearest asset first.
+    """Costs of each asset and stage by day (UTC), the newest day and the most expensive asset first.
 
     Parameters
     ----------
     connection : psycopg.Connection
     days : int
-        How far back.
+        Number of days.
     asset : str, optional
         Only this asset.
     most : int
-        Rows at most.
-    """
+        Rows, at most."""
     with connection.cursor(row_factory=class_row(Total)) as cursor:
         return cursor.execute(
             "SELECT (at AT TIME ZONE 'UTC')::date::text AS day, asset, stage, count(*) AS runs,"
@@ -120,5 +119,5 @@ def history(
 
 
 def prune(connection: psycopg.Connection[Any], *, days: int) -> int:
-    """Remove what was recorded before some days; gives the number of rows."""
+    """Remove what was recorded more than this number of days ago; return the number of rows."""
     return connection.execute("DELETE FROM run_costs WHERE at < now() - %s * interval '1 day'", (days,)).rowcount

@@ -1,4 +1,4 @@
-"""Parts of an answer to "why", as SQL: what brought a row, and the joins that find it."""
+"""Parts of an answer to "why", as SQL: where a row comes from, and the joins that find it."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ class Part:
     required: bool = True
     """Whether a row without it is unexplained."""
     instead_of: tuple[str, ...] = ()
-    """Parts that a row does not need where it has this one."""
+    """Parts that a row does not need if it has this one."""
     source: str = ""
-    """SQL expression of the source whose packet this is, of `this` and of `before`."""
+    """SQL expression, over `this` and `before`, of the source whose packet this is."""
     before: str = ""
-    """SQL joins that this expression needs."""
+    """SQL joins that `source` needs."""
 
 
 def json_part(found: str, **fields: str) -> str:
-    """JSON of some expressions, or null where a condition does not hold."""
+    """JSON of some expressions, or null if a condition does not hold."""
     pairs = ", ".join(f"'{name}', {expression}" for name, expression in fields.items())
     return f"CASE WHEN {found} THEN jsonb_build_object({pairs}) END"
 
@@ -43,19 +43,19 @@ def batch_part(ingestid: str = "this.ingestid", *, required: bool = True) -> Par
 
 
 def file_part(found: str, joins: str = "", **fields: str) -> Part:
-    """A file that brought a row."""
+    """A file from which a row comes."""
     return Part("file", json_part(found, **fields), joins)
 
 
 def survey_part(found: str = "true", *, instead_of: tuple[str, ...] = ()) -> Part:
-    """The asset with the simulated survey, from which a row is, and the versions of the files that it was loaded from.
+    """The asset of the simulated survey from which a row comes, and the versions of the files from which it was loaded.
 
     Parameters
     ----------
     found : str
-        SQL condition: which rows are from it.
+        SQL condition for rows that come from it.
     instead_of : tuple of str
-        Parts that such rows do not need; without any, every row needs this one.
+        Parts that such rows do not need; if empty, every row needs this part.
     """
     return Part(
         "computed",

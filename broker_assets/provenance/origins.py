@@ -1,7 +1,7 @@
-"""Where the rows of each table come from, as SQL: which part of an answer is joined how.
+"""Where the rows of each table come from, as SQL: the parts of an answer, and how they are joined.
 
-A part is what brought a row: the packet of an alert, a Kafka message, a file, the lists that it was compared with, and
-the batch that wrote it. `why` reads them.
+A part is an origin of a row: the packet of an alert, a Kafka message, a file, the lists with which it was compared,
+or the batch that wrote it. `why` reads them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from broker_assets.provenance.tom_origins import TOM_BOOKKEEPING, TOM_ROUTES
 
 
 def _packet(source: str, *, of_object: str = "NULL", time: str = "", survey: str = "", joins: str = "") -> Part:
-    """The packet of a source. The object of the source may have changed: the packet of the same object is preferred."""
+    """The packet of a source; since the object of a source may change, the packet of the same object is preferred."""
     at = f" AND own.midpointmjdtai = {time}" if time else ""
     at += f" AND own.survey = {survey}" if survey else ""
     return Part(
@@ -46,7 +46,7 @@ def _packet(source: str, *, of_object: str = "NULL", time: str = "", survey: str
 
 
 def _message(ingestid: str) -> Part:
-    """The message of a batch of one message, or of the quarantine that it was retried from."""
+    """The message of a batch with one message, or that in quarantine from which it was retried."""
     return Part(
         "message",
         json_part(
@@ -91,7 +91,7 @@ _CONE: Final = (
 _IMPORTED: Final = survey_part(
     f"this.broughtby IS NULL AND this.survey = {SURVEYS['elasticc']}", instead_of=("packet", "batch")
 )
-"""Of objects and points that brokers reported, and that were imported without a packet."""
+"""Part for objects and points that brokers reported and that were imported without a packet."""
 _POINT: Final = (
     _packet("this.broughtby", of_object="this.diaobjectid", time="this.broughtbymjdtai"),
     batch_part(),
@@ -102,7 +102,7 @@ _ALERT: Final = _packet("this.diasourceid", of_object="this.diaobjectid")
 
 
 def _computed(asset: str) -> Part:
-    """What computed a fact: an enrichment, from which versions of its inputs."""
+    """What computed a fact: an enrichment, with the versions of its inputs."""
     return Part(
         "computed",
         json_part(
@@ -117,7 +117,7 @@ def _computed(asset: str) -> Part:
 
 
 def _annotation(past: str, joins: str = "") -> tuple[Part, ...]:
-    """The message of an annotation, if it was one, its batch, and its annotator as it was then.
+    """The message of an annotation, if it came in one, its batch, and its annotator as it was then.
 
     `past` is the row of `annotation_history`, which `joins` may find.
     """
@@ -177,7 +177,7 @@ _OF_NIGHT: Final = (
 
 
 def _made_by_night(asset: str) -> Part:
-    """The asset of the night of a row, outside the stream, from which versions of its inputs."""
+    """The asset, made outside the stream, of the night of a row, with the versions of its inputs."""
     return Part(
         "computed",
         json_part(
@@ -396,7 +396,7 @@ BOOKKEEPING: Final[Mapping[str, str]] = {
     "stream_attempt": "recorded by the run in the row before it decodes messages",
     **TOM_BOOKKEEPING,
 }
-"""Tables that the platform keeps for itself, and how their rows come about."""
+"""Tables that the platform keeps for itself, and how their rows are made."""
 
 
 def table_of(name: str) -> sa.Table:
@@ -424,7 +424,7 @@ def origin_query(table: str) -> str:
 
 
 def sources_query(table: str) -> str | None:
-    """SQL for the sources of whose packets the rows of a table are, named `this`; conditions can be appended."""
+    """SQL for the sources whose packets provided the rows of a table, named `this`; conditions can be appended."""
     packet = next((part for part in ROUTES[table] if part.source), None)
     if packet is None:
         return None

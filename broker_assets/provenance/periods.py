@@ -1,7 +1,7 @@
-"""The rows of a table as they were: each with the numbers from which and to which it held.
+"""Histories of tables: earlier rows, each with the numbers from which and to which it held.
 
-For tables that are kept as they are now, and whose past filters need: what a batch saw is what held at the number that
-it recorded (`broker_assets.provenance.revisions`).
+They are for tables that only have the current state, but whose past filters need: a batch saw the rows that held at the
+number that it recorded (`broker_assets.provenance.revisions`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def record_changes(
 ) -> int | None:
     """Bring the history of a table up to date with the table, in the transaction that has changed it.
 
-    To be called last, since other changes wait for the number that it takes.
+    Call it last, since other changes wait for the number that it takes.
 
     Parameters
     ----------

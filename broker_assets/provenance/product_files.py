@@ -1,4 +1,4 @@
-"""Product files: what each was made from, which must be rebuilt, and where one comes from.
+"""Product files: what each was made from, which must be rebuilt, and where each comes from.
 
 Every version of a file is kept in `product_file`; the current one has no `superseded_at`. A file is stale if the code
 that makes it has changed, if an input has another version for its day, if a parent has other content or no longer
@@ -67,7 +67,7 @@ class Recorded(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     new: int = 0
-    """Paths that were new."""
+    """Number of paths that were new."""
     replaced: int = 0
     """Files whose content changed."""
     unchanged: int = 0

@@ -1,14 +1,14 @@
-"""One number for every change of what alerts are compared with, and the batches that are under way while it changes.
+"""A number for every change of what alerts are compared with, and coordination with batches that run during a change.
 
 Lists, filters, annotations, rows of TNS and catalogues change while the stream runs. Each change takes the next number
 of one counter and holds the counter until it commits, so the numbers are in the order of the commits: a reader of the
-number n sees every change up to n. Rows are kept with the numbers from which and to which they hold, and "as of n" is
-`from <= n < to`. Clocks are not used.
+number n sees every change up to n. Rows are kept with the numbers from which and to which they hold; "as of n" is `from
+<= n < to`. No clocks are used.
 
-A batch of the stream reads the number when it writes and records it. A change that commits a moment later cannot see
-the objects of that batch, and the batch does not see the change. So batches mark themselves by a shared lock before
-they read the number, and code that brings stored rows up to date with a change first waits for the batches that it
-finds under way. New batches never wait.
+A batch of the stream reads the number when it writes and records it. A change that commits just afterwards cannot see
+the objects of that batch, and the batch does not see the change. So batches mark themselves with a shared lock before
+they read the number, and code that updates stored rows after a change first waits for the batches that are running
+then. New batches never wait.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PAUSE = 0.05
 
 
 class BatchesDoNotEnd(TimeoutError):
-    """A batch of the stream has been under way for too long; try again later."""
+    """A batch of the stream has been running for too long; try again later."""
 
 
 def next_revision(connection: psycopg.Connection[Any]) -> int:
@@ -41,7 +41,7 @@ def next_revision(connection: psycopg.Connection[Any]) -> int:
 
 
 def current_revision(connection: psycopg.Connection[Any]) -> int:
-    """Number of the newest change that the connection sees."""
+    """Number of the newest change that is visible to the connection."""
     row = connection.execute("SELECT value FROM revision_counter").fetchone()
     if row is None:
         raise LookupError("revision_counter has no row: the database is not migrated")
@@ -49,17 +49,17 @@ def current_revision(connection: psycopg.Connection[Any]) -> int:
 
 
 def begin_batch(connection: psycopg.Connection[Any]) -> int:
-    """Mark the transaction as a batch, and give the number of the newest change, which it must take into account.
+    """Mark the transaction as a batch, and return the number of the newest change, which it must take into account.
 
     The mark ends with the transaction. In isolation level READ COMMITTED, the default, every statement after this one
-    sees at least the changes up to the number given.
+    sees at least the changes up to this number.
     """
     connection.execute("SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, 0))", (_LOCK,))
     return current_revision(connection)
 
 
 def wait_for_batches(connection: psycopg.Connection[Any], *, seconds: float = 900.0) -> None:
-    """Wait until every batch that is under way now has ended.
+    """Wait until every batch that is running now has ended.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def wait_for_batches(connection: psycopg.Connection[Any], *, seconds: float = 90
     Raises
     ------
     BatchesDoNotEnd
-        If one is still under way then.
+        If one is still running then.
     """
     deadline = time.monotonic() + seconds
     waiting = _under_way(connection)
@@ -83,15 +83,15 @@ def wait_for_batches(connection: psycopg.Connection[Any], *, seconds: float = 90
 
 
 def newest_number(connection: psycopg.Connection[Any], table: str, column: str) -> int:
-    """The newest number that a sequence of rows has given, 0 if none; its row may not be seen yet.
+    """The newest number that the sequence of a column has assigned, or 0; its row may not be visible yet.
 
-    What is under way has a number before its rows can be seen: the rows up to this one are complete after
+    A transaction gets numbers before its rows are visible: all rows up to this number are visible after
     `wait_for_writers`.
 
     Parameters
     ----------
     connection : psycopg.Connection
-        To ask with.
+        To read with.
     table, column : str
         An identity column.
     """
@@ -102,7 +102,7 @@ def newest_number(connection: psycopg.Connection[Any], table: str, column: str) 
 
 
 def wait_for_writers(connection: psycopg.Connection[Any], seconds: float) -> None:
-    """Wait until every transaction that writes now has ended.
+    """Wait until every transaction that is writing now has ended.
 
     Parameters
     ----------
@@ -114,8 +114,7 @@ def wait_for_writers(connection: psycopg.Connection[Any], seconds: float) -> Non
     Raises
     ------
     BatchesDoNotEnd
-        If one takes longer.
-    """
+        If one takes longer."""
     row = connection.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint").fetchone()
     deadline = time.monotonic() + seconds
     while row is not None:
@@ -132,21 +131,20 @@ def wait_for_writers(connection: psycopg.Connection[Any], seconds: float) -> Non
 def alone(connection: psycopg.Connection[Any], *, seconds: float) -> bool:
     """Keep batches out until the transaction ends, if there is a moment without any.
 
-    For short work that a batch must not overlap. Batches that begin meanwhile wait for the end of the transaction;
-    nothing waits while such a moment is looked for.
+    For short work that must not overlap with a batch. Batches that begin in the meantime wait for the end of the
+    transaction; nothing waits while such a moment is sought.
 
     Parameters
     ----------
     connection : psycopg.Connection
         In a transaction that has not begun a batch.
     seconds : float
-        How long to look for such a moment.
+        How long to wait for such a moment.
 
     Returns
     -------
     bool
-        Whether it came.
-    """
+        Whether there was one."""
     deadline = time.monotonic() + seconds
     while True:
         if turn_is_free(connection, _LOCK):

@@ -1,7 +1,7 @@
-"""Answers frozen so that they can be cited: kept byte by byte under an identifier that follows from their content.
+"""Answers frozen so that they can be cited: kept byte by byte under an identifier that is derived from their content.
 
-The same answer of the same versions has the same identifier, whenever it is frozen. Years later it is read as it was,
-or it is said what exactly is missing.
+The same answer from the same versions has the same identifier, whenever it is frozen. Years later, it is returned
+unchanged, or an error says exactly what is missing.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from broker_assets.storage.objects import store
 FOLDER: Final = "citable"
 """Folder in the object store."""
 LAYOUT: Final = "1"
-"""Raised when the same rows are packed to other bytes."""
+"""Increased when the same rows are packed into other bytes."""
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
-"""Time of the files in a ZIP: it must not depend on when it was packed."""
+"""Time of the files in a ZIP, which must not depend on when it was packed."""
 _COLUMNS: Final = "snapshotid, sha256, bytes, path, title, question, versions, contents, created_at"
 
 
 class UnknownSnapshot(LookupError):
-    """There is no snapshot of this identifier."""
+    """There is no snapshot with this identifier."""
 
 
 class SnapshotGone(Exception):
@@ -60,7 +60,7 @@ class Snapshot:
 
 
 def versions_in_force(connection: psycopg.Connection[Any], diaobjectid: Collection[int]) -> dict[str, Any]:
-    """Versions of what is known of some objects.
+    """Versions of what is known about some objects.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def versions_in_force(connection: psycopg.Connection[Any], diaobjectid: Collecti
 def packed(
     tables: Mapping[str, pa.Table], question: Mapping[str, Any], versions: Mapping[str, Any]
 ) -> tuple[bytes, list[dict[str, Any]]]:
-    """One file of an answer: a ZIP with tables as Parquet, the question and the versions; the same for the same answer.
+    """An answer as one file: a ZIP with tables as Parquet, the question and the versions; equal for equal answers.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def keep(
     versions: Mapping[str, Any],
     title: str = "",
 ) -> Snapshot:
-    """Freeze an answer; one that was frozen before is found again.
+    """Freeze an answer, or find it if it was frozen before.
 
     Parameters
     ----------
@@ -155,7 +155,7 @@ def keep(
     tables, question, versions
         See `packed`.
     title : str
-        What it is, for people.
+        Title for people.
 
     Raises
     ------
@@ -166,7 +166,7 @@ def keep(
     sha256 = hashlib.sha256(content).hexdigest()
     identifier = f"s{sha256[:16]}"
     path = f"{FOLDER}/{identifier[1:3]}/{identifier}.zip"
-    # The file first: a record never names a file that was not written. Written again, it heals one that was damaged.
+    # The file first, so that a record never names a file that was not written. Writing it again repairs a damaged one.
     store(root.joinpath(path), content)
     connection.execute(
         "INSERT INTO snapshots (snapshotid, sha256, bytes, path, title, question, versions, contents)"
@@ -197,7 +197,7 @@ def content_of(root: UPath, snapshot: Snapshot) -> bytes:
     Raises
     ------
     SnapshotGone
-        If they are missing or others.
+        If they are missing or have changed.
     """
     known = (
         f"snapshot {snapshot.snapshotid}, frozen {snapshot.created_at:%Y-%m-%d %H:%M:%S} UTC by version"

@@ -1,7 +1,8 @@
 """Facts of single alerts that must be computed again.
 
-What changes near some objects only, such as a catalogue, does not make whole nights stale: the facts that it concerns
-are marked here until their night, or they alone, are computed again. `versions.stale` lists the nights that have some.
+A change that only affects some objects, such as one of a catalogue, does not make whole nights stale: the facts that it
+affects are marked here until their night, or they alone, are computed again. `versions.stale` lists the nights that
+have some.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def mark_nights(connection: psycopg.Connection[Any], assets: Sequence[str], nigh
     assets, nights : sequence of str
         Assets of facts, and keys `YYYY-MM-DD`.
     reason : str
-        What has changed; the same text for all that changed for one reason.
+        What has changed; the same text for all marks with the same reason.
 
     Returns
     -------
@@ -46,7 +47,7 @@ def mark_nights(connection: psycopg.Connection[Any], assets: Sequence[str], nigh
 
 
 def marked(connection: psycopg.Connection[Any], assets: Collection[str], night: str) -> Alerts | None:
-    """Alerts of a night of which any of some facts is marked: object and source of each; none if all are.
+    """Alerts of a night for which a fact of some assets is marked: object and source of each; None if all are.
 
     Parameters
     ----------
@@ -67,7 +68,7 @@ def marked(connection: psycopg.Connection[Any], assets: Collection[str], night: 
 
 
 def clear(connection: psycopg.Connection[Any], assets: Collection[str], night: str) -> int:
-    """Remove the marks of a night whose facts were computed again, in the same transaction; gives their number."""
+    """Remove the marks of a night whose facts were computed again, in the same transaction; return their number."""
     return connection.execute(
         "DELETE FROM stale_facts WHERE night = %s::date AND asset = ANY(%s)", (night, sorted(assets))
     ).rowcount

@@ -1,7 +1,7 @@
-"""What is stale, summarised: by asset and reason, as operators read it.
+"""Summary, for operators, of what is stale: by asset and reason.
 
-`versions.stale` lists artefacts; a deployment makes thousands of them stale for one reason. What automation does about
-them is noted in the same database, so that command line, status page and Dagster show the same.
+`versions.stale` lists artefacts; a deployment can make thousands of them stale for one reason. What automation does
+about them is recorded in the same database, so that command line, status page and Dagster show the same.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from broker_assets.provenance.versions import Stale
 
 SHOWN_PARTITIONS = 100
-"""Partitions that a group names; all are counted."""
+"""Partitions that a group names, at most; all are counted."""
 _INPUT: Final = re.compile(r"^(input \S+)(?: of \S+)? (is gone|is stale|\S+ → \S+)$")
 
 
@@ -33,11 +33,11 @@ class StaleGroup(BaseModel):
     count: int
     """How many."""
     partitions: tuple[str, ...]
-    """The first of them, ascending; none if the asset has no partitions."""
+    """The first of them, ascending; empty if the asset has no partitions."""
 
 
 def group_reason(reason: str) -> str:
-    """The reason of an artefact without what differs from one partition to the next.
+    """The reason of an artefact without the parts that differ between partitions.
 
     Examples
     --------
@@ -99,7 +99,7 @@ def automation_notes(connection: psycopg.Connection[Any]) -> dict[str, str]:
 
 
 def note_automation(connection: psycopg.Connection[Any], notes: Mapping[str, str]) -> None:
-    """Note what automation does about assets; nothing is kept about the others."""
+    """Record what automation does about assets, and remove earlier notes about all others."""
     connection.execute(
         "UPDATE code SET automation = noted.automation FROM code AS known LEFT JOIN"
         " unnest(%s::text[], %s::text[]) AS noted (asset, automation) USING (asset)"

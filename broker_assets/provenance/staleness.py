@@ -1,8 +1,8 @@
 """What must be rebuilt: what changed, and exactly what descends from it.
 
-One rule for everything that has versions. A module that keeps versions (`versions` of assets, `product_files` of files)
-provides a query for what is itself out of date, and another for what was made from what; this module derives everything
-that descends from it, with the reason and an order in which each is rebuilt once.
+One rule for everything that has versions. A module that keeps versions (`versions` for assets, `product_files` for
+files) provides a query for what is itself out of date, and another for what was made from what; this module derives
+everything that descends from it, with the reason, and an order in which each is rebuilt once.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import LiteralString
 from pydantic import BaseModel, ConfigDict
 
 MOST_STEPS = 100
-"""Steps that are followed at most: a cycle, which should not exist, would otherwise never end."""
+"""Steps that are followed, at most: a cycle, which should not exist, would otherwise never end."""
 
 
 SHOWN_CHARACTERS = 12
-"""Longest version that is shown whole; of a longer one, which is a digest, the first seven characters are."""
+"""Longest version that is shown in full; of a longer one, which is a digest, the first seven characters are shown."""
 
 
 def code_change(old: LiteralString, new: LiteralString) -> LiteralString:
@@ -71,13 +71,13 @@ def stale_query(first: LiteralString, made_from: LiteralString, shown: LiteralSt
     made_from : str
         SELECT of what was made from what: kind and key, those of the parent, and a description of the parent.
     shown : str
-        End of the query, which reads the table `listed`: kind, key, cause, reason and depth. The cause is `upstream`
-        where only a parent is stale.
+        End of the query, which reads the table `listed`: kind, key, cause, reason and depth. The cause is `upstream` if
+        only a parent is stale.
 
     Returns
     -------
     str
-        The query, without the WITH RECURSIVE before it, so that the caller may put tables of its own first.
+        The query, without the WITH RECURSIVE before it, so that the caller can put its own tables first.
     """
     return f"""
 first (kind, key, cause, reason) AS ({first}),

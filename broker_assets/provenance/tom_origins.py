@@ -1,7 +1,7 @@
 """Where the rows of the target and observation manager come from; `origins` has those of the broker.
 
-What brokers say comes from a message of Kafka or from an upload, by a batch of the ledger. Roll-ups name the message
-that they follow from. The simulated survey is an asset whose inputs are the files that it was loaded from.
+Reports of brokers come from a Kafka message or from an upload, in a batch of the ledger. Roll-ups name the message from
+which they are derived. The simulated survey is an asset whose inputs are the files from which it was loaded.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def _said(message: str, joins: str = "") -> tuple[Part, ...]:
 
 
 def _message(condition: str) -> str:
-    """The oldest message that satisfies a condition, by an index of it."""
+    """The oldest message that satisfies a condition, found by an index."""
     return (
         "LEFT JOIN LATERAL (SELECT one.* FROM elasticc2_brokermessage AS one"  # noqa: S608
         f" WHERE {condition} ORDER BY one.brokermessage_id LIMIT 1) AS message ON true"
@@ -130,4 +130,4 @@ TOM_BOOKKEEPING: Final[Mapping[str, str]] = {
     "taxonomy_versions": "stored by `tom.taxonomy.stored.store_version`",
     "wantedspectra": _ASKED,
 }
-"""Tables that the platform keeps for itself, or that people fill, and how their rows come about."""
+"""Tables that the platform keeps for itself, or that people fill, and how their rows are made."""

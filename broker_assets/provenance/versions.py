@@ -2,8 +2,8 @@
 
 An artefact is an asset, or one partition of it. It is stale if it was made by code other than the deployed one, if the
 data version of an input has changed, if an input no longer exists, if facts of some of its objects are stale
-(`stale_facts`), or if an input is itself stale (`staleness`). These
-tables are authoritative; Dagster shows and runs what follows from them.
+(`stale_facts`), or if an input is itself stale (`staleness`). These tables are authoritative; Dagster shows and runs
+what is derived from them.
 
 All functions work in the caller's transaction.
 """
@@ -61,8 +61,8 @@ class ArtefactEntry(Artefact):
     made_at: datetime.datetime
     """When it was made."""
     computed_from: dict[str, str] = {}
-    """Of facts: versions of everything that their batches used, by name; several joined, where batches differ. What
-    concerns some objects only, such as catalogues, is not among the inputs."""
+    """For facts: versions of everything that their batches used, by name; joined if batches differ. What only affects
+    some objects, such as catalogues, is not among the inputs."""
 
 
 class Stale(Staleness):
@@ -186,7 +186,7 @@ def not_deployed(connection: psycopg.Connection[Any], code_versions: Mapping[str
     Returns
     -------
     dict
-        By asset, of those that differ: the given and the deployed code version, which is empty if there is none. Empty
+        By asset, for those that differ: the given and the deployed code version, which is empty if there is none. Empty
         if nothing was deployed yet.
     """
     deployed = dict(connection.execute("SELECT asset, code_version FROM code").fetchall())
@@ -217,7 +217,7 @@ def current(connection: psycopg.Connection[Any], asset: str, partition: str = ""
 
 
 def is_new(artefact: Artefact, known: Artefact | None) -> bool:
-    """Whether a version is another than the one that is recorded, or the first; the inputs do not count.
+    """Whether a version differs from the recorded one, or is the first; inputs are not compared.
 
     Examples
     --------
@@ -231,7 +231,7 @@ def is_new(artefact: Artefact, known: Artefact | None) -> bool:
 
 
 def recorded(connection: psycopg.Connection[Any], keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Artefact]:
-    """Give the current versions of some artefacts with their inputs, in two queries.
+    """Return the current versions of some artefacts with their inputs, in two queries.
 
     Parameters
     ----------

@@ -28,11 +28,11 @@ from broker_assets.provenance.origins import (
 )
 
 MOST_ROWS: Final = 20
-"""Rows that are explained unless more are asked for."""
+"""Default number of rows that are explained."""
 
 
 class Place(NamedTuple):
-    """Where a message was in Kafka, or why that is not known."""
+    """Place of a message in Kafka, or why it is not known."""
 
     partition: int | None = None
     offset: int | None = None
@@ -40,7 +40,7 @@ class Place(NamedTuple):
 
 
 Locate = Callable[[str, int, int], Place]
-"""Gives the place of a packet, by URL of its archive file, first byte and length."""
+"""Returns the place of a packet, from the URL of its archive file, first byte and length."""
 
 
 class _Part(BaseModel):
@@ -48,7 +48,7 @@ class _Part(BaseModel):
 
 
 class PacketOrigin(_Part):
-    """The packet of an alert that brought a row."""
+    """The packet of an alert that provided a row."""
 
     diasourceid: int
     """Source that triggered the alert."""
@@ -107,7 +107,7 @@ class BatchOrigin(_Part):
 
 
 class FileOrigin(_Part):
-    """A file that brought a row, or that the row describes."""
+    """A file from which a row comes, or that the row describes."""
 
     name: str
     url: str | None = None
@@ -121,7 +121,7 @@ class FileOrigin(_Part):
 
 
 class ListOrigin(_Part):
-    """A watchlist, area or sky map that a row comes from or was matched with."""
+    """A watchlist, area or sky map from which a row comes, or with which it was matched."""
 
     kind: str
     id: int
@@ -129,7 +129,7 @@ class ListOrigin(_Part):
     """Account, or issuer of the event; None if the list was deleted."""
     name: str | None
     revision: int | None
-    """Number of the change that it comes from."""
+    """Number of the change from which it comes."""
 
 
 class AnnotatorOrigin(_Part):
@@ -140,7 +140,7 @@ class AnnotatorOrigin(_Part):
     version: str
     """Version of the annotator that the annotation names."""
     revision: int
-    """Number of the change that made it as it was then."""
+    """Number of the change since which it was as it was then."""
     source: dict[str, Any] | None
     """Where its annotations were read from; None: Lasair's messages on `anno_<topic>`."""
 
@@ -153,7 +153,7 @@ class ComputedOrigin(_Part):
     code_version: str
     """Version of its code."""
     inputs: dict[str, str]
-    """Versions of what it was computed from besides the packet, by asset."""
+    """Versions of the inputs other than the packet, by asset."""
 
 
 class Origin(_Part):
@@ -197,9 +197,9 @@ def why(
     where : mapping of str to value
         Values of columns that the rows have; without any, all rows.
     locate : callable
-        Gives the place of a packet in Kafka, see `broker_assets.packets.kafka_place`.
+        Returns the place of a packet in Kafka, see `broker_assets.packets.kafka_place`.
     limit : int
-        Rows at most.
+        Rows, at most.
 
     Returns
     -------
@@ -240,12 +240,12 @@ def why(
 def _beyond(
     connection: psycopg.Connection[Any], table: str, where: Mapping[str, Any], conditions: Sequence[sql.Composable]
 ) -> dict[sa.Table, Conditions]:
-    """What the query may need of months that have left: the rows themselves, and the sources whose packets they are."""
+    """What the query may need from months that have left: the rows themselves, and the sources of their packets."""
     if not anything_left(connection):
         return {}
     points = {one.name: one for one in PARTITIONED}
     if table in points:
-        # A value that does not fit its column is found by the database, which says so.
+        # The database detects a value that does not fit its column.
         connection.execute(_select("1", table, conditions), tuple(where.values()))
     own: Conditions = [[(name, "=", value)] for name, value in where.items()]
     found: dict[sa.Table, Conditions] = {points[table]: own} if table in points else {}

@@ -12,7 +12,7 @@ Modules:
 - `history`: what was decided, delivered, agreed, in PostgreSQL;
 - `days`: by observation day, which files may be delivered and what the targets have;
 - `delivery_status`: what each target has, what is due, what waits for an operator;
-- `run`: the whole, `publish(connection, files, target, rules, …) -> Report`;
+- `run`: the complete process, `publish(connection, files, target, rules, …) -> Report`;
 - `mirror`: a copy of our archive under our own names and paths.
 
 Files of the local archive are only read. The package depends on neither telemetry nor Dagster: reasons of requests and

@@ -9,7 +9,7 @@ from broker_assets.publication.content import Facts, covered_seconds
 from broker_assets.publication.selection import Rules
 
 EDGE: Final = 1.0
-"""Seconds by which an interval may move: a better clock kernel moves every time by milliseconds."""
+"""Seconds by which an interval may move: a better clock kernel moves all times by milliseconds."""
 
 
 def worse(new: Facts, delivered: Facts, rules: Rules) -> list[str]:

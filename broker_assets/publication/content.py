@@ -209,7 +209,7 @@ def _instant(text: Any) -> datetime.datetime | None:
 
 def _facts(table: Any, header: fits.Header) -> Facts:
     """Rows, NaN and coverage of the table DATA."""
-    # As stored: no scaling, so that equal bytes are equal values and nothing is converted twice.
+    # As stored, without scaling, so that equal bytes are equal values and nothing is converted twice.
     records = table.data.view(np.ndarray)
     nan: dict[str, float] = {}
     found = hashlib.sha256(repr(records.dtype.descr).encode())

@@ -125,7 +125,7 @@ def receipts(
 ) -> list[Receipt]:
     """Receipts of a target, or of a file (its complete name, or its name at the target).
 
-    In order of delivery; with `newest` only so many, the newest first.
+    In order of delivery; with `newest`, only that number of them, the newest first.
     """
     with connection.transaction(), connection.cursor(row_factory=class_row(Receipt)) as cursor:
         cursor.execute(

@@ -1,4 +1,4 @@
-"""A run of the publisher: combines files, rules, a target and the history.
+"""A run of the publisher, which combines files, rules, a target and the history.
 
 Every file is decided and delivered individually, under a lock on its archive name, and recorded at once. A killed run
 is continued where it stopped: a delivery that had begun keeps its name, its supplement number and its time, so the same

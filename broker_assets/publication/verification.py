@@ -42,8 +42,8 @@ def verify(
         Connection that is not within a transaction.
     target : Target
     repair : bool
-        Let the next run deliver missing or damaged files again. The bytes are the same
-        unless the ephemeris has changed.
+        Let the next run deliver missing or damaged files again. The bytes are the same unless the ephemeris has
+        changed.
     notify : function, optional
         Called with each name before it is read.
 

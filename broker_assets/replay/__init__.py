@@ -1,4 +1,4 @@
-"""Packets out of files onto a Kafka topic, at a chosen rate.
+"""Sends packets from files to a Kafka topic, at a chosen rate.
 
-What a packet says is read in `packets`; packets that no survey sent are made in `simulation`.
+`packets` reads the content of packets; `simulation` makes packets that no survey has sent.
 """

@@ -134,7 +134,7 @@ def _contents(path: Path) -> Iterator[tuple[str, Path | None, bytes | Exception]
                 for name in archive.namelist():
                     if name.endswith(SUFFIXES):
                         _require_size(f"{path}:{name}", archive.getinfo(name).file_size)
-                        # A member that is damaged or encrypted costs no other.
+                        # A member that is damaged or encrypted does not affect the others.
                         yield f"{path}:{name}", None, _or_error(partial(archive.read, name))
         else:
             # Read as a stream: a nightly archive of ZTF is a hundred gigabytes and has no directory.
@@ -179,7 +179,7 @@ def _split(
 def _messages(
     content: bytes, file: Path | None, framing: Framing, schema_id: int | None
 ) -> Iterator[tuple[int, bytes, bytes | None]]:
-    """The same for content that is not compressed."""
+    """`_split` for content that is not compressed."""
     if not content:
         raise ContainerError("the file is empty")
     if not content.startswith(MAGIC):

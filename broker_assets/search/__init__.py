@@ -1,1 +1,1 @@
-"""What a text in the search box means (`reading`), and what is stored of it (`finding`)."""
+"""The meanings of a text in the search box (`reading`), and what is stored for them (`finding`)."""

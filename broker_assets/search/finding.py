@@ -1,4 +1,4 @@
-"""What is stored of the meanings of a text: objects, sources, minor planets, product files and nights."""
+"""What is stored for the meanings of a text: objects, sources, minor planets, product files and nights."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from broker_assets.search.reading import Kind, Reading
 from broker_assets.sky.cone_search import objects_near
 
 MOST: Final = 200
-"""Hits of a kind that are given."""
+"""Hits of each kind, at most."""
 AROUND: Final = 60.0
-"""Arcsec: where nothing is within the radius of a position, the nearest object within this is named."""
+"""Arcsec: if nothing is within the radius of a search, the nearest object within this distance is given."""
 OF_A_NAME: Final = 3.0
-"""Arcsec around the position of an entry of the Transient Name Server within which objects are it."""
+"""Arcsec: objects within this distance of an entry of the Transient Name Server count as that entry."""
 _FILES: Final = sql.SQL(
     "SELECT name, min(level), min(kind), max(day)::text, count(*) OVER () FROM product_file WHERE {}"
     " GROUP BY name ORDER BY max(day) DESC, name LIMIT %s"
@@ -35,24 +35,24 @@ class Hit:
 
     kind: Kind
     name: str
-    """Identifier, in the form that addresses have."""
+    """Identifier, in the form used in URLs."""
     title: str
     detail: str = ""
     arcsec: float | None = None
-    """From the position that was asked for."""
+    """Distance from the position of the search."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a search gave."""
+    """The result of a search."""
 
     hits: Sequence[Hit]
     total: int
-    """How many there are, also beyond those given."""
+    """Number of hits, including those that are not listed."""
     tried: Sequence[str]
     """Meanings of the text in words."""
     nearest: Hit | None = None
-    """Where nothing was found at a position: what is nearest."""
+    """The nearest object, if nothing was found at a position."""
 
     def of(self, kind: Kind) -> list[Hit]:
         """The hits of a kind."""
@@ -171,7 +171,7 @@ def _solar_system(connection: psycopg.Connection[Any], reading: Reading) -> tupl
 
 
 def _file(connection: psycopg.Connection[Any], reading: Reading) -> tuple[list[Hit], int]:
-    """Product files of a name; in another case, or with `*`, all names are looked through."""
+    """Product files with a name; if none has exactly this name, or with `*`, all names are searched in any case."""
     pattern = reading.name.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_").replace("*", "%")
     rows = connection.execute(_FILES.format(sql.SQL("name = %s")), (reading.name, MOST)).fetchall()
     rows = rows or connection.execute(_FILES.format(sql.SQL("name ILIKE %s")), (pattern, MOST)).fetchall()

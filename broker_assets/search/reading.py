@@ -1,6 +1,6 @@
 """What a text in the search box may mean: names, identifiers, positions, designations, files and nights.
 
-A text is read in every way that it can be; a prefix (`id: src: tns: sso: file: night:`) allows one way only.
+A text is read in every possible way; with a prefix (`id: src: tns: sso: file: night:`), only in one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PREFIXES: Final[dict[str, Kind]] = {
 }
 """Prefix in the search box: the meaning that it forces."""
 RADIUS: Final = 5.0
-"""Radius of a search around a position unless one is given, arcsec."""
+"""Default radius of a search around a position, arcsec."""
 LARGEST: Final = 36_000.0
 """Largest radius, arcsec."""
 LONGEST: Final = 200
@@ -42,7 +42,7 @@ _RADIUS: Final = re.compile(
     r"""(\d{1,6}(?:\.\d{0,9})?|\.\d{1,9})\s?(["″”s]|''|arcsec|['′’m]|arcmin|d|°|deg)?""", re.ASCII
 )
 _UNITS: Final = {"'": 60.0, "′": 60.0, "’": 60.0, "m": 60.0, "arcmin": 60.0, "d": 3600.0, "°": 3600.0, "deg": 3600.0}
-"""Arcseconds of a unit; of all others, 1."""
+"""Arcseconds per unit; all other units count as arcseconds."""
 _MINUS: Final = str.maketrans(dict.fromkeys("−–—‐‑‒﹣－", "-") | dict.fromkeys("\u200b\u200c\u200d\ufeff\u2060", None))
 
 
@@ -66,7 +66,7 @@ class Reading:
 
 
 def plain(text: str) -> str:
-    """A text with single blanks, plain minus signs and no invisible characters, at most `LONGEST` characters.
+    """A text with single spaces, plain minus signs and no invisible characters, at most `LONGEST` characters.
 
     Examples
     --------
@@ -79,7 +79,7 @@ def plain(text: str) -> str:
 
 
 def read(text: str) -> list[Reading]:
-    """Every meaning of a text, the likeliest first; none if it has none.
+    """Every meaning of a text, the likeliest first; empty if it has none.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def _divided(text: str) -> list[tuple[str, str, str]]:
         ways.append((parts[0], before, last))
     elif len(parts) == 1:
         words = text.split()
-        # Of `10 00 00 -5 00 00` half are those of the right ascension; a radius may follow.
+        # In `10 00 00 -5 00 00`, the first half is the right ascension; a radius may follow.
         for length in (2, 4, 6):
             if length <= len(words) <= length + 1:
                 half = length // 2

@@ -212,7 +212,7 @@ def published_columns(
         "ephOffset": np.full(len(rows), offset * np.sqrt(2.0)),
         "diaDistanceRank": 1,
     }
-    # Names before version 10 and since.
+    # Names before version 10 and from version 10 on.
     for names, values in (
         (("eclipticLambda", "eclLambda"), longitude),
         (("eclipticBeta", "eclBeta"), latitude),

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 CutoutSize = Literal["none", "small", "real"]
 SIDE = 30
-"""Pixels; 6 arcsec of Rubin."""
+"""Side of a cutout, pixels; 6 arcsec for Rubin."""
 _BLOCK = 2880
 _PLACE = "@" * 20
 """Placeholder for a number in a header, of the same width."""

@@ -150,7 +150,7 @@ def join_columns(encoded: Sequence[tuple[NDArray[np.uint8], NDArray[np.int64]]],
 
 
 def default_value(avro_type: Any) -> Column:
-    """Value of the surveys for what was not measured: NaN, false, zero, or null."""
+    """Value that surveys write for what was not measured: NaN, false, zero, or null."""
     kinds = [_kind(choice) for choice in avro_type] if isinstance(avro_type, list) else [_kind(avro_type)]
     if "float" in kinds or "double" in kinds:
         return np.nan

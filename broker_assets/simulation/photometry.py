@@ -60,7 +60,7 @@ class ObjectStatistics:
         self._count[at] += 1
         change = flux - self._mean[at]
         self._mean[at] += change / self._count[at]
-        # Welford 1962: sums of squares of large fluxes would lose significant digits.
+        # Welford 1962, Technometrics 4, 419: sums of squares of large fluxes would lose significant digits.
         self._squares[at] += change * (flux - self._mean[at])
         self._error_sum[at] += error
         self._low[at] = np.minimum(self._low[at], flux)

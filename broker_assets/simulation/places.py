@@ -1,4 +1,4 @@
-"""Puts simulated objects where real galaxies and stars are, so that they are near something in the catalogues."""
+"""Puts simulated objects at the positions of real galaxies and stars, so that catalogues have a source near them."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from broker_assets.simulation.models import ECLIPSING, RR_LYRAE, SN_IBC, Catalogue
 
 HOSTED: Final = 0.7
-"""Share of supernovae that are put into galaxies: the hosts of the others are too faint for catalogues."""
+"""Share of supernovae that are put into galaxies; the hosts of the others are too faint for catalogues."""
 KNOWN: Final = 0.5
 """Share of periodic variables that are put onto known ones."""
 NEAREST: Final = 50
-"""Galaxies of nearly the redshift of a supernova of which one is its host."""
+"""Number of galaxies with similar redshifts to a supernova from which its host is drawn."""
 LIKE: Final = 0.05
 """Largest relative difference of the redshifts of a supernova and of its host."""
 SCATTER: Final = 0.05
-"""Arcseconds between a star and its place in a catalogue."""
+"""Arcseconds by which a star is offset from its position in a catalogue."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,10 @@ class Places:
 def settled(
     catalogue: Catalogue, places: Places, declinations: tuple[float, float], generator: np.random.Generator
 ) -> Catalogue:
-    """Objects of which some are at places of catalogues.
+    """Move some objects to positions of catalogue sources.
 
-    Supernovae get hosts of about their redshift, which becomes that of the host, and lie within its radius, as its
-    light does (an exponential disc); periodic variables lie on known ones.
+    Supernovae get hosts of about their redshift, take the redshift of the host, and are distributed like its light
+    (an exponential disc) within its radius; periodic variables are put onto known ones.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def settled(
     if hosts.size:
         at = np.searchsorted(places.host_redshift[hosts], redshift[rows])
         at = at + generator.integers(-NEAREST // 2, NEAREST // 2, len(rows))
-        near = (at >= 0) & (at < hosts.size)  # farther than all galaxies of the catalogue: no host in it
+        near = (at >= 0) & (at < hosts.size)  # farther than all galaxies of the catalogue, which has no host for it
         rows, host = rows[near], hosts[at[near]]
         like = np.abs(places.host_redshift[host] - redshift[rows]) < LIKE * redshift[rows]
         rows, host = rows[like], host[like]

@@ -72,7 +72,7 @@ class Survey:
     schema_folder : Path, optional
         Folder of schemas; default: that of the installed `lsst-alert-packet`.
     places : Places, optional
-        Galaxies and stars where some of the objects are; without them, all are anywhere in the footprint.
+        Galaxies and stars at which some of the objects are placed; by default, all are anywhere in the footprint.
 
     Raises
     ------
@@ -120,7 +120,7 @@ class Survey:
         generator = np.random.default_rng([seed, 0])
         self.catalogue = draw_catalogue(self.instrument, objects, origin, generator)
         if places is not None:
-            # Numbers of their own: all else is as without places.
+            # Random numbers of their own, so that everything else is as without places.
             numbers = np.random.default_rng([seed, 1])
             self.catalogue = settled(self.catalogue, places, self.instrument.declinations, numbers)
         self.asteroids = draw_asteroids(
@@ -188,7 +188,7 @@ class Survey:
             yield from self._emit(key, chunk, statistics, generator, silent=silent)
 
     def _associate(self, kind: int, seen: Columns, day: int) -> tuple[Columns, Columns]:
-        """Assign ids and update the objects; return what is kept of the round and the statistics of its detections."""
+        """Assign ids and update the objects; return the observations to keep, and the statistics of the detections."""
         detected = seen["detected"]
         count = len(detected)
         seen["asteroid_id"] = self.asteroids.identifier[seen["row"]] if kind == ASTEROID else np.zeros(count, np.int64)

@@ -233,7 +233,7 @@ def _cutout(name: str, file: bytes) -> bytes:
 
 
 def _julian_date(mjd_tai: NDArray[np.float64]) -> NDArray[np.float64]:
-    """UTC of the starts of exposures whose middles are these, as ZTF gives it."""
+    """Julian dates, UTC, of the starts of exposures from the MJD TAI of their middles, as ZTF gives them."""
     return np.asarray(mjd_tai - TAI_MINUS_UTC - ZTF.exposure / 2 / 86_400 + 2_400_000.5)
 
 

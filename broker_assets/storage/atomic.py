@@ -1,9 +1,9 @@
-"""Files and folders on a local disk that are whole or not there.
+"""Files and folders on a local disk that are complete or absent.
 
 They are written under a hidden name on the same file system, flushed to disk, and renamed. A reader sees the old
 content or the new one; an error or a killed process leaves the old one. Hidden names begin with a dot and end with
-`.part`. Each is locked while the process that writes it lives, so `remove_abandoned` recognises what a killed process
-has left. Files in object stores and on SFTP servers are in `objects`.
+`.part`. Each is locked while the process that writes it is alive, so `remove_abandoned` recognises what a killed
+process has left. Files in object stores and on SFTP servers are in `objects`.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 PARTS: Final = ".parts"
 """Folder of files that are being written, below an archive or a store, on the same file system."""
 SUFFIX: Final = ".part"
-"""How the hidden names end."""
+"""Suffix of hidden names."""
 BLOCK: Final = 1 << 20
 """Bytes that are read or written at a time."""
 _LONGEST: Final = 200
-"""Bytes of a file's name that its hidden name repeats; names may have 255."""
+"""Bytes of a file's name that its hidden name repeats, at most; names may have 255."""
 
 _OWN_GROUP: Final = 0o640
 """Permissions of files: the user writes, the group reads."""
@@ -56,13 +56,13 @@ class Readable(Protocol):
 
 
 Content: TypeAlias = "ReadableBuffer | str | Path | Readable | Iterable[ReadableBuffer]"
-"""What a file may be made from: bytes, text (written as UTF-8), a file to copy, an open binary file, or pieces."""
+"""Possible contents of a file: bytes, text (written as UTF-8), a file to copy, an open binary file, or pieces."""
 
 
 def replace_atomically(
     path: Path, content: Content, *, parts: Path | None = None, mode: int | None = None, sync_name: bool = True
 ) -> None:
-    """Give a file new content; whatever happens it has either the old or the new one.
+    """Give a file new content; whatever happens, it has either the old or the new content.
 
     Parameters
     ----------
@@ -75,8 +75,8 @@ def replace_atomically(
     mode : int, optional
         Permissions. Default: what the umask leaves of 0o640; other users of the machine can read nothing.
     sync_name : bool
-        Whether the name is on the disk too when this returns. If not, a power cut may bring the old content back;
-        `sync_folders` makes up for it once for many files.
+        Whether the name is also on disk when this returns. If not, the old content may be back after a power failure;
+        `sync_folders` does the same once for many files.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def replace_atomically(
 
 
 def blocks(content: Content) -> Iterator[ReadableBuffer]:
-    """The bytes of a content; small pieces are joined to blocks of at most `BLOCK` bytes."""
+    """The bytes of a content; small pieces are joined into blocks of at most `BLOCK` bytes."""
     if isinstance(content, str):
         yield content.encode()
     elif isinstance(content, Path):
@@ -125,15 +125,15 @@ def _joined(pieces: Iterable[ReadableBuffer]) -> Iterator[ReadableBuffer]:
 class Part:
     """A file that is being written: hidden until `move_to`, removed at the end of the `with` if that was not called.
 
-    Use it where the name of the file is known only when its content is, or where another library writes to `path`;
-    else see `replace_atomically`.
+    Use it if the name of the file is only known after its content, or if another library writes to `path`; otherwise
+    see `replace_atomically`.
 
     Parameters
     ----------
     folder : Path
         Folder of the hidden name, made if absent; on the file system of the final one.
     name : str
-        What the hidden name begins with: best the final name.
+        Beginning of the hidden name; preferably the final name.
     mode : int, optional
         Permissions. Default: what the umask leaves of 0o640; other users of the machine can read nothing.
     """
@@ -157,7 +157,7 @@ class Part:
             rest = rest[os.write(self._descriptor, rest) :]
 
     def move_to(self, path: Path, *, sync_name: bool = True) -> None:
-        """Bring the content to the disk and give the file its name; see `replace_atomically`."""
+        """Flush the content to disk and give the file its name; see `replace_atomically`."""
         os.fsync(self._descriptor)
         if self._mode is not None:
             os.fchmod(self._descriptor, self._mode)
@@ -179,13 +179,13 @@ class Part:
 
 @contextlib.contextmanager
 def new_folder(target: Path) -> Iterator[Path]:
-    """Build a folder under a hidden name; when the block ends, it gets its own name, whole and on the disk.
+    """Build a folder under a hidden name; when the block ends, it is complete, on disk, and gets its final name.
 
     Parameters
     ----------
     target : Path
-        The final name, next to which it is built. If another process made a folder of this name meanwhile, that one
-        stays and ours is dropped.
+        The final name, next to which it is built. If another process has made a folder of this name in the meantime,
+        that one stays and this one is dropped.
 
     Yields
     ------
@@ -272,12 +272,12 @@ def hidden_pattern(name: str) -> str:
 
 
 def remove_abandoned(folder: Path) -> int:
-    """Remove the hidden files and folders that killed processes left in a folder; those that live keep theirs.
+    """Remove the hidden files and folders that killed processes left in a folder; those of live processes stay.
 
     Parameters
     ----------
     folder : Path
-        Looked through without what is below it; may be absent.
+        Folder to search, without subfolders; may be absent.
 
     Returns
     -------
@@ -294,7 +294,7 @@ def remove_abandoned(folder: Path) -> int:
 
 
 def sync_folders(folders: Iterable[Path]) -> None:
-    """Bring the names in folders to the disk: a rename survives a power cut only then. Absent folders are skipped.
+    """Flush the names in folders to disk: only then does a rename survive a power failure. Absent folders are skipped.
 
     Raises
     ------
@@ -307,12 +307,12 @@ def sync_folders(folders: Iterable[Path]) -> None:
 
 
 def sync(path: Path) -> None:
-    """Bring the content of a file, or the names in a folder, to the disk.
+    """Flush the content of a file, or the names in a folder, to disk.
 
     Raises
     ------
     OSError
-        If the disk fails, or there is nothing of this name.
+        If the disk fails, or there is nothing with this name.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -327,15 +327,15 @@ def _locked(folder: Path, name: str, make: _Maker) -> tuple[int, Path]:
         path = folder / f"{_beginning(name)}{uuid.uuid4().hex}{SUFFIX}"
         try:
             descriptor = make(path)
-        except FileNotFoundError:  # no folder yet, or the new one was taken for abandoned before it could be opened
+        except FileNotFoundError:  # no folder yet, or the new file was removed as abandoned before it could be opened
             folder.mkdir(parents=True, exist_ok=True)
             continue
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         except OSError:
-            # A file system without locks: nothing is taken for abandoned there either.
+            # On a file system without locks, nothing is treated as abandoned either.
             return descriptor, path
-        # Between the lines above another process may have taken it for abandoned.
+        # Between the lines above, another process may have removed it as abandoned.
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(descriptor), path.stat()):
                 return descriptor, path
@@ -369,7 +369,7 @@ def _remove_unless_locked(entry: os.DirEntry[str]) -> bool:
 
 
 def _made(folder: Path) -> list[Path]:
-    """Make a folder and what is missing above it; the folders that have got a new name by that."""
+    """Make a folder and its missing parents; return the folders in which there is a new name."""
     missing = []
     for level in (folder, *folder.parents):
         if level.is_dir():

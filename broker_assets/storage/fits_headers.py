@@ -1,7 +1,7 @@
-"""What the header of a FITS file may claim, before a reader believes it.
+"""Checks of the header of a FITS file before a reader trusts it.
 
-Astropy makes a list as long as NAXIS or TFIELDS says: a few wrong digits keep a process busy for hours, or take its
-memory.
+Astropy makes a list as long as NAXIS or TFIELDS says: a few wrong digits can keep a process busy for hours or exhaust
+its memory.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _CLAIM: Final = re.compile(rb"(?:HIERARCH +)?(Z?NAXIS|TFIELDS) *= *'? *[+-]?([0-
 _SIZE: Final = re.compile(
     rb"(Z?NAXIS[0-9]{0,3}|PCOUNT|GCOUNT|TFIELDS) *= *(-[0-9]{1,70}|\+?[0-9]{19,70})", re.IGNORECASE
 )
-"""A size below 0, or one that no file has."""
+"""A size that is negative, or larger than any file."""
 
 
 class ImpossibleHeader(ValueError):
-    """A header claims what FITS does not allow, or no file can hold."""
+    """A header claims what FITS does not allow, or what no file can contain."""
 
 
 def refuse_impossible(content: bytes | bytearray | memoryview | mmap.mmap) -> None:
@@ -38,7 +38,7 @@ def refuse_impossible(content: bytes | bytearray | memoryview | mmap.mmap) -> No
     Raises
     ------
     ImpossibleHeader
-        If a card does; the message names it.
+        If a card claims that; the message names it.
 
     Examples
     --------
@@ -59,7 +59,7 @@ def refuse_impossible(content: bytes | bytearray | memoryview | mmap.mmap) -> No
 
 
 def refuse_impossible_in(stream: BinaryIO) -> None:
-    """The same for an open file, which is left at its present position.
+    """`refuse_impossible` for an open file, whose position does not change.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def refuse_impossible_in(stream: BinaryIO) -> None:
     """
     try:
         content = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-    except (OSError, ValueError):  # not a file of the system, or empty
+    except (OSError, ValueError):  # not a file of the operating system, or empty
         place = stream.tell()
         stream.seek(0)
         refuse_impossible(stream.read())

@@ -1,7 +1,7 @@
-"""Files of any store (a local folder, S3, SFTP, memory, …) by fsspec URL: written whole, read in parts.
+"""Files of any store (a local folder, S3, SFTP, memory, …) by fsspec URL: written completely, read in parts.
 
-How a file becomes whole depends on the store: a local folder renames (see `atomic`), an object store shows an object
-when all of it has arrived, other stores get it under a hidden name and rename.
+How writing is made atomic depends on the store: in a local folder by renaming (see `atomic`); an object store shows an
+object only when all of it has arrived; in other stores, the file gets a hidden name and is renamed.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ def local_path(path: Path | UPath) -> Path | None:
 
 
 def store(target: Path | UPath, content: Content) -> None:
-    """Write a file; when this returns it is whole and durable, if it raises the old one is still there.
+    """Write a file; when this returns, it is complete and durable; if it raises, the old one is still there.
 
     Parameters
     ----------
     target : Path or UPath
         File; folders above it are made.
     content : bytes-like, str, Path, binary file, or iterable of bytes-like
-        See `replace_atomically`. Stores other than local folders get it in one piece from memory.
+        See `replace_atomically`. Stores other than local folders get it as one piece from memory.
 
     Raises
     ------
@@ -46,7 +46,7 @@ def store(target: Path | UPath, content: Content) -> None:
     local = local_path(target)
     if local is not None:
         replace_atomically(local, content)
-        # Another process may have made these folders a moment ago and not have flushed them to disk yet.
+        # Another process may have just made these folders and not have flushed them to disk yet.
         sync_folders([local.parent.parent, local.parent.parent.parent])
         return
     remote = UPath(target)

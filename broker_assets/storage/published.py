@@ -1,4 +1,4 @@
-"""Files that people and peers take, as whole versions with checksums.
+"""Files that people and peers fetch, as complete versions with checksums.
 
 `current.json` next to the versions names the one in force, its files and their checksums; see `versioned`. Works in any
 store.
@@ -38,12 +38,12 @@ def publish(folder: UPath, files: Mapping[str, bytes], *, version: str, about: M
     Returns
     -------
     bool
-        Whether the version in force is another one than before.
+        Whether the version in force has changed.
 
     Raises
     ------
     DamagedProduct
-        If the pointer that is there cannot be read.
+        If the existing pointer cannot be read.
     OSError
         If it cannot be written; the version in force stays.
     """

@@ -20,7 +20,7 @@ class CheckedSftp(SFTPFileSystem):  # type: ignore[misc]  # fsspec has no types
     ----------
     host : str
     known_hosts : str, optional
-        File of known keys besides those of the system and the user.
+        File of known keys in addition to those of the system and the user.
     host_key_policy : str
         `reject` (default) or `auto_add`, which accepts any key.
     answer_timeout : float
@@ -62,7 +62,7 @@ class CheckedSftp(SFTPFileSystem):  # type: ignore[misc]  # fsspec has no types
         try:
             self.ftp.posix_rename(old, new)
         except OSError as error:
-            # Servers without posix-rename@openssh.com say "Operation unsupported" without an error number.
+            # Servers without posix-rename@openssh.com answer "Operation unsupported" without an error number.
             if "nsupported" not in str(error):
                 raise
             if self.exists(new):

@@ -1,10 +1,10 @@
-"""A folder that keeps whole versions of one thing side by side, and a pointer that says which one is in force.
+"""A folder that keeps complete versions of one thing side by side, and a pointer to the one in force.
 
 A version is a folder named by a hash of its content. The pointer is a small JSON file with at least
 `{"version": …}`, replaced in one step after the version is complete. A reader that follows it sees the old version or
-the new one, never half of one; a process killed in the middle of a build leaves the old version in force. Writers of a
-local folder take turns by a lock on the folder; object stores have no locks, so there one process at a time should
-write. What the files of a version are is the business of the caller.
+the new one, never a part of one; a process killed in the middle of a build leaves the old version in force. Writers of
+a local folder take turns by a lock on the folder; object stores have no locks, so only one process at a time should
+write to them. The caller determines the files of a version.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ class VersionedFolder:
     Parameters
     ----------
     folder : Path or UPath
-        Made when the first version is written.
+        Created when the first version is written.
     pointer : str
         Name of the pointer's file.
     damaged : type of DamagedVersion
-        What is raised where the pointer is damaged.
+        Error that is raised if the pointer is damaged.
     remedy : str
-        What to do then; the end of the message.
+        What to do in that case, for the end of the message.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class VersionedFolder:
         self._remedy = remedy
 
     def pointer(self) -> dict[str, Any] | None:
-        """What the pointer says, `version` among it; None before the first version.
+        """Content of the pointer, including `version`; None before the first version.
 
         Raises
         ------
@@ -79,13 +79,13 @@ class VersionedFolder:
         return pointer
 
     def read(self, reader: Callable[[Any, dict[str, Any]], Found]) -> Found:
-        """Read the version in force; if another one takes its place meanwhile and it is removed, read that one.
+        """Read the version in force; if it is replaced and removed in the meantime, read the new one.
 
         Parameters
         ----------
         reader : callable
-            Given the folder of the version and the pointer, reads it; raises FileNotFoundError or `DamagedVersion`
-            where it cannot.
+            Reads a version, given its folder and the pointer; raises FileNotFoundError or `DamagedVersion` if it
+            cannot.
 
         Raises
         ------
@@ -112,7 +112,7 @@ class VersionedFolder:
         *,
         intact: Callable[[Path], bool] = Path.is_dir,
     ) -> None:
-        """Put a version in force that another library writes, in a local folder; it is built only if it is not there.
+        """Put in force a version that another library writes, in a local folder; it is only built if it does not exist.
 
         Parameters
         ----------
@@ -121,7 +121,7 @@ class VersionedFolder:
         fill : callable
             Given an empty folder, writes the files of the version into it.
         pointer : mapping, optional
-            What else the pointer says (JSON).
+            Further content of the pointer (JSON).
         intact : callable
             Whether an existing folder of that name can be used; if not, it is replaced.
 
@@ -143,7 +143,7 @@ class VersionedFolder:
                     fill(building)
                 stack.enter_context(self._alone())
                 if not intact(target):
-                    if building is None:  # removed a moment ago as an old version
+                    if building is None:  # just removed as an old version
                         continue
                     if target.exists():
                         damaged = stack.enter_context(hidden_folder(self._local, version))
@@ -153,9 +153,9 @@ class VersionedFolder:
                 return
 
     def put(self, version: str, files: Mapping[str, Content], pointer: Mapping[str, Any] | None = None) -> bool:
-        """Put a version in force, in any store; older ones are removed, but for the one that was in force before.
+        """Put a version in force, in any store; older ones are removed, except the one that was in force before.
 
-        The one before stays for readers that have just looked at the pointer.
+        That one stays for readers that have just read the pointer.
 
         Parameters
         ----------
@@ -164,12 +164,12 @@ class VersionedFolder:
         files : mapping of str to content
             Files by name; see `store`.
         pointer : mapping, optional
-            What else the pointer says (JSON).
+            Further content of the pointer (JSON).
 
         Returns
         -------
         bool
-            Whether the version in force is another one than before.
+            Whether the version in force has changed.
 
         Raises
         ------
@@ -189,7 +189,7 @@ class VersionedFolder:
         return before is None or before["version"] != version
 
     def remove_old(self, *, keep: int) -> list[str]:
-        """Remove versions of a local folder that are not in force, but the newest `keep`; also what killed builds left.
+        """Remove versions of a local folder not in force, except the newest `keep`, and what killed builds left.
 
         Returns
         -------
@@ -216,7 +216,7 @@ class VersionedFolder:
         return [path.name for path in gone]
 
     def remove(self) -> None:
-        """Remove all versions and the folder; the pointer first. What is absent stays absent."""
+        """Remove all versions and the folder, the pointer first; nothing happens if it is absent."""
         if not self.folder.exists():
             return
         with self._alone():
@@ -241,7 +241,7 @@ class VersionedFolder:
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        """One writer at a time in a local folder, which is made if absent; others wait."""
+        """Lock a local folder, which is created if absent, for one writer at a time; others wait."""
         if self._local is None:
             yield
             return
@@ -253,7 +253,7 @@ class VersionedFolder:
 
 
 def _lock(folder: Path) -> int:
-    """A descriptor that holds the lock of a folder, which is made if absent."""
+    """A descriptor that holds the lock of a folder, which is created if absent."""
     while True:
         folder.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileNotFoundError):

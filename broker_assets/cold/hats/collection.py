@@ -1,7 +1,7 @@
 """Writes a catalogue and its margins as a collection of HATS; a night changes the tiles that have its objects.
 
 A version is a folder of its own, complete before the pointer names it. Files of tiles that a night does not change are
-taken over from the version before: as hard links in a local folder, as copies that the store makes by itself elsewhere.
+taken over from the previous version: as hard links in a local folder, or as copies that the store itself makes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NAME: Final = "objects"
 MARGIN: Final = f"{NAME}_{MARGIN_ARCSEC:.0f}arcs"
 POINTER: Final = "latest.json"
 MOST_ROWS: Final = 100_000
-"""Objects of a tile; with their light curves some 100 MB."""
+"""Objects of a tile, at most; with their light curves some 100 MB."""
 GROUP_ROWS: Final = 10_000
 _TIME: Final = "lastdiasourcemjdtai"
 
@@ -63,18 +63,18 @@ def latest(folder: UPath) -> Version | None:
 
 
 def update(folder: UPath, rows: pa.Table, name: str, *, most_rows: int = MOST_ROWS) -> Version:
-    """Bring the catalogue up to date with the objects of a night.
+    """Update the catalogue with the objects of a night.
 
     Parameters
     ----------
     folder : UPath
-        Where versions are.
+        Folder of the versions.
     rows : Table
-        `rows.SCHEMA`; an object that the catalogue has with a newer alert keeps that row, with the new light curve.
+        `rows.SCHEMA`; an object for which the catalogue has a newer alert keeps that row, with the new light curve.
     name : str
-        Name of the new version; one that is there is written again.
+        Name of the new version; an existing one is written again.
     most_rows : int
-        Objects of a tile.
+        Objects of a tile, at most.
 
     Returns
     -------
@@ -89,7 +89,7 @@ def update(folder: UPath, rows: pa.Table, name: str, *, most_rows: int = MOST_RO
 
 
 def remove_old(folder: UPath, newest: Version, *, keep: int = 1) -> list[str]:
-    """Remove versions but the newest and some before it, which readers may still have open; gives their names."""
+    """Remove versions except the newest and some before it, which readers may still have open; return their names."""
     names = sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name != newest.name)
     by_time = sorted(names, key=lambda name: name.rpartition("-")[2])
     gone = by_time[: max(len(by_time) - keep, 0)]
@@ -99,7 +99,7 @@ def remove_old(folder: UPath, newest: Version, *, keep: int = 1) -> list[str]:
 
 
 class _Writer:
-    """One version in the making."""
+    """A version that is being written."""
 
     def __init__(self, folder: UPath, old: Version, name: str) -> None:
         self._old = old
@@ -127,16 +127,16 @@ class _Writer:
         return new
 
     def _changed(self, tiles: Tiles, cells: np.ndarray[Any, np.dtype[np.int64]]) -> set[Tile]:
-        """Tiles of the rows, and those next to them: an object may have been on the other side of an edge before."""
+        """Tiles of the rows and their neighbours, since an object may have been on the other side of an edge before."""
         own = tiles.find(cells)
         found = {tiles.pair(number) for number in np.unique(own[own >= 0]).tolist()}
         found |= {tiles.pair(number) for number in np.unique(tiles.near(cells)[1]).tolist()}
-        # The margin of a new tile has rows of all around it.
+        # The margin of a new tile has rows of all tiles around it.
         fresh = _new_tiles(tiles, cells[own < 0])
         return found | {tile for one in fresh for tile in tiles.around(one)}
 
     def _merged(self, changed: set[Tile], rows: pa.Table) -> dict[Tile, pa.Table]:
-        """Rows of the changed tiles, and of new ones where there was none."""
+        """Rows of the changed tiles, and of new tiles where there were none."""
         parts = [rows, *(self._read(f"{NAME}/{_path(tile)}") for tile in sorted(changed))]
         whole = _newest(pa.concat_tables(parts), rows.num_rows)
         cells = whole[CELL].to_numpy()
@@ -153,7 +153,7 @@ class _Writer:
         return found
 
     def _margins(self, tiles: Tiles, changed: set[Tile], written: Mapping[Tile, pa.Table]) -> dict[Tile, int]:
-        """Margins of all tiles: those rows of changed tiles that are near to others, and what was there before."""
+        """Margins of all tiles: rows of changed tiles that are near others, and the earlier rows of unchanged tiles."""
         gone = Tiles.of(changed)
         parts: dict[Tile, list[pa.Table]] = {}
         touched = set(written)
@@ -175,7 +175,7 @@ class _Writer:
                     continue
                 before = self._read(f"{MARGIN}/{_path(tile)}")
             rest = before.filter(pa.array(~_of(before, gone, identifiers)))
-            # A tile that was divided: its margin is that of its parts.
+            # If a tile was divided, its margin goes to its parts.
             rows, near = tiles.near(rest[CELL].to_numpy())
             for number in np.unique(near).tolist():
                 pair = tiles.pair(number)
@@ -230,7 +230,7 @@ class _Writer:
         store(self._to / name, content.getvalue())
 
     def _take_over(self, name: str) -> None:
-        """A file of the version before, without reading it."""
+        """Take over a file of the previous version, without reading it."""
         here, there = local_path(self._from / name), local_path(self._to / name)
         if here is not None and there is not None:
             there.parent.mkdir(parents=True, exist_ok=True)
@@ -242,15 +242,14 @@ class _Writer:
 
 
 def _newest(rows: pa.Table, given: int) -> pa.Table:
-    """One row of each object: the one with the newest alert; the light curves are those of the given rows, which come
-    first."""
+    """One row per object, the one with the newest alert; light curves are from the given rows, which come first."""
     identifiers = rows["diaobjectid"].to_numpy()
     times = np.nan_to_num(rows[_TIME].to_numpy().astype(np.float64), nan=-np.inf)
     order = np.lexsort((np.arange(len(times)), -times, identifiers))
     ordered = identifiers[order]
     first = np.concatenate([[True], ordered[1:] != ordered[:-1]]) if len(ordered) else np.zeros(0, bool)
     newest = rows.take(pa.array(order[first]))
-    # Where an older night is written after a newer one, the row stays and its points are read again.
+    # If an older night is written after a newer one, the row stays, but with the points that were read now.
     fresh = np.full(newest.num_rows, -1, np.int64)
     known = identifiers[:given]
     by = np.argsort(known)
@@ -265,7 +264,7 @@ def _newest(rows: pa.Table, given: int) -> pa.Table:
 
 
 def _new_tiles(tiles: Tiles, cells: np.ndarray[Any, np.dtype[np.int64]]) -> list[Tile]:
-    """Tiles for cells that are in none: as large as others leave room for."""
+    """Tiles for cells that are in no tile, as large as the other tiles allow."""
     found: set[Tile] = set()
     for cell in np.unique(cells >> (2 * (FINEST - 8))).tolist():
         order = COARSEST
@@ -281,7 +280,7 @@ def _new_tiles(tiles: Tiles, cells: np.ndarray[Any, np.dtype[np.int64]]) -> list
 
 
 def _of(rows: pa.Table, gone: Tiles, identifiers: pa.Array) -> Any:
-    """Which rows are of tiles that are written again, or of objects that are in them now."""
+    """Which rows belong to tiles that are written again, or to objects that are now in them."""
     return (gone.find(rows[CELL].to_numpy()) >= 0) | np.asarray(pc.is_in(rows["diaobjectid"], value_set=identifiers))
 
 

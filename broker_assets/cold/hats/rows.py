@@ -1,4 +1,4 @@
-"""Rows of a catalogue: objects as a night left them, with their light curves to date."""
+"""Rows of a catalogue: objects as they were at the end of a night, with their light curves to date."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ SCHEMA: Final = pa.schema(
 
 
 def rows_of_night(store: ColdStore, connection: psycopg.Connection[Any], night: datetime.date) -> pa.Table:
-    """Objects with an alert in a night, with all their points that are stored now.
+    """Objects with an alert in a night, with all their points that are stored at present.
 
     Parameters
     ----------
     store : ColdStore
-        Has the objects as the night left them.
+        Store with the objects as they were at the end of the night.
     connection : psycopg.Connection
-        To read points with, from both sides of the border.
+        To read points with, in the database and in the cold store.
     night : date
         The night.
 

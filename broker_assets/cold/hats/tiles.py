@@ -1,4 +1,4 @@
-"""Tiles of the sky with not too many rows each, and which of them a position is in or near to.
+"""Tiles of the sky with a limited number of rows each, and the tiles that a position is in or near.
 
 HATS (Hierarchical Adaptive Tiling Scheme, IVOA Note 2025): a tile is a HEALPix cell of any order in the nested scheme;
 tiles do not overlap.
@@ -18,11 +18,11 @@ FINEST: Final = 29
 COARSEST: Final = 2
 """Order of the tiles of an empty catalogue."""
 DEEPEST: Final = 12
-"""Tiles are not divided further."""
+"""Order beyond which tiles are not divided."""
 MARGIN_ARCSEC: Final = 10.0
-"""Rows within this distance of a tile are in its margin; there may be others."""
+"""Rows within this distance of a tile are in its margin, which may contain others."""
 MARGIN_ORDER: Final = 12
-"""Cells of 52 arcseconds: what is within the margin of a tile is in a cell of it or next to one of them."""
+"""Order of cells of 52 arcseconds: the margin of a tile is covered by its cells and their neighbours."""
 
 Cells = NDArray[np.int64]
 
@@ -42,7 +42,7 @@ class Tiles:
         return cls(pairs[:, 0], pairs[:, 1])
 
     def find(self, cells: Cells, order: int = FINEST) -> NDArray[np.int64]:
-        """Number of the tile that has each cell of an order; −1 where there is none."""
+        """Index of the tile that contains each cell of an order; −1 if none does."""
         if not len(self.orders):
             return np.full(cells.shape, -1, np.int64)
         begins = self.pixels << (2 * (FINEST - self.orders))
@@ -68,7 +68,7 @@ class Tiles:
         return [self.pair(number) for number in np.flatnonzero(touches.any(axis=1)).tolist()]
 
     def near(self, cells: Cells) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Tiles in whose margin rows are: the rows, and the number of the tile of each.
+        """Rows in margins of tiles: the rows, and the index of the tile for each.
 
         Parameters
         ----------
@@ -79,7 +79,7 @@ class Tiles:
         around = np.asarray(
             cdshealpix.neighbours((cells >> (2 * (FINEST - MARGIN_ORDER))).astype(np.uint64), MARGIN_ORDER), np.int64
         )
-        # A tile that is smaller than a cell of the margin has none of its own there.
+        # Tiles smaller than a cell of the margin are not found by their own cells.
         found = np.where(around >= 0, self.find(np.maximum(around, 0), MARGIN_ORDER), -1)
         rows, places = np.nonzero((found >= 0) & (found != own[:, None]))
         pairs = np.unique(np.stack([rows, found[rows, places]], axis=1), axis=0)
@@ -87,7 +87,7 @@ class Tiles:
 
 
 def divide(cells: Cells, tile: tuple[int, int], most: int) -> list[tuple[tuple[int, int], slice]]:
-    """Divide a tile until each has at most so many rows.
+    """Divide a tile until each part has at most a given number of rows.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def divide(cells: Cells, tile: tuple[int, int], most: int) -> list[tuple[tuple[i
     tile : tuple of int
         Order and pixel.
     most : int
-        Rows of a tile.
+        Rows of a tile, at most.
 
     Returns
     -------
