@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 STANDARD_INPUT = "-"
 _JSON = (b"{", b"[")
+_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+"""Marks of byte order, with which a text in Unicode may begin."""
 
 
 def features(
@@ -59,9 +61,13 @@ def features(
     found: dict[Any, tuple[float, dict[str, Any]]] = {}
     failed = 0
     packets = []
+    saved: set[str] = set()
     with ExitStack() as stack:
         for given in files:
-            name = stack.enter_context(_saved_input()) if given == STANDARD_INPUT else given
+            name = given
+            if given == STANDARD_INPUT:
+                name = stack.enter_context(_saved_input())
+                saved.add(name)
             try:
                 alerts = _alerts(name)
                 if alerts is None:
@@ -72,7 +78,7 @@ def features(
                 echo(f"{given}: {error}", err=True)
                 failed += 1
         if packets:
-            failed += _of_packets(packets, schema, of_tables, found)
+            failed += _of_packets(packets, schema, of_tables, found, saved)
     for _, document in found.values():
         echo(json.dumps(document, allow_nan=False, ensure_ascii=False))
     if failed:
@@ -121,8 +127,9 @@ def _alerts(name: str) -> list[Any] | None:
     if path.suffix in (".json", ".jsonl"):
         return _parsed(path.read_bytes())
     with path.open("rb") as file:
-        if file.read(1) not in _JSON:
-            return None
+        beginning = file.read(4)
+    if not beginning.startswith((*_JSON, *_MARKS)):
+        return None
     try:
         return _parsed(path.read_bytes())
     except ValueError:  # a bare datum may begin with any byte
@@ -135,7 +142,10 @@ def _parsed(content: bytes) -> list[Any]:
     found: list[Any] = []
     at = _next(text, 0)
     while at < len(text) or not found:
-        document, end = decoder.raw_decode(text, at)
+        try:
+            document, end = decoder.raw_decode(text, at)
+        except RecursionError:
+            raise ValueError("too many nested values") from None
         found.append(document)
         at = _next(text, end)
     return found[0] if len(found) == 1 and isinstance(found[0], list) else found
@@ -170,15 +180,21 @@ def _of_packets(
     schema: str | None,
     of_tables: Callable[[Any], Documents],
     found: dict[Any, tuple[float, dict[str, Any]]],
+    saved: set[str],
 ) -> int:
-    """Add the documents of packets; return the number of packets that cannot be read."""
+    """Add the documents of packets; return the number of packets that cannot be read.
+
+    `saved` are files of standard input.
+    """
     from broker_assets.commands.packets import readable_files, schemas_of
     from broker_assets.packets.files import decode_files
 
     failed = 0
     for chunk in decode_files(readable_files(names), schemas_of(schema)):
         for row, error in sorted(chunk.errors.items()):
-            echo(f"{chunk.packets[row].file}, record {chunk.packets[row].record}: {error}", err=True)
+            file = str(chunk.packets[row].file)
+            name = STANDARD_INPUT if file in saved else file
+            echo(f"{name}, record {chunk.packets[row].record}: {error}", err=True)
         failed += len(chunk.errors)
         for tables in chunk.tables:
             _keep(found, of_tables(tables))
@@ -225,4 +241,4 @@ def _with_trixels(rows: pa.Table, ra: Any, dec: Any) -> pa.Table:
     known = np.isfinite(right) & (np.abs(up) <= 90.0)
     trixels = np.zeros(len(right), np.int64)
     trixels[known] = htm(right[known], up[known])
-    return rows.append_column("htm16", pa.array(trixels))
+    return rows.append_column("htm16", pa.array(trixels, mask=~known))

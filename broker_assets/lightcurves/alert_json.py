@@ -7,12 +7,15 @@ sky contexts, of which the first counts. The features of an object are written a
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
+from broker_assets.database.point_identity import MJD_MAXIMUM
 from broker_assets.database.tables import VIEWS, objects
 from broker_assets.lightcurves.curves import LightCurves, Points
 from broker_assets.lightcurves.features import FEATURES
@@ -45,8 +48,8 @@ def light_curves(alerts: Sequence[Mapping[str, Any]]) -> LightCurves:
     Parameters
     ----------
     alerts : sequence of mapping
-        Alerts; `dec` of `diaObject` may be called `decl`. Points without a flux are left out; what an alert does not
-        give is unknown.
+        Alerts; `dec` of `diaObject` may be called `decl`. Points without a flux or a valid time, withdrawn points and
+        those that occur again are left out; what an alert does not give is unknown.
 
     Raises
     ------
@@ -144,16 +147,77 @@ def _context(alert: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _points(alerts: Sequence[Mapping[str, Any]], name: str) -> Points:
-    rows = [(number, point) for number, alert in enumerate(alerts) for point in alert.get(name) or ()]
-    try:
+    owners, times, points = points_of(alerts, name)
+    with refused_points(name):
         return Points.of(
             len(alerts),
-            np.array([number for number, _ in rows], np.int64),
-            _numbers(point["midpointMjdTai"] for _, point in rows),
-            _numbers(point["psfFlux"] for _, point in rows),
-            band_codes([str(point.get("band")) for _, point in rows]),
-            _numbers(point.get("reliability") for _, point in rows),
+            owners,
+            times,
+            _numbers(point["psfFlux"] for point in points),
+            band_codes([str(point.get("band")) for point in points]),
+            _numbers(point.get("reliability") for point in points),
         )
+
+
+_IDENTIFIERS: Final = ("diaSourceId", "diaForcedSourceId")
+
+
+def points_of(
+    alerts: Sequence[Mapping[str, Any]], name: str
+) -> tuple[NDArray[np.int64], NDArray[np.float64], list[Mapping[str, Any]]]:
+    """The points of a list of alerts that count, as in packets: with a valid time, not withdrawn, each once.
+
+    Simulated light curves may have times from any zero, but Julian dates and Unix time are damaged here, too.
+
+    Parameters
+    ----------
+    alerts : sequence of mapping
+        Alerts.
+    name : str
+        Name of the list, as ``diaSourcesList``.
+
+    Returns
+    -------
+    owners : (m,) int64 array
+        Number of the alert of each point.
+    times : (m,) float64 array
+        Its time, MJD TAI, at most `database.point_identity.MJD_MAXIMUM` from its zero.
+    points : list of mapping
+        The points.
+
+    Raises
+    ------
+    NotAnAlert
+        If a point has no time, or cannot be read.
+    """
+    owners: list[int] = []
+    points: list[Mapping[str, Any]] = []
+    with refused_points(name):
+        for number, alert in enumerate(alerts):
+            seen = set()
+            for point in alert.get(name) or ():
+                identifier = next((point[key] for key in _IDENTIFIERS if point.get(key) is not None), None)
+                same = (identifier, point["midpointMjdTai"])
+                if same in seen or float(point.get("timeWithdrawnMjdTai") or 0.0) > 0.0:
+                    continue
+                if identifier is not None:
+                    seen.add(same)
+                owners.append(number)
+                points.append(point)
+        times = _numbers(point["midpointMjdTai"] for point in points)
+    kept = np.abs(times) <= MJD_MAXIMUM
+    return (
+        np.array(owners, np.int64)[kept],
+        times[kept],
+        [point for point, good in zip(points, kept.tolist(), strict=True) if good],
+    )
+
+
+@contextmanager
+def refused_points(name: str) -> Iterator[None]:
+    """Report what is wrong with a point of a list of alerts as `NotAnAlert`."""
+    try:
+        yield
     except KeyError as error:
         raise NotAnAlert(f"a point of {name} has no {error.args[0]}") from None
     except (TypeError, ValueError, AttributeError) as error:

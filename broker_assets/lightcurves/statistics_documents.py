@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from broker_assets.database.point_identity import sane_time
 from broker_assets.database.tables import BANDS, object_statistics
-from broker_assets.lightcurves.alert_json import NotAnAlert
+from broker_assets.lightcurves.alert_json import NotAnAlert, points_of, refused_points
 from broker_assets.lightcurves.joined_curves import Columns, JoinedCurves
 from broker_assets.lightcurves.photometry import band_codes
 from broker_assets.lightcurves.statistics import SCHEMA, statistics
@@ -37,7 +38,8 @@ def of_alerts(alerts: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Any, float,
     Parameters
     ----------
     alerts : sequence of mapping
-        Alerts; points without time or flux are left out. `diaNoise` is the five-sigma limit.
+        Alerts; points without a valid time or flux, and withdrawn ones, are left out. `diaNoise` is the five-sigma
+        limit.
 
     Yields
     ------
@@ -92,19 +94,15 @@ def _documents(curves: JoinedCurves, identifiers: Sequence[Any]) -> Iterator[tup
 
 
 def _listed(alerts: Sequence[Mapping[str, Any]], name: str, flux: str, error: str) -> Columns:
-    rows = [(number, point) for number, alert in enumerate(alerts) for point in alert.get(name) or ()]
-    try:
+    owners, times, points = points_of(alerts, name)
+    with refused_points(name):
         return Columns(
-            np.array([number for number, _ in rows], np.int64),
-            _numbers([point["midpointMjdTai"] for _, point in rows]),
-            _numbers([point[flux] for _, point in rows]),
-            _numbers([point.get(error) for _, point in rows]),
-            band_codes([str(point.get("band")) for _, point in rows]),
+            owners,
+            times,
+            _numbers([point[flux] for point in points]),
+            _numbers([point.get(error) for point in points]),
+            band_codes([str(point.get("band")) for point in points]),
         )
-    except KeyError as missing:
-        raise NotAnAlert(f"a point of {name} has no {missing.args[0]}") from None
-    except (TypeError, ValueError, AttributeError) as wrong:
-        raise NotAnAlert(f"a point of {name} cannot be read: {wrong}") from None
 
 
 def _numbers(values: Sequence[Any]) -> NDArray[np.float64]:
@@ -127,6 +125,7 @@ def _rows(points: pa.Table, place: NDArray[np.int64], flux: str, error: str) -> 
     if "band" in points.column_names:
         bands = pc.fill_null(pc.index_in(points["band"], pa.array(BANDS)), -1).to_numpy().astype(np.int8)
     times = _floats(points, "midpointmjdtai")
+    kept &= sane_time(times)
     return Columns(owner[kept], times[kept], _floats(points, flux)[kept], _floats(points, error)[kept], bands[kept])
 
 

@@ -71,6 +71,9 @@ def test_alerts_in_lists_lines_and_on_standard_input(tmp_path: Path) -> None:
         assert document["htm16"] > 0
     assert [document["diaObjectId"] for document in run(tmp_path / "lines")[0]] == expected
     assert [document["diaObjectId"] for document in run("-", input=json.dumps(alerts))[0]] == expected
+    for encoding in ("utf-8-sig", "utf-16", "utf-16-le"):
+        documents, _ = run("-", input=json.dumps(alerts).encode(encoding))
+        assert [document["diaObjectId"] for document in documents] == expected
 
 
 def test_the_newest_alert_of_an_object_counts(tmp_path: Path) -> None:
@@ -89,6 +92,15 @@ def test_what_is_no_alert_is_reported_and_the_rest_is_read(tmp_path: Path) -> No
     assert len(documents) == 1
     for name in ("bad.json", "other.json: alert 1 has no list diaSourcesList", "noise"):
         assert name in errors
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    assert "deep.json: too many nested values" in run(tmp_path / "deep.json", code=1)[1]
+    assert run("-", input="no packet", code=1)[1].startswith("-, record 0: ")
+
+
+def test_a_position_that_is_not_known_has_no_trixel(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps({"diaObject": {"diaObjectId": 7}, "diaSourcesList": [SOURCE]}))
+    [document] = run(tmp_path / "a.json")[0]
+    assert (document["htm16"], document["glat"]) == (None, None)
 
 
 def test_packets_of_the_stream(tmp_path: Path) -> None:
