@@ -21,6 +21,7 @@ from broker_assets.database.tables import (
     object_features,
     objects,
 )
+from broker_assets.storage.yaml_files import read_yaml
 
 LARGEST_STAMP: Final = 256
 """Pixels along a side, at most."""
@@ -197,7 +198,7 @@ def parse(text: str, *, where: str = "classifier.yaml") -> Description:
     ('bright', 'latest_psfflux', ('bright',))
     """
     try:
-        content = yaml.safe_load(text)
+        content = read_yaml(text)
     except yaml.YAMLError as error:
         raise ClassifierError(f"{where} cannot be read as YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):

@@ -14,6 +14,7 @@ import yaml
 from numpy.typing import NDArray
 
 from broker_assets.context.catalogue import NUMBERS, Sources
+from broker_assets.storage.yaml_files import read_yaml
 
 DEFAULT: Final = Path(__file__).with_name("rules.yaml")
 
@@ -120,7 +121,7 @@ def read_rules(path: Path = DEFAULT) -> Rules:
         If the file is not YAML, or has an invalid search; the message says which and why.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = read_yaml(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise RulesError(f"{path.name} is not a YAML file: {error}") from error
     if not isinstance(content, dict) or not isinstance(content.get("searches"), list):

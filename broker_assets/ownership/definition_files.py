@@ -17,6 +17,7 @@ import psycopg
 import yaml
 
 from broker_assets.instants import instant
+from broker_assets.storage.yaml_files import read_yaml
 
 Connection = psycopg.Connection[Any]
 Kind = Literal["filter", "watchlist", "area"]
@@ -113,7 +114,7 @@ def read_file(kind: Kind, name: str, text: str) -> dict[str, Any]:
         If a field is missing, unknown, or of another type.
     """
     try:
-        found = yaml.safe_load(text)
+        found = read_yaml(text)
     except yaml.YAMLError as error:
         raise BadDefinitionFile(f"{name} is not YAML: {' '.join(str(error).split())}") from None
     fields = _FIELDS[kind]

@@ -85,11 +85,79 @@ def test_units_of_a_masked_column(tmp_path: Path) -> None:
     assert found.major_axis[1] == 300.0
 
 
+@pytest.mark.parametrize("name", ["t.fits", "t.vot"])
+def test_units_of_a_file_count_where_the_mapping_has_none(tmp_path: Path, name: str) -> None:
+    table = Table(
+        {"identifier": ["a"], "ra": [0.5] * u.rad, "dec": [600.0] * u.arcmin, "pmra": [0.25] * u.arcsec / u.yr}
+    )
+    table["redshift"] = [0.1]
+    table["other"] = [1.0] * u.km
+    table.write(tmp_path / name, format="votable" if name.endswith("vot") else "fits")
+    for mapping in (None, Mapped.parse("columns: {identifier: identifier, ra: ra, dec: dec, pmra: pmra}")):
+        found, _ = read(tmp_path / name, mapping)
+        assert (found.ra[0], found.dec[0], found.pmra[0]) == pytest.approx((np.degrees(0.5), 10.0, 250.0))
+    found, _ = read(
+        tmp_path / name, Mapped.parse("columns: {identifier: identifier, ra: {column: ra, unit: hourangle}, dec: dec}")
+    )
+    assert found.ra[0] == pytest.approx(7.5)  # the mapping is right
+
+
+@pytest.mark.parametrize(("unit", "name"), [("km / s", "redshift"), ("furlong", "major_axis"), ("h", "ra")])
+def test_a_unit_of_a_file_that_does_not_fit_is_refused(tmp_path: Path, unit: str, name: str) -> None:
+    table = Table({"identifier": ["a"], "ra": [1.0], "dec": [2.0], "redshift": [3.0], "major_axis": [4.0]})
+    table[name].unit = u.Unit(unit, parse_strict="silent")
+    table.write(tmp_path / "t.vot", format="votable")
+    with pytest.raises(CatalogueError, match=f"column '{name}' is in '{unit}'.* write the unit into the mapping"):
+        read(tmp_path / "t.vot")
+
+
+def test_a_value_for_all_sources_has_the_unit_of_the_mapping(tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_text("id,ra,dec\na,1,2\n")
+    values = "distance: {value: 780, unit: kpc}, major_axis: {value: 0.5, unit: arcmin}"
+    text = f"columns: {{identifier: id, ra: ra, dec: dec, {values}}}"
+    found, _ = read(tmp_path / "c.csv", Mapped.parse(text))
+    assert (found.distance[0], found.major_axis[0]) == (0.78, 30.0)
+
+
+@pytest.mark.parametrize("name", ["c.fits", "c.parquet"])
+def test_a_value_that_means_nothing_is_found_in_32_bits(tmp_path: Path, name: str) -> None:
+    table = Table({"id": ["a", "b"], "ra": [1.0, 2.0], "dec": [1.0, 2.0], "m": np.array([99.99, 18.5], np.float32)})
+    if name == "c.parquet":
+        pyarrow.parquet.write_table(pa.Table.from_pandas(table.to_pandas()), tmp_path / name)
+    else:
+        table.write(tmp_path / name)
+    found, _ = read(
+        tmp_path / name,
+        Mapped.parse("columns: {identifier: id, ra: ra, dec: dec, magnitude: {column: m, unknown: 99.99}}"),
+    )
+    assert np.isnan(found.magnitude[0])
+    assert found.magnitude[1] == 18.5
+
+
+def test_texts_of_csv_stay_texts(tmp_path: Path) -> None:
+    path = tmp_path / "c.csv"
+    path.write_bytes(
+        b"id,ra,dec,z,note\n0012,00:42:44,+41:16:09,0.1,M\xfcller\nNA,12:30:00,-1:30:00,NA,\n2026-01-01,1:0:0,1:0:0,--,\n"
+    )
+    text = "columns: {identifier: id, ra: {column: ra, unit: hourangle}, dec: {column: dec, unit: deg}, redshift: z}"
+    found, without = read(path, Mapped.parse(text))
+    assert (found.identifier.to_pylist(), without) == (["0012", "NA", "2026-01-01"], 0)
+    assert found.ra.tolist() == pytest.approx([10.683333, 187.5, 15.0])
+    assert found.redshift.tolist() == pytest.approx([0.1, np.nan, np.nan], nan_ok=True)
+    with pytest.raises(CatalogueError, match="UTF8"):
+        read(
+            path,
+            Mapped.parse(
+                "columns: {identifier: note, ra: {column: ra, unit: hourangle}, dec: {column: dec, unit: deg}}"
+            ),
+        )
+
+
 def test_rows_without_a_position_are_counted(tmp_path: Path) -> None:
     path = tmp_path / "c.csv"
-    path.write_text("identifier,ra,dec\na,10,20\nb,,20\nc,10,91\nd,-1,-90\n")
+    path.write_text("identifier,ra,dec\na,10,20\nb,,20\nc,10,91\nd,-1,-90\ne,38000,1\n")
     found, without = read(path)
-    assert (found.identifier.to_pylist(), without) == (["a", "d"], 2)
+    assert (found.identifier.to_pylist(), without) == (["a", "d"], 3)
     assert found.ra.tolist() == [10.0, 359.0]
 
 
@@ -104,6 +172,16 @@ def test_rows_without_a_position_are_counted(tmp_path: Path) -> None:
         ("columns: {identifier: a, ra: b, dec: {column: c, unit: m}}", "cannot be in m; it is in deg"),
         ("columns: {identifier: a, ra: b, dec: {column: c, value: 1}}", "either a column or a value"),
         ("columns: {identifier: a, ra: b, dec: {name: c}}", "dec is a column, or has some of"),
+        ("columns: {identifier: a, ra: b, dec: c, ra: d}", "'ra' occurs twice"),
+        ("columns: {identifier: a, ra: b, dec: {column: c, unit: null}}", "None is not a unit"),
+        ("columns: {identifier: a, ra: b, dec: {column: 3}}", "3 is not the name of a column"),
+        (
+            "columns: {identifier: a, ra: b, dec: c, magnitude: {column: m, unknown: '99'}}",
+            "'99', which is not a number",
+        ),
+        ("columns: {identifier: a, ra: b, dec: c, epoch: {value: J2000}}", "'J2000' is not"),
+        ("columns: {identifier: a, ra: b, dec: c, epoch: {value: 57000}}", "57000 is not a Julian year"),
+        ("columns: {identifier: a, ra: b, dec: c, band: {value: 5}}", "band is a text; put 5 in quotes"),
     ],
 )
 def test_a_mapping_that_does_not_fit_is_refused(text: str, says: str) -> None:
@@ -117,6 +195,8 @@ def test_a_mapping_that_does_not_fit_is_refused(text: str, says: str) -> None:
         ("c.csv", "identifier,ra\na,1\n", "has no column dec"),
         ("c.csv", "identifier,ra,dec\na,1,north\n", "column 'dec' cannot be read"),
         ("c.csv", "identifier,ra,dec\na,1,2,3\n", "cannot be read"),
+        ("c.csv", "identifier,ra,dec,dec\na,1,2,3\n", "2 columns 'dec'"),
+        ("c.csv", "identifier,ra,dec,epoch\na,1,2,15.5\n", "15.5 is not a Julian year"),
         ("c.fits", "SIMPLE", "cannot be read"),
         ("c.vot", "<VOTABLE", "cannot be read"),
         ("c.parquet", "PAR1", "cannot be read"),

@@ -15,6 +15,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from broker_assets.storage.yaml_files import read_yaml
 from broker_assets.tom.taxonomy.hierarchy import Taxonomy
 
 _KEYS: Final = {"taxonomy", "probability", "names", "context"}
@@ -47,7 +48,7 @@ class Rule:
         """
         place = path or resources.files(__package__).joinpath("rule.yaml")
         try:
-            given = yaml.safe_load(place.read_text(encoding="utf-8"))
+            given = read_yaml(place.read_text(encoding="utf-8"))
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise RuleError(f"{place}: not YAML: {error}") from None
         return cls.of(taxonomy, given, str(place))
