@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +15,9 @@ from confluent_kafka.admin import AdminClient
 
 from broker_assets.local.managed import FolderProcess
 from broker_assets.local.processes import LocalPlatformError, free_ports
+
+RECOVERY_SILENCE_SECONDS = 60.0
+"""A broker that does not answer, and whose log is as old as this, is not recovering any more."""
 
 
 class Broker(Protocol):
@@ -50,6 +54,7 @@ class BrokerProcess(FolderProcess):
 
     kind = ""
     durable = True
+    recovery = 1800.0
     client: Mapping[str, str] = MappingProxyType({})
     """Properties that our clients need besides its address, including secrets."""
 
@@ -114,6 +119,13 @@ class BrokerProcess(FolderProcess):
     def _marker(self) -> str:
         """Text in the command line that is unique to the broker of this folder."""
         return f"broker.assets.folder={self.folder}/"
+
+    def _is_recovering(self) -> bool:
+        # After a crash it reads the segments that were not flushed, and says so in its log for each of them.
+        try:
+            return time.time() - self.log.stat().st_mtime < RECOVERY_SILENCE_SECONDS
+        except OSError:
+            return False
 
     def _silence(self) -> str | None:
         assert self._client is not None  # noqa: S101 - made by launch()

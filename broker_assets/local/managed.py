@@ -29,17 +29,20 @@ class ManagedProcess:
     log : Path
         File to which its output is appended.
     timeout : float
-        Seconds it may take to become ready.
+        Seconds it may take to become ready. A server that is recovering from a crash may take longer: if it were
+        ended then, it would begin its recovery again, and never be ready.
 
     Notes
     -----
-    A subclass has `_launch`, and `_silence` by which it is known to be ready.
+    A subclass has `_launch`, `_silence` by which it is known to be ready, and `_is_recovering`.
     """
 
     stop_signals: tuple[tuple[signal.Signals, float], ...] = ((signal.SIGTERM, 10.0),)
     """Signals sent in turn to end it, each with the seconds to wait after it; then SIGKILL."""
     pause = 0.1
     """Seconds between two checks whether it is ready."""
+    recovery = 6 * 3600.0
+    """Seconds that it may take to become ready while it says that it is recovering, or shows it."""
 
     def __init__(self, subject: str, log: Path, *, timeout: float) -> None:
         self.subject = subject
@@ -71,12 +74,16 @@ class ManagedProcess:
         LocalPlatformError
             If it ends first, or does not answer in time; the message has the end of its log.
         """
+        begun = time.monotonic()
         while (silence := self._silence()) is not None:
             if not self.running:
                 raise explain_failure(f"{self.subject} ended before it was ready", self.log)
-            if time.monotonic() > self._deadline:
-                reason = f" ({silence})" if silence else ""
-                raise explain_failure(f"{self.subject} did not answer within {self._timeout:.0f} s{reason}", self.log)
+            now = time.monotonic()
+            if now > self._deadline:
+                if now - begun > self.recovery or not self._is_recovering():
+                    reason = f" ({silence})" if silence else ""
+                    raise explain_failure(f"{self.subject} did not answer within {now - begun:.0f} s{reason}", self.log)
+                self._deadline = now + self.pause
             time.sleep(self.pause)
 
     def start(self) -> Self:
@@ -116,6 +123,10 @@ class ManagedProcess:
     def _launch(self) -> Child:
         """Start the child; see `start_child`."""
         raise NotImplementedError
+
+    def _is_recovering(self) -> bool:
+        """Whether it is still at work on what a crash left, and will answer by itself."""
+        return False
 
     def _silence(self) -> str | None:
         """Why it does not answer yet, empty if that is not known; None when it answers. Returns within seconds."""

@@ -203,6 +203,10 @@ class EmbeddedPostgres(FolderProcess):
             return str(error)
         return None
 
+    def _is_recovering(self) -> bool:
+        # It rejects connections while it replays its log after a crash, which takes minutes after hours of load.
+        return psycopg.pq.PGconn.ping(self.dsn("postgres").encode()) == psycopg.pq.Ping.REJECT
+
     def _complete(self) -> None:
         with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
             known = {row[0] for row in connection.execute("SELECT datname FROM pg_database")}

@@ -101,12 +101,13 @@ class Supervisor:
     def __init__(self, settings: Settings, report: Callable[[str], None]) -> None:
         self.settings = settings
         self.home = settings.home.resolve()
-        self._report = report
+        self._say = report
         self._watched: list[_Watched] = []
         self._addresses: Addresses | None = None
         self._started = time.time()
         self._stopping = threading.Event()
         self._low_space = False
+        self._unsaved = False
         self._loaded = LoadedCode(lambda: self.home / "logs" / "loaded-code.log", idle_seconds=0)
 
     def run(self, on_ready: Callable[[Addresses, threading.Event], None] | None = None) -> None:
@@ -338,6 +339,9 @@ class Supervisor:
             except LocalPlatformError as error:
                 watched.part.stop()
                 self._plan_restart(watched, str(error))
+            except OSError as error:  # a full disk, on which its settings cannot be written
+                watched.part.stop()
+                self._plan_restart(watched, f"{watched.name} could not be started: {error}")
             else:
                 self._ready(watched)
                 self._report(f"{watched.name} is running again.")
@@ -352,6 +356,8 @@ class Supervisor:
         self._save()
 
     def _check_health(self) -> None:
+        if self._unsaved:
+            self._save()
         for watched in self._watched:
             part = watched.part
             shorten_log(part.log)
@@ -414,6 +420,10 @@ class Supervisor:
         os.environ.pop(state_file.MARKER, None)
         end_orphans(self._marked, patience=1.0)
 
+    def _report(self, message: str) -> None:
+        with suppress(OSError):  # the output may be a file on a full disk
+            self._say(message)
+
     def _save(self) -> None:
         identity = ProcessIdentity.of(os.getpid())
         if identity is None:
@@ -425,7 +435,16 @@ class Supervisor:
             created = process.created if process else None
             log = str(watched.part.log)
             services.append(ServiceState(watched.name, watched.state, pid, created, watched.restarts, log))
-        state_file.write_state(self.settings, PlatformState(identity, self._started, self._addresses, services))
+        try:
+            state_file.write_state(self.settings, PlatformState(identity, self._started, self._addresses, services))
+            self._unsaved = False
+        except OSError as error:
+            # What runs goes on while the disk is full; only `status` and `down` read the file.
+            if not self._unsaved:
+                self._report(
+                    f"The state of the services could not be written, and will be as soon as possible: {error}"
+                )
+            self._unsaved = True
 
 
 def end_platform(settings: Settings, *, timeout: float = 90.0) -> bool:

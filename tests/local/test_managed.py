@@ -90,6 +90,31 @@ def test_a_failed_start_leaves_nothing_behind(tmp_path: Path, program: str, mess
         assert another.completed == 1
 
 
+class RecoveringServer(Server):
+    """Recovers while its program has not taken back what it says in a file."""
+
+    def _is_recovering(self) -> bool:
+        return not (self.folder / "hangs").exists()
+
+
+LATE = "import pathlib, sys, time; time.sleep(1.5); pathlib.Path(sys.argv[1]).write_text(''); time.sleep(600)"
+HANGING = "import pathlib, sys, time; pathlib.Path(sys.argv[1]).with_name('hangs').write_text(''); time.sleep(600)"
+
+
+def test_a_server_that_recovers_may_take_longer(tmp_path: Path) -> None:
+    with RecoveringServer(tmp_path, LATE, timeout=0.2) as server:
+        assert server.completed == 1
+
+
+@pytest.mark.parametrize(("program", "seconds"), [(HANGING, 600.0), ("import time; time.sleep(600)", 0.5)])
+def test_one_that_hangs_while_it_recovers_is_given_up(tmp_path: Path, program: str, seconds: float) -> None:
+    server = RecoveringServer(tmp_path, program, timeout=0.2)
+    server.recovery = seconds
+    with pytest.raises(LocalPlatformError, match="The server did not answer within"):
+        server.start()
+    assert server.pid is None
+
+
 def test_a_service_is_interrupted_and_ended(tmp_path: Path) -> None:
     service = Service(
         "web server",

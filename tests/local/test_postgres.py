@@ -87,6 +87,38 @@ def test_life(folder: Path) -> None:
 
 
 @pytest.mark.slow
+class Impatient(EmbeddedPostgres):
+    """One that must answer as soon as it listens, but for its recovery."""
+
+    recovered = False
+
+    def launch(self) -> None:
+        super().launch()
+        address = self.dsn("postgres").encode()
+        while self.running and psycopg.pq.PGconn.ping(address) == psycopg.pq.Ping.NO_RESPONSE:
+            time.sleep(0.001)
+        self._deadline = 0.0
+
+    def _is_recovering(self) -> bool:
+        recovering = super()._is_recovering()
+        self.recovered |= recovering
+        return recovering
+
+
+def test_a_recovery_may_take_longer_than_a_start(folder: Path) -> None:
+    """A server that is ended while it replays its log begins again, and would never be ready after hours of load."""
+    with EmbeddedPostgres(folder / "pg") as server:
+        fill(server, 1000)
+    # A recovery of which the length is known: it asks for files of the log, and waits for each.
+    (folder / "pg" / "local.conf").write_text("restore_command = 'sleep 0.5; false'\n")
+    signal_file = server.data / "recovery.signal"
+    signal_file.touch()
+    os.chown(signal_file, server.data.stat().st_uid, server.data.stat().st_gid)
+    with Impatient(folder / "pg") as again:
+        assert again.recovered
+        assert count(again) == 1000
+
+
 def test_an_interrupted_initialisation_is_begun_again(folder: Path) -> None:
     partial = folder / "pg" / ".data.0123.part"
     partial.mkdir(parents=True)

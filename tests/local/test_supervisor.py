@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -21,6 +22,7 @@ from broker_assets.local import platform
 from broker_assets.local.loaded_code import DEFINITIONS_NAME
 from broker_assets.local.processes import free_ports, wait_for_end
 from broker_assets.local.readiness import answers_http
+from broker_assets.local.supervisor import Supervisor, _Watched
 from broker_assets.monitoring import state_file
 from broker_assets.monitoring.state_file import PlatformState
 from broker_assets.settings import Settings
@@ -178,3 +180,60 @@ def test_a_busy_port_is_named_before_anything_starts(here: Platform) -> None:
     assert "BROKER_SERVER__API_PORT" in result.stdout + result.stderr
     assert not (here.home / "postgres").exists()
     assert "Traceback" not in result.stdout + result.stderr
+
+
+class PartOfFullDisk:
+    """A part that cannot write what it needs to start while its disk is full."""
+
+    pid = None
+
+    def __init__(self, folder: Path) -> None:
+        self.log = folder / "part.log"
+        self.settings = folder / "part.properties"
+        self.running = False
+
+    def start(self) -> None:
+        self.settings.write_bytes(bytes(1 << 16))
+        self.running = True
+
+    def stop(self) -> None:
+        self.running = False
+
+
+def test_a_full_disk_ends_nothing(tmp_path: Path) -> None:
+    """Neither the state nor a part's settings can be written, nor a message: all of it is done when there is space."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)], capture_output=True)
+    if made.returncode != 0:
+        pytest.skip("needs the right to mount a file system")
+    said: list[str] = []
+    try:
+        with (disk / "output").open("w", buffering=1) as output:
+
+            def report(message: str) -> None:
+                said.append(message)
+                output.write(f"{message}\n" * 100)
+
+            supervisor = Supervisor(Settings(home=disk), report)
+            filling = disk / "filling"
+            with filling.open("wb", buffering=0) as file, suppress(OSError):
+                while file.write(bytes(4096)):
+                    pass
+            watched = _Watched("Kafka", PartOfFullDisk(disk), state="running")
+            supervisor._watched.append(watched)
+            supervisor._attend(watched)
+            watched.next_start = 0.0
+            supervisor._attend(watched)
+            assert (watched.state, watched.failures) == ("waiting", 2)
+            assert "Kafka could not be started: [Errno 28]" in said[-1]
+            assert sum("could not be written" in message for message in said) == 1
+            filling.unlink()
+            watched.next_start = 0.0
+            supervisor._attend(watched)
+            assert (watched.state, watched.part.running) == ("running", True)
+            state = state_file.read_state(Settings(home=disk))
+            assert state is not None
+            assert [service.state for service in state.services] == ["running"]
+    finally:
+        subprocess.run(["umount", str(disk)], check=False)
