@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -18,6 +19,10 @@ from broker_assets.local.processes import LocalPlatformError, free_ports
 
 RECOVERY_SILENCE_SECONDS = 60.0
 """A broker that does not answer, and whose log is as old as this, is not recovering any more."""
+
+LEAST_FREE_SPACE = 200 * 1024**2
+"""Minimum free disk space to start, bytes: recovery writes 20 MB of index files for each partition that was written to,
+of which few kilobytes are used; the rest is for the messages of the first moments."""
 
 
 class Broker(Protocol):
@@ -75,6 +80,17 @@ class BrokerProcess(FolderProcess):
         if self.port is None:
             raise LocalPlatformError(f"{self.kind} has not been started yet")
         return f"127.0.0.1:{self.port}"
+
+    def _prepare(self) -> None:
+        # Apache Kafka 4.3, started again on a full disk, was seen to take its metadata for damaged and to empty them:
+        # all topics were lost.
+        free = shutil.disk_usage(self.folder).free
+        if self.durable and free < LEAST_FREE_SPACE:
+            raise LocalPlatformError(
+                f"{self.subject} is not started, since it could lose messages: the disk of {self.folder} has "
+                f"{free / 1024**2:.0f} MB free, {LEAST_FREE_SPACE / 1024**2:.0f} MB are needed"
+            )
+        super()._prepare()
 
     def launch(self) -> None:
         """Choose the ports and start the child without waiting until it is ready."""

@@ -109,8 +109,8 @@ class ApacheKafka(BrokerProcess):
             raise LocalPlatformError(f"Java is missing; Apache Kafka needs Java {jars.OLDEST_JAVA} or newer")
         libraries = self._libraries or jars.kafka_jars()
         properties = self.folder / "server.properties"
-        properties.touch(mode=0o600)  # it may contain our password
-        properties.write_text("".join(f"{name}={value}\n" for name, value in self.properties().items()))
+        lines = "".join(f"{name}={value}\n" for name, value in self.properties().items())
+        replace_atomically(properties, lines, mode=0o600)  # it may contain our password
         logging = self.folder / "log4j2.yaml"
         replace_atomically(logging, jars.LOGGING)
         java: list[str | Path] = [

@@ -81,6 +81,8 @@ class ManagedProcess:
             now = time.monotonic()
             if now > self._deadline:
                 if now - begun > self.recovery or not self._is_recovering():
+                    if self._silence() is None:  # it has become ready between the two questions
+                        return
                     reason = f" ({silence})" if silence else ""
                     raise explain_failure(f"{self.subject} did not answer within {now - begun:.0f} s{reason}", self.log)
                 self._deadline = now + self.pause

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import datetime
 import shutil
-import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 import pytest
 from log_receiver import start_receiving
+from small_disks import mounted_disk
 
 from broker_assets.backups.base import write_base
 from broker_assets.backups.programs import Connection, Programs, end
@@ -104,19 +105,5 @@ def saved(service_folder: Path) -> Iterator[Saved]:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
     """A function that mounts a file system of a size (`1m`)."""
-    mounted = []
-
-    def mount(size: str) -> Path:
-        folder = tmp_path / f"disk-{size}"
-        folder.mkdir()
-        done = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], check=False, capture_output=True
-        )
-        if done.returncode != 0:
-            pytest.skip("needs the right to mount a file system")
-        mounted.append(folder)
-        return folder
-
-    yield mount
-    for folder in mounted:
-        subprocess.run(["umount", str(folder)], check=False)
+    with ExitStack() as mounted:
+        yield lambda size: mounted.enter_context(mounted_disk(tmp_path / f"disk-{size}", size))

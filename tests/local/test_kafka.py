@@ -10,7 +10,9 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 from kafka_settings import settings
+from small_disks import fill, mounted_disk
 
+from broker_assets.local.broker_process import Broker
 from broker_assets.local.kafka import ApacheKafka, DockerKafka, Tansu, apache_kafka, embedded
 from broker_assets.local.processes import FolderInUseError, LocalPlatformError
 
@@ -32,15 +34,20 @@ def read(servers: str, topic: str, number: int) -> list[bytes]:
     return [message.value() or b"" for message in messages]
 
 
-@pytest.mark.kafka
-@pytest.mark.slow
-def test_a_killed_broker_comes_back_with_everything(tmp_path: Path) -> None:
+def the_real_one(folder: Path) -> Broker:
+    """Apache Kafka; skips the test where it cannot be had, but fails where it must be."""
     try:
-        broker = apache_kafka(tmp_path / "kafka")
+        return apache_kafka(folder)
     except LocalPlatformError as error:
         if os.environ.get("BROKER_TEST_KAFKA_REQUIRED") == "1":
             raise
         pytest.skip(str(error))
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+def test_a_killed_broker_comes_back_with_everything(tmp_path: Path) -> None:
+    broker = the_real_one(tmp_path / "kafka")
     assert broker.durable
     try:
         broker.start()
@@ -61,6 +68,32 @@ def test_a_killed_broker_comes_back_with_everything(tmp_path: Path) -> None:
     finally:
         broker.stop()
     assert not broker.running
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+def test_a_full_disk_loses_no_message(tmp_path: Path) -> None:
+    """Recovering on a full disk, Kafka deletes what it cannot index: it waits until there is space."""
+    payloads = [bytes(1000) + b"%d" % number for number in range(2000)]
+    with mounted_disk(tmp_path / "disk", "400m") as disk:
+        broker = the_real_one(disk / "kafka")
+        try:
+            broker.start()
+            admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers, **QUIET})
+            for future in admin.create_topics([NewTopic("alerts", 1, 1)]).values():
+                future.result(30)
+            send(broker.bootstrap_servers, "alerts", payloads)
+            filling = fill(disk)
+            assert broker.pid is not None
+            os.kill(broker.pid, signal.SIGKILL)
+            broker.stop()
+            with pytest.raises(LocalPlatformError, match="0 MB free, 200 MB are needed"):
+                broker.start()
+            filling.unlink()
+            broker.start()
+            assert read(broker.bootstrap_servers, "alerts", len(payloads)) == payloads
+        finally:
+            broker.stop()
 
 
 @pytest.mark.kafka

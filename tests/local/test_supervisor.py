@@ -12,11 +12,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
+from small_disks import fill, mounted_disk
 
 from broker_assets.local import platform
 from broker_assets.local.loaded_code import DEFINITIONS_NAME
@@ -202,38 +202,27 @@ class PartOfFullDisk:
 
 def test_a_full_disk_ends_nothing(tmp_path: Path) -> None:
     """Neither the state nor a part's settings can be written, nor a message: all of it is done when there is space."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)], capture_output=True)
-    if made.returncode != 0:
-        pytest.skip("needs the right to mount a file system")
     said: list[str] = []
-    try:
-        with (disk / "output").open("w", buffering=1) as output:
+    with mounted_disk(tmp_path / "disk", "256k") as disk, (disk / "output").open("w", buffering=1) as output:
 
-            def report(message: str) -> None:
-                said.append(message)
-                output.write(f"{message}\n" * 100)
+        def report(message: str) -> None:
+            said.append(message)
+            output.write(f"{message}\n" * 100)
 
-            supervisor = Supervisor(Settings(home=disk), report)
-            filling = disk / "filling"
-            with filling.open("wb", buffering=0) as file, suppress(OSError):
-                while file.write(bytes(4096)):
-                    pass
-            watched = _Watched("Kafka", PartOfFullDisk(disk), state="running")
-            supervisor._watched.append(watched)
-            supervisor._attend(watched)
-            watched.next_start = 0.0
-            supervisor._attend(watched)
-            assert (watched.state, watched.failures) == ("waiting", 2)
-            assert "Kafka could not be started: [Errno 28]" in said[-1]
-            assert sum("could not be written" in message for message in said) == 1
-            filling.unlink()
-            watched.next_start = 0.0
-            supervisor._attend(watched)
-            assert (watched.state, watched.part.running) == ("running", True)
-            state = state_file.read_state(Settings(home=disk))
-            assert state is not None
-            assert [service.state for service in state.services] == ["running"]
-    finally:
-        subprocess.run(["umount", str(disk)], check=False)
+        supervisor = Supervisor(Settings(home=disk), report)
+        filling = fill(disk)
+        watched = _Watched("Kafka", PartOfFullDisk(disk), state="running")
+        supervisor._watched.append(watched)
+        supervisor._attend(watched)
+        watched.next_start = 0.0
+        supervisor._attend(watched)
+        assert (watched.state, watched.failures) == ("waiting", 2)
+        assert "Kafka could not be started: [Errno 28]" in said[-1]
+        assert sum("could not be written" in message for message in said) == 1
+        filling.unlink()
+        watched.next_start = 0.0
+        supervisor._attend(watched)
+        assert (watched.state, watched.part.running) == ("running", True)
+        state = state_file.read_state(Settings(home=disk))
+        assert state is not None
+        assert [service.state for service in state.services] == ["running"]

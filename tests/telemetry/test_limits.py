@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from forked_commands import ForkedCommand
+from small_disks import mounted_disk
 
 from broker_assets.storage.atomic import PARTS, remove_abandoned, replace_atomically
 from broker_assets.telemetry.simulation.mission import Mission, write_mission
@@ -166,15 +167,8 @@ def test_cut_files_and_late_kernels(mission: Mission, undisturbed: Undisturbed, 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of its own, 32 MB; the test takes most of it away."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(folder)], check=False, capture_output=True, text=True
-    )
-    if mounted.returncode:
-        pytest.skip(f"no file system of a given size can be mounted here: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    with mounted_disk(tmp_path / "disk", "32m") as disk:
+        yield disk
 
 
 @pytest.mark.slow
