@@ -18,7 +18,7 @@ from broker_assets.local.managed import FolderProcess
 from broker_assets.local.processes import LocalPlatformError, free_ports
 
 RECOVERY_SILENCE_SECONDS = 60.0
-"""A broker that does not answer, and whose log is as old as this, is not recovering any more."""
+"""A broker that does not answer, and whose log is as old as this, is no longer recovering."""
 
 LEAST_FREE_SPACE = 200 * 1024**2
 """Minimum free disk space to start, bytes: recovery writes 20 MB of index files for each partition that was written to,
