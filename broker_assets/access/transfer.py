@@ -87,6 +87,8 @@ def _row(item: Any) -> Mapping[str, Any] | None:
 
 def _take_over(connection: Connection, row: Mapping[str, Any], by: int | None) -> User:
     hashed = row.get("password") or ""
+    if isinstance(hashed, str) and hashed.startswith("argon2$argon2id$"):  # as Django writes the same hash
+        hashed = hashed.removeprefix("argon2")
     if not isinstance(hashed, str) or (hashed and not is_known(hashed)):
         if isinstance(hashed, str) and hashed.startswith("!"):  # Django's mark of an account without password
             hashed = ""

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from broker_assets.access import accounts, changes, identities, tokens, transfer
 from broker_assets.access.accounts import ROLES, BadAccount, NameTaken, UnknownAccount
+from broker_assets.access.dumps import read_accounts
 from broker_assets.access.passwords import BadPassword, new_password
 from broker_assets.access.tokens import BadToken
 from broker_assets.commands.output import write_output
@@ -158,12 +159,17 @@ def export_(
 
 
 @app.command(name="import")
-def import_(path: Annotated[Path, typer.Argument(help="File of `export`, or of Django's auth_user as JSON.")]) -> None:
+def import_(
+    path: Annotated[
+        Path,
+        typer.Argument(help="File of `export`, or of Django's auth_user: JSON, CSV, or SQL of pg_dump or mysqldump."),
+    ],
+) -> None:
     """Create the accounts in a file, with their identifiers and passwords; those that cannot be created are listed."""
     try:
-        document = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise typer.BadParameter(f"{path} is not JSON: {error}") from error
+        document = read_accounts(path)
+    except BadAccount as error:
+        raise typer.BadParameter(str(error)) from error
     with _connection() as connection:
         done = transfer.take_over(connection, document)
     echo(f"{len(done.added)} accounts made, {len(done.refused)} refused")
