@@ -1,1 +1,1 @@
-"""What outside annotators and brokers say about objects: annotators, their annotations, and the forms of messages."""
+"""What external annotators and brokers say about objects: annotators, their annotations, and message formats."""

@@ -1,7 +1,7 @@
-"""Annotators in the database: added, changed and removed, each change with a number of the counter of changes.
+"""Annotators in the database: added, changed and removed, each change with a number of the change counter.
 
 A change locks the row of its annotator, closes the row of `annotator_history` that was in force and opens another.
-Annotations lock the row too (`lock`): what they are checked against cannot change before they are written.
+Annotations lock the row too (`lock`), so that what they are checked against cannot change before they are written.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class BadAnnotator(ValueError):
 
 
 class TopicTaken(BadAnnotator):
-    """There is an annotator with this topic."""
+    """There already is an annotator with this topic."""
 
 
 @dataclass(frozen=True)
@@ -45,26 +45,26 @@ class Annotator:
     owner: str
     description: str
     version: str
-    """Version of its annotations that give none."""
+    """Default version of its annotations."""
     schema: dict[str, Any] | None
     """JSON Schema of classdict."""
     url: str | None
     active: bool
     public: bool
     source: dict[str, Any] | None
-    """As it was given; `reads` is complete."""
+    """The source as given; `reads` is complete."""
     revision: int
     """Number of its last change."""
 
     @property
     def reads(self) -> Source:
-        """Where its annotations are read from."""
+        """The source from which its annotations are read."""
         return checked_source(self.topic, self.source)
 
 
 @dataclass(frozen=True)
 class AnnotatorChange:
-    """What can be changed of an annotator; None leaves it."""
+    """What can be changed about an annotator; None leaves a value as it is."""
 
     owner: str | None = None
     description: str | None = None
@@ -75,7 +75,7 @@ class AnnotatorChange:
     active: bool | None = None
     public: bool | None = None
     source: dict[str, Any] | None = None
-    """An empty mapping is the default source."""
+    """An empty mapping restores the default source."""
 
 
 def add_annotator(
@@ -98,12 +98,12 @@ def add_annotator(
     connection : psycopg.Connection
         A transaction is opened in it.
     topic : str
-        Its name: a letter, then letters, digits and underscores, at most 63, since users' SQL has it as the name of a
-        table. No other annotator may have it, whatever the case.
+        Its name: a letter, then letters, digits and underscores, at most 63, since it is the name of a table in users'
+        SQL. No other annotator may have it, ignoring case.
     owner : str
         Account that may annotate with it.
     description, version, url, active, public
-        As the columns of `annotators` say.
+        See the columns of `annotators`.
     schema : str, optional
         JSON text of the JSON Schema of classdict, see `schemas.checked_schema`.
     source : dict, optional
@@ -112,7 +112,7 @@ def add_annotator(
     Raises
     ------
     BadAnnotator, BadSchema, BadSource
-        If a value cannot be.
+        If a value is not valid.
     TopicTaken
         If the topic is taken.
     """
@@ -155,7 +155,7 @@ def change_annotator(connection: Connection, topic: str, change: AnnotatorChange
     change : AnnotatorChange
         What is changed.
     owner : str, optional
-        Who asks; None is an operator, who may change all.
+        Account that asks; None for an operator, who may change all.
 
     Raises
     ------
@@ -203,7 +203,7 @@ def change_annotator(connection: Connection, topic: str, change: AnnotatorChange
 
 
 def remove_annotator(connection: Connection, topic: str, *, owner: str | None = None) -> int:
-    """Remove an annotator and what it says about objects now; what it said stays known by its numbers.
+    """Remove an annotator and its current annotations; its past annotations are kept with their change numbers.
 
     Returns
     -------
@@ -272,7 +272,7 @@ def lock(connection: Connection, topics: Sequence[str]) -> dict[str, Annotator]:
 
 
 def check_owner(annotator: Annotator, owner: str | None) -> None:
-    """Refuse those who do not own an annotator; None is the platform itself.
+    """Refuse an account that does not own an annotator; None is the platform itself.
 
     Raises
     ------
@@ -284,16 +284,16 @@ def check_owner(annotator: Annotator, owner: str | None) -> None:
 
 
 def admitted(annotators: dict[str, Annotator], topic: str, *, owner: str | None = None) -> Annotator:
-    """The annotator with this topic, if it may annotate now.
+    """The annotator with this topic, if it may currently annotate.
 
     Parameters
     ----------
     annotators : dict of str to Annotator
         See `lock`.
     topic : str
-        As an annotation gives it.
+        Topic in an annotation.
     owner : str, optional
-        Who annotates; None where the way of the annotation has proven that already.
+        Account that annotates; None if the path of the annotation has already proven the owner.
 
     Raises
     ------

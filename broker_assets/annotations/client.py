@@ -1,8 +1,8 @@
-"""For people who run an annotator: read the topic of a filter, classify, and send annotations back.
+"""For running an annotator: read the topic of a filter, classify, and send annotations back.
 
-`run_annotator` is the whole program but for the function that classifies. It forgets nothing: a message counts as read
-when the broker has confirmed its annotation, and a program that was stopped goes on where it was. It needs this module,
-`annotations.content` and confluent-kafka, and no other part of the platform.
+`run_annotator` is the whole program except for the function that classifies. Nothing is lost: a message counts as read
+when the broker has confirmed its annotation, and a program that was stopped continues where it was. It needs this
+module, `annotations.content` and confluent-kafka, and no other part of the platform.
 """
 
 from __future__ import annotations
@@ -26,30 +26,30 @@ FLUSH_SECONDS: Final = 30.0
 """Longest wait for the broker to confirm annotations."""
 
 _REFUSED: Final = frozenset({KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED})
-"""Errors that waiting does not change; a topic that does not exist may still be made."""
+"""Errors that waiting does not change; a topic that does not exist may still be created."""
 
 Said = str | Mapping[str, Any] | None
 Classify = Callable[[Mapping[str, Any]], Said]
-"""Gives the class of a message of the filter, or a document with `classification` and what else an annotation has
-(`explanation`, `classdict`, `url`), or None for nothing to say."""
+"""Returns the class of a message of the filter, or a document with `classification` and other fields of an annotation
+(`explanation`, `classdict`, `url`), or None for no annotation."""
 
 
 class NotSentError(RuntimeError):
-    """The broker did not confirm annotations; what was not confirmed is classified again by the next run."""
+    """The broker did not confirm annotations; the next run classifies the unconfirmed messages again."""
 
 
 @dataclass
 class Annotated:
-    """What a run has done."""
+    """Counts of a run."""
 
     read: int = 0
     """Messages of the filter."""
     sent: int = 0
     """Annotations that the broker has confirmed."""
     silent: int = 0
-    """Messages about which there was nothing to say."""
+    """Messages that were not annotated."""
     failed: int = 0
-    """Messages that could not be classified, or whose annotation is not one; logged."""
+    """Messages that could not be classified, or whose annotation is not valid; they are logged."""
 
 
 def run_annotator(
@@ -66,28 +66,28 @@ def run_annotator(
     most: int | None = None,
     idle_seconds: float | None = None,
 ) -> Annotated:
-    """Classify what a filter sends, and send annotations back.
+    """Classify the messages of a filter, and send annotations back.
 
     Parameters
     ----------
     classify : callable
-        See `Classify`. An exception concerns its message only: it is logged, and the next one is classified.
+        See `Classify`. An exception affects only its message: it is logged, and the next message is classified.
     filter_topic : str
         Kafka topic of the filter.
     annotator : str
         Topic of the annotator, see `broker-assets annotator add`.
     servers : str
-        Kafka, `host:port`.
+        Kafka servers, `host:port`.
     group : str
-        Name under which Kafka remembers what was read; two programs with the same name share the messages.
+        Consumer group, under which Kafka stores the positions; two programs with the same group share the messages.
     version : str
         Version of the annotator.
     kafka_topic : str, optional
         Kafka topic of the annotator; default: `anno_<annotator>`.
     reading, sending : mapping, optional
-        Further properties of librdkafka for the two clients: credentials, or other servers.
+        Further properties of librdkafka for the two clients, such as credentials or other servers.
     most : int, optional
-        Ends after this number of messages; default: never.
+        Number of messages after which it ends; default: no limit.
     idle_seconds : float, optional
         Ends when nothing has arrived for this long; default: never.
 
@@ -96,7 +96,7 @@ def run_annotator(
     NotSentError
         If the broker does not confirm annotations.
     confluent_kafka.KafkaException
-        If Kafka refuses, as it does users without the right to read.
+        If Kafka refuses, for example a user without permission to read.
     """
     done = Annotated()
     consumer = Consumer(
@@ -105,7 +105,8 @@ def run_annotator(
             "group.id": group,
             "auto.offset.reset": "earliest",
             "enable.auto.commit": False,
-            # The topic of a filter is made with its first message: by default it would be seen after five minutes.
+            # The topic of a filter is created with its first message; by default the client would notice it after five
+            # minutes.
             "topic.metadata.refresh.interval.ms": 5000,
             **(reading or {}),
         }
@@ -146,7 +147,7 @@ def run_annotator(
             if refusals:
                 raise NotSentError(f"{len(refusals)} of {sent} annotations were not accepted: {refusals[0]}")
             done.sent += sent
-            if done.read > before:  # not only what Kafka reports, as that the topic does not exist yet
+            if done.read > before:  # not just reports from Kafka, such as that the topic does not exist yet
                 consumer.commit(asynchronous=False)
     finally:
         consumer.close()
@@ -165,7 +166,7 @@ def _classified(
             return None
         document = {"classification": said} if isinstance(said, str) else dict(said)
         document.setdefault("diaObjectId", _object_of(row))
-        # What the broker would refuse is seen here, next to the program that made it.
+        # Mistakes that the broker would refuse are found here, in the program that made them.
         made = annotation(annotator, document, version=version, named=lambda name: 0)
     except AnnotationRefused as error:
         logger.warning("not an annotation: %s", error)
@@ -186,7 +187,7 @@ def _classified(
 
 
 def _object_of(row: Mapping[str, Any]) -> Any:
-    """The object of a row of a filter, whatever the case of the column."""
+    """The object in a row of a filter, ignoring the case of the column."""
     for name, value in row.items():
         if name.lower() in ("diaobjectid", "objectid"):
             return value

@@ -1,4 +1,4 @@
-"""One annotation: what it must have, what it may be at most, and when two say the same."""
+"""A single annotation: its fields, their limits, and the equality of two annotations."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ class InactiveAnnotator(AnnotationRefused):
 
 
 class UnknownObject(AnnotationRefused):
-    """No alert has brought this object."""
+    """No alert has contained this object."""
 
     reason = "unknown object"
 
 
 class BadAnnotation(AnnotationRefused):
-    """A value is missing, too long, or not what it should be."""
+    """A value is missing, too long, or not valid."""
 
     reason = "bad annotation"
 
@@ -96,19 +96,18 @@ class Annotation:
 
 
 def object_number(value: Any, named: Callable[[str], int] | None = None) -> int:
-    """Identifier of an object as documents give it: an integer, its digits, or a name.
+    """Identifier of an object in a document: an integer, its digits, or a name.
 
     Parameters
     ----------
-    value
-        What a document has.
+    value Value in a document.
     named : callable, optional
-        Gives the identifier of a name that is not a number (`ZTF18abcdefg`); raises ValueError if it cannot.
+        Returns the identifier of a name that is not a number (`ZTF18abcdefg`); raises ValueError if it cannot.
 
     Raises
     ------
     BadAnnotation
-        If it is none of these. Floating-point numbers are refused: they do not hold 64 bits.
+        If it is none of these. Floating-point numbers are refused: they cannot represent 64 bits.
 
     Examples
     --------
@@ -142,7 +141,7 @@ def annotation(
     named: Callable[[str], int] | None = None,
     limits: Limits = LIMITS,
 ) -> Annotation:
-    """An annotation as documents give it.
+    """Read an annotation from a document.
 
     Parameters
     ----------
@@ -152,7 +151,7 @@ def annotation(
         `diaObjectId` (or `objectId`) and `classification`; optional `version`, `explanation`, `classdict` (an object,
         or its JSON text) and `url`. Other keys are ignored.
     version : str
-        Version where the document has none.
+        Version if the document has none.
     named : callable, optional
         See `object_number`.
     limits : Limits

@@ -1,9 +1,9 @@
-"""Which values of a document of a broker make an annotation.
+"""Selects the values of a broker's document that make up an annotation.
 
 A place is written as a text: `candidate.ra` is a member of a member, `models.0` an item of a list, `a|b` the first of
-two that is there, `@topic` the Kafka topic, `=text` a constant with members in braces (`=https://a.org/{id}`), which
-may be the last of several, and `max:scores` the name of the largest member of a table of numbers, without the `P(…)`
-that AMPEL writes around it.
+two that is present, `@topic` the Kafka topic, `=text` a constant with members in braces (`=https://a.org/{id}`), which
+may be the last alternative, and `max:scores` the name of the largest member of a mapping to numbers, without the `P(…)`
+that AMPEL puts around it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, Final
 from broker_assets.annotations.content import BadAnnotation
 
 NAMES: Final = ("object", "classification", "version", "explanation", "url", "classdict")
-"""What an annotation is made of."""
+"""Parts of an annotation."""
 _MEMBER: Final = re.compile(r"\{([^{}]+)\}")
 _PROBABILITY: Final = re.compile(r"P\((.*)\)")
 
@@ -34,11 +34,11 @@ class Fields:
     """Places of the values of an annotation."""
 
     places: Mapping[str, Place]
-    """By name; empty where documents are annotations already."""
+    """Places by name; empty if documents already are annotations."""
 
     @property
     def paths(self) -> frozenset[str]:
-        """Paths of all members that are needed; none where documents are annotations already."""
+        """Paths of all members that are needed; empty if documents already are annotations."""
         return frozenset(
             path
             for place in self.places.values()
@@ -48,7 +48,7 @@ class Fields:
 
     @property
     def first_members(self) -> frozenset[str] | None:
-        """Names of the members of a document that are needed; None if all may be."""
+        """Names of the members of a document that are needed; None if any may be needed."""
         if not self.places:
             return None
         return frozenset(path.split(".")[0] for path in self.paths)
@@ -59,7 +59,7 @@ class Fields:
         Parameters
         ----------
         document : mapping
-            As the broker sent it, decoded.
+            Decoded document from the broker.
         topic : str
             Kafka topic.
 
@@ -74,7 +74,7 @@ class Fields:
         identifier = found.pop("object", None)
         if identifier is None:
             raise BadAnnotation(f"the document has no object: nothing is at {self.places.get('object')}")
-        # Brokers number versions and classes; these are texts here.
+        # Some brokers number versions and classes; these are texts here.
         texts = {
             name: str(value)
             for name, value in found.items()
@@ -87,12 +87,12 @@ class Fields:
 
 
 def checked_fields(places: Mapping[str, Any]) -> Fields:
-    """Fields of these places.
+    """Check places, and return their fields.
 
     Raises
     ------
     FieldError
-        If a name or a place cannot be.
+        If a name or a place is not valid.
 
     Examples
     --------
@@ -114,7 +114,7 @@ def checked_fields(places: Mapping[str, Any]) -> Fields:
 
 
 def plain(value: Any) -> Any:
-    """A value of Avro or BSON as JSON has it: no number is NaN, no bytes, times as texts.
+    """A value of Avro or BSON as a value of JSON: without NaN and bytes, and with times as texts.
 
     Examples
     --------
@@ -133,7 +133,7 @@ def plain(value: Any) -> Any:
 
 
 def value_at(document: Mapping[str, Any], place: Place, topic: str) -> Any:
-    """The value at a place of a document as JSON has it, or None; see the module.
+    """The value at a place of a document, as a value of JSON, or None; see the docstring of the module.
 
     Examples
     --------

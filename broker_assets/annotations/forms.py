@@ -1,7 +1,7 @@
-"""How messages of brokers become documents: JSON, Avro with the schema in the key or in the file, BSON.
+"""Turns messages of brokers into documents: JSON, Avro with the schema in the key or in the file, BSON.
 
-Every form gives a list: a container has any number of documents. Messages are hostile input: sizes are limited where
-a few bytes can unpack to many.
+Every format returns a list, since a container has any number of documents. Messages are untrusted input: sizes are
+limited where a few bytes can unpack to many.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from broker_assets.annotations.content import BadAnnotation
 
 Documents = list[Mapping[str, Any]]
 Form = Callable[[bytes | None, bytes, "frozenset[str] | None"], Documents]
-"""Reads key and value; the names say which members of a document are needed, None: all."""
+"""Reads key and value; the names are the members of a document that are needed, None: all."""
 
 LARGEST_UNPACKED: Final = 64 * 1024**2
-"""Bytes of a message once unpacked."""
+"""Largest unpacked message, bytes."""
 MOST_DOCUMENTS: Final = 10_000
-"""Documents of a message."""
+"""Most documents in a message."""
 LARGEST_SCHEMA: Final = 4 * 1024**2
-"""Bytes of an Avro schema in a key."""
+"""Largest Avro schema in a key, bytes."""
 _CONTAINER: Final = b"Obj\x01"
 
 
 class UnreadableMessage(BadAnnotation):
-    """The bytes are not of the form of the source."""
+    """The bytes are not in the format of the source."""
 
 
 def documents(form: str, key: bytes | None, value: bytes, needed: frozenset[str] | None = None) -> Documents:
@@ -47,7 +47,7 @@ def documents(form: str, key: bytes | None, value: bytes, needed: frozenset[str]
     key, value : bytes
         The message.
     needed : frozenset of str, optional
-        Members of a document that are needed; others may be left out.
+        Members of a document that are needed; others may be omitted.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def _keyed_avro(key: bytes | None, value: bytes, needed: frozenset[str] | None) 
 
 @lru_cache(maxsize=32)
 def _schemas(key: bytes, needed: frozenset[str] | None) -> tuple[Any, Any]:
-    """Schema of a key, and the part of it with what is needed: reading that skips histories and cutouts."""
+    """The schema in a key, and the part of it that is needed, with which reading skips histories and cutouts."""
     schema = json.loads(key)
     writer = fastavro.parse_schema(schema)
     fields = schema.get("fields") if isinstance(schema, dict) else None
@@ -114,7 +114,7 @@ def _schemas(key: bytes, needed: frozenset[str] | None) -> tuple[Any, Any]:
     try:
         return writer, fastavro.parse_schema({**schema, "fields": kept})
     except (UnknownType, SchemaParseException):
-        return writer, None  # a type that is defined in what was left out
+        return writer, None  # a needed type is defined in a part that was left out
 
 
 def _avro(key: bytes | None, value: bytes, needed: frozenset[str] | None) -> Documents:
@@ -132,8 +132,8 @@ def _avro(key: bytes | None, value: bytes, needed: frozenset[str] | None) -> Doc
 def _hopskotch(key: bytes | None, value: bytes, needed: frozenset[str] | None) -> Documents:
     """Messages of Hopskotch: JSON or Avro containers, distinguished by their first bytes.
 
-    The header `_format` says which; the quarantine keeps no headers, and the bytes say it too. Before there were
-    headers a message was an envelope with the members format and content.
+    The header `_format` says which, but the quarantine keeps no headers, and the bytes show it too. Before there were
+    headers, a message was an envelope with the members format and content.
     """
     if value.startswith(_CONTAINER):
         return _avro(key, value, needed)
@@ -147,7 +147,7 @@ def _hopskotch(key: bytes | None, value: bytes, needed: frozenset[str] | None) -
 
 
 def _zlib_bson(key: bytes | None, value: bytes, needed: frozenset[str] | None) -> Documents:
-    """ANTARES: compressed BSON; its streaming client also knows the members below `data.attributes`."""
+    """ANTARES: compressed BSON; as in its streaming client, members may also be below `data.attributes`."""
     unpacker = zlib.decompressobj()
     unpacked = unpacker.decompress(value, LARGEST_UNPACKED)
     if unpacker.unconsumed_tail:
@@ -164,4 +164,4 @@ def _zlib_bson(key: bytes | None, value: bytes, needed: frozenset[str] | None) -
 FORMS: Final[Mapping[str, Form]] = MappingProxyType(
     {"json": _json, "keyed-avro": _keyed_avro, "avro": _avro, "hopskotch": _hopskotch, "zlib-bson": _zlib_bson}
 )
-"""By name."""
+"""Readers by name of the format."""

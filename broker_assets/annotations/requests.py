@@ -1,4 +1,4 @@
-"""Accounts that ask to annotate objects, and the answers of administrators."""
+"""Requests of accounts to annotate objects, and the decisions of administrators."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from broker_assets.annotations.annotators import TOPIC, BadAnnotator, TopicTaken
 Connection = psycopg.Connection[Any]
 
 MOST_OPEN: Final = 5
-"""Requests of an account without an answer."""
+"""Most unanswered requests of an account."""
 _COLUMNS: Final = (
     "SELECT requestid, request.userid, asking.username, topic, description, url, at, accepted, said, answered_at,"
     " answering.username AS answered_by FROM access.annotator_requests AS request"
@@ -26,7 +26,7 @@ _COLUMNS: Final = (
 
 
 class UnknownRequest(LookupError):
-    """There is no request of this number without an answer."""
+    """There is no unanswered request with this number."""
 
 
 @dataclass(frozen=True)
@@ -47,16 +47,16 @@ class AnnotatorRequest:
 
 
 def ask(connection: Connection, user: User, topic: str, description: str, url: str | None = None) -> int:
-    """Ask to annotate objects.
+    """Request to annotate objects.
 
     Parameters
     ----------
     connection : psycopg.Connection
         A transaction is opened in it.
     user : User
-        Who asks.
+        Account that asks.
     topic, description, url : str
-        Topic of the annotator, what it is to say, and a page about it.
+        Topic of the annotator, what it will annotate, and a page about it.
 
     Returns
     -------
@@ -66,9 +66,9 @@ def ask(connection: Connection, user: User, topic: str, description: str, url: s
     Raises
     ------
     BadAnnotator
-        If the topic or address cannot be, the description is missing, or too many requests wait for an answer.
+        If the topic or address is not valid, the description is missing, or too many requests wait for an answer.
     TopicTaken
-        If there is an annotator of this topic.
+        If there is an annotator with this topic.
     """
     if not TOPIC.fullmatch(topic):
         raise BadAnnotator("a topic is a letter, then letters, digits and underscores, at most 63")
@@ -102,7 +102,7 @@ def ask(connection: Connection, user: User, topic: str, description: str, url: s
 
 
 def listed(connection: Connection, *, user: User | None = None, unanswered: bool = False) -> list[AnnotatorRequest]:
-    """Requests of an account or of all, the oldest first; all, or those without an answer."""
+    """Requests of an account or of all accounts, the oldest first; all, or only unanswered ones."""
     with connection.cursor(row_factory=class_row(AnnotatorRequest)) as cursor:
         return cursor.execute(
             f"{_COLUMNS} WHERE (%(userid)s::bigint IS NULL OR request.userid = %(userid)s)"
@@ -112,16 +112,16 @@ def listed(connection: Connection, *, user: User | None = None, unanswered: bool
 
 
 def answer(connection: Connection, administrator: User, requestid: int, *, accepted: bool, said: str = "") -> None:
-    """Accept a request, which makes the annotator and gives its owner the role for it, or refuse it.
+    """Accept a request, which creates the annotator and gives its owner the role for it, or refuse it.
 
     Raises
     ------
     PermissionError
-        If who answers is not an administrator.
+        If the answering account is not an administrator's.
     UnknownRequest
-        If there is no such request without an answer.
+        If there is no such unanswered request.
     TopicTaken
-        If there is an annotator of this topic by now.
+        If there is now an annotator with this topic.
     """
     if not administrator.administers:
         raise PermissionError("only administrators answer requests")

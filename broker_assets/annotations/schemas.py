@@ -1,7 +1,7 @@
-"""JSON Schemas of annotators: what their classdict must be.
+"""JSON Schemas of annotators, to which their classdict must conform.
 
-Schemas come from users. Regular expressions are refused, since one can take for ever, and references to other
-documents, since nothing is fetched; what is left is checked in time proportional to schema and document.
+Schemas come from users. Regular expressions are refused, since one can take for ever, and so are references to other
+documents, since nothing is fetched; everything else is checked in time proportional to schema and document.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from referencing.exceptions import Unresolvable
 from broker_assets.annotations.content import BadAnnotation
 
 LARGEST: Final = 65_536
-"""Characters of a schema."""
+"""Longest schema, characters."""
 _REFUSED: Final = {
     "pattern": "a regular expression can take for ever",
     "patternProperties": "a regular expression can take for ever",
@@ -82,7 +82,7 @@ def check_classdict(schema: Mapping[str, Any] | None, classdict: str) -> None:
     Raises
     ------
     BadAnnotation
-        The message names the first value that is not of the schema.
+        The message names the first value that does not conform to the schema.
     """
     if schema is None:
         return

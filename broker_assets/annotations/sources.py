@@ -1,8 +1,8 @@
-"""Where the annotations of an annotator are read from: cluster, Kafka topics, form of the messages, and their fields.
+"""The sources of annotations: cluster, Kafka topics, format of the messages, and their fields.
 
-A source is a small document in the row of the annotator (`annotators.source`); what it leaves open comes from its
-kind. The kinds are the brokers that are known; all are read by the same loop. Secrets are not part of it: a source
-names a cluster of the settings (`annotations.clusters`), where servers and credentials are.
+A source is a small document in the row of the annotator (`annotators.source`); what it omits comes from its kind. The
+kinds are the known brokers; all are read by the same loop. Secrets are not part of it: a source names a cluster in the
+settings (`annotations.clusters`), which have servers and credentials.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ class BadSource(ValueError):
 
 @dataclass(frozen=True)
 class Source:
-    """Where annotations are read from, complete."""
+    """A complete source of annotations."""
 
     kind: str
     cluster: str
-    """Name of a cluster of the settings; `OWN` is that of the platform."""
+    """Name of a cluster in the settings; `OWN` is that of the platform."""
     topics: tuple[str, ...]
     """Kafka topics."""
     form: str
-    """How a message is read, one of `forms.FORMS`."""
+    """Format of messages, one of `forms.FORMS`."""
     fields: Fields
-    """Which values of a document make the annotation."""
+    """The values of a document that make up the annotation."""
 
 
 @dataclass(frozen=True)
@@ -98,11 +98,11 @@ KINDS: Final[Mapping[str, _Kind]] = MappingProxyType(
             },
             "alerce",
         ),
-        # Only by function or command.
+        # Only through the API or by command.
         "none": _Kind("json", {}, OWN),
     }
 )
-"""What each kind is unless a source says otherwise."""
+"""Defaults of each kind, which a source can override."""
 
 
 def checked_source(topic: str, source: Mapping[str, Any] | None) -> Source:

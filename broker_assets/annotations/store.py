@@ -1,12 +1,12 @@
-"""Annotations in the database: the newest of each object and annotator, and every one that there was.
+"""Annotations in the database: the newest for each object and annotator, and their whole history.
 
 `apply` is the only writer. It works in the caller's transaction with the rows of the annotators locked, so that
-annotations of one annotator are written one transaction after the other. What is the newest is decided by arrival.
-Annotations whose content is that of the one before change nothing.
+annotations of one annotator are written one transaction after the other. The order of arrival determines which is the
+newest. Annotations with the same content as the previous one change nothing.
 
-A new annotation is put on the table `annotation_due` until the filters that ask for its annotator have run
-(`stream.annotations`): that happens after this transaction is committed and the batches of alerts that were under way
-have ended, so that neither misses the other.
+A new annotation is in the table `annotation_due` until the filters that ask for its annotator have run
+(`stream.annotation_followup`): this happens after this transaction is committed and the alert batches in progress have
+ended, so that neither misses the other.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ APPLIED: Final = pa.schema(
         ("content", pa.string()),
     ]
 )
-"""Columns of new annotations as filters are given them."""
+"""Columns of new annotations that filters get."""
 
 
 @dataclass
@@ -47,9 +47,9 @@ class Applied:
     """Effect of some annotations."""
 
     rows: pa.Table = field(default_factory=APPLIED.empty_table)
-    """New annotations that are the newest of their object and annotator; see `APPLIED`."""
+    """New annotations that are the newest for their object and annotator; see `APPLIED`."""
     outcomes: list[Outcome | AnnotationRefused] = field(default_factory=list)
-    """What became of each item, or why it was refused."""
+    """The outcome of each item, or why it was refused."""
 
     def count(self, outcome: Outcome) -> int:
         """Items with this outcome."""
@@ -72,28 +72,28 @@ def apply(
 ) -> Applied:
     """Write annotations in the caller's transaction.
 
-    Annotations that waited for the objects of `items` are written before them: they came earlier.
+    Annotations that waited for the objects of `items` are written first: they arrived earlier.
 
     Parameters
     ----------
     connection : psycopg.Connection
         In a transaction.
     items : sequence of Item
-        In the order of their arrival.
+        Items in the order of their arrival.
     ingestid : int
         Batch that received them.
     owner : str, optional
-        Who annotates; None where the way of the annotations has proven that already (a Kafka topic).
+        Account that annotates; None if the path of the annotations (a Kafka topic) has already proven the owner.
     hold : bool
-        Whether messages about objects that no alert has brought yet wait for them; otherwise they are refused, as
-        as is always what did not come by Kafka.
+        Whether messages about objects that no alert has contained yet wait for them; otherwise they are refused, as
+        annotations that did not arrive through Kafka always are.
     most_waiting : int
-        Messages of an annotator that may wait; those beyond are refused.
+        Most messages of an annotator that may wait; further ones are refused.
 
     Returns
     -------
     Applied
-        The outcome of each item. A refused one changes nothing, and the others are written.
+        The outcome of each item. A refused item changes nothing, and the others are written.
     """
     found = registry.lock(connection, sorted({item.annotation.topic for item in items}))
     applied = Applied()
@@ -138,12 +138,12 @@ def release(connection: Connection, ingestid: int, *, limit: int) -> Applied:
     ingestid : int
         Batch that writes them.
     limit : int
-        How many at most; call again while it returns as many.
+        Most annotations; call again while it returns as many.
 
     Returns
     -------
     Applied
-        `outcomes` has one entry for each annotation that waits no more.
+        `outcomes` has one entry for each annotation that no longer waits.
     """
     topics = waiting.ready_topics(connection)
     if not topics:
@@ -189,7 +189,7 @@ def _write(connection: Connection, items: Sequence[Item], ingestid: int) -> _Cha
         row = _Row(item)
         rows.append(row)
         if late:
-            # Retried after a newer one had arrived: kept, but never in force.
+            # Retried after a newer one had arrived: stored, but never in force.
             row.newest = False
             continue
         if key in newest:
@@ -226,7 +226,7 @@ def _current(
 
 
 def _recorded(connection: Connection, item: Item) -> bool:
-    """Whether an annotation of this message was written before: its message may be retried because of another."""
+    """Whether an annotation of this message was written before: the message may be retried because of another one."""
     message, said = item.message, item.annotation
     if message is None:
         return False
@@ -286,7 +286,7 @@ WHERE past.diaobjectid = replaced.diaobjectid AND past.annotationid = replaced.a
 def _insert(
     connection: Connection, rows: Sequence[_Row], newest: Sequence[tuple[int, str]], revision: int, ingestid: int
 ) -> list[int]:
-    """Close what is replaced, write the rows, and return their numbers in order."""
+    """Close replaced rows, write the new rows, and return their numbers in order."""
     connection.execute(
         _CLOSE,
         {
@@ -309,7 +309,7 @@ def _insert(
 
 
 def _document(number: int, row: _Row) -> dict[str, Any]:
-    """A row of the history as `_WRITE` takes it."""
+    """A row of the history in the form of `_WRITE`."""
     said, message, received = row.item.annotation, row.item.message, row.item.received
     return {
         "annotationid": number,
@@ -336,7 +336,7 @@ def due(connection: Connection, *, limit: int) -> list[int]:
 
 
 def take_due(connection: Connection, numbers: Sequence[int]) -> dict[int, pa.Table]:
-    """Take annotations off the table of those whose filters have not run, in the caller's transaction.
+    """Take annotations whose filters have not run from their table, in the caller's transaction.
 
     Parameters
     ----------
@@ -348,7 +348,7 @@ def take_due(connection: Connection, numbers: Sequence[int]) -> dict[int, pa.Tab
     Returns
     -------
     dict of int to pyarrow.Table
-        By batch (`ingestid`): annotations as `APPLIED`.
+        Annotations with the columns `APPLIED`, by batch (`ingestid`).
     """
     rows = connection.execute(
         "DELETE FROM annotation_due AS gone USING (SELECT diaobjectid, annotationid FROM annotation_due"
@@ -371,7 +371,7 @@ def take_due(connection: Connection, numbers: Sequence[int]) -> dict[int, pa.Tab
 def of_object(
     connection: Connection, diaobjectid: int, *, topic: str | None = None, history: bool = False, public: bool = False
 ) -> list[dict[str, Any]]:
-    """Annotations of an object, by annotator and in the order of arrival.
+    """Annotations of an object, by annotator and in order of arrival.
 
     Parameters
     ----------

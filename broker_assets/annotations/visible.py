@@ -1,4 +1,4 @@
-"""Annotations of an object that an account may read: of public annotators, its own, and those shared with it."""
+"""Annotations of an object that an account may read: from public annotators, its own, and those shared with it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from psycopg.rows import dict_row
 from broker_assets.access.visibility import readable_sql, reader
 
 MOST: Final = 200
-"""Annotations that are given."""
+"""Most annotations that are returned."""
 
 
 def annotations_for(
@@ -22,7 +22,7 @@ def annotations_for(
     shared: Collection[str] = (),
     everything: bool = False,
 ) -> list[dict[str, Any]]:
-    """What annotators say about an object now, the newest first.
+    """Current annotations of an object, the newest first.
 
     Parameters
     ----------

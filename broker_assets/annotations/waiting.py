@@ -1,7 +1,7 @@
-"""Annotations of objects that no alert has brought yet: held, applied when the object arrives, given up after a while.
+"""Annotations of objects that no alert has contained yet: held, applied when the object arrives, or given up later.
 
-Another broker may be faster than our stream. Its messages wait here with their bytes; those whose object does not come
-go to quarantine, from where they can be retried.
+Another broker may be faster than our stream. Its messages wait here with their bytes; those whose object does not
+arrive go to quarantine, from which they can be retried.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from broker_assets.annotations.content import Annotation, UnknownObject
 Connection = psycopg.Connection[Any]
 
 MOST: Final = 100_000
-"""Messages of an annotator that may wait."""
+"""Most messages of an annotator that may wait."""
 _CONTENT: Final = ("version", "classification", "explanation", "classdict", "url", "content")
 
 
@@ -38,17 +38,17 @@ class AnnotationMessage:
 
 @dataclass(frozen=True)
 class Item:
-    """An annotation that arrives."""
+    """An arriving annotation."""
 
     annotation: Annotation
     message: AnnotationMessage | None = None
-    """Its message; None if it is none."""
+    """Its message; None if it did not arrive in one."""
     received: datetime.datetime | None = None
     """When it arrived, if that was not now."""
 
 
 def known_objects(connection: Connection, identifiers: Sequence[int]) -> set[int]:
-    """Which of some objects an alert has brought."""
+    """Which of some objects alerts have contained."""
     rows = connection.execute("SELECT diaobjectid FROM objects WHERE diaobjectid = ANY(%s)", (list(set(identifiers)),))
     return {identifier for (identifier,) in rows}
 
@@ -56,12 +56,12 @@ def known_objects(connection: Connection, identifiers: Sequence[int]) -> set[int
 def hold(
     connection: Connection, items: Sequence[Item], ingestid: int, *, most: int = MOST
 ) -> list[UnknownObject | None]:
-    """Let messages wait for their objects, in the caller's transaction with their annotators locked.
+    """Hold messages for their objects, in the caller's transaction with their annotators locked.
 
     Returns
     -------
     list of UnknownObject or None
-        None for each that waits; why for those that were one too many.
+        None for each message that waits; the error for those beyond the limit.
     """
     topics = sorted({item.annotation.topic for item in items})
     counts = dict.fromkeys(topics, 0) | dict(
@@ -101,7 +101,7 @@ def hold(
 
 
 def take(connection: Connection, said: Sequence[Annotation]) -> list[Item]:
-    """Take what waits of these annotators for these objects, in the order of arrival."""
+    """Take messages of these annotators that wait for these objects, in order of arrival."""
     if not said:
         return []
     return _taken(
@@ -114,7 +114,7 @@ def take(connection: Connection, said: Sequence[Annotation]) -> list[Item]:
 
 
 def ready_topics(connection: Connection) -> list[str]:
-    """Annotators with messages whose objects have arrived; what removed ones have said is given up in time."""
+    """Annotators with messages whose objects have arrived; messages of removed annotators are given up in time."""
     rows = connection.execute(
         "SELECT DISTINCT topic FROM annotation_waiting JOIN objects USING (diaobjectid)"
         " JOIN annotators USING (topic) ORDER BY topic"

@@ -1,6 +1,6 @@
-"""Assets of which a night is made as a whole, outside the stream, from the rows that the night has by then.
+"""Assets whose nights are built as a whole, outside the stream, from the rows that the night has by then.
 
-What such a night holds belongs to the domain; here is how it is made in one transaction and reported.
+The domain packages compute the content of a night; here it is built in one transaction and reported.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ from broker_assets.provenance import versions
 from broker_assets.resources.database import Database
 
 MakeNight = Callable[[psycopg.Connection[Any], str], tuple[NightRows, Mapping[str, Any]]]
-"""Writes the rows of a night; gives what was written, and what the materialisation shows besides."""
+"""Writes the rows of a night; returns what was written, and further metadata for the materialisation."""
 
 
 def make_night(
@@ -27,18 +27,18 @@ def make_night(
     parents: Sequence[str],
     make: MakeNight,
 ) -> Iterator[MaterializeResult[Any]]:
-    """Make the night of the run, and report it with the versions of its parents.
+    """Build the night of the run, and report it with the versions of its parents.
 
     Parameters
     ----------
     context : AssetExecutionContext
-        Of a run of one night.
+        Context of a run of one night.
     database : Database
-        Where everything is.
+        The database.
     asset, code_version : str
-        Asset key, and the version of the code that makes it.
+        Asset key, and the version of the code that builds it.
     parents : sequence of str
-        Assets by night that it is made from.
+        Assets by night from which it is built.
     make : callable
         Called in the transaction.
     """

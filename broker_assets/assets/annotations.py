@@ -1,7 +1,8 @@
-"""What annotators say about objects: `annotations`, one partition for each annotator.
+"""Annotations of objects: `annotations`, one partition for each annotator.
 
-Runs of `read_annotations` write it and report it here. The data version is the number of the newest change of an
-annotation of the annotator and how many objects have one, so that two nodes with the same numbers have the same rows.
+Runs of `read_annotations` write them and report them here. The data version consists of the change number of the
+annotator's newest annotation and the number of annotated objects, so that two nodes with the same numbers have the same
+rows.
 """
 
 import logging
@@ -57,14 +58,14 @@ def report_annotations(
 
 
 def annotation_entries(connection: psycopg.Connection[Any], read: Mapping[str, AnnotationsRead]) -> list[Entry]:
-    """What there is of each annotator.
+    """The entry that reports each annotator.
 
     Parameters
     ----------
     connection : psycopg.Connection
         Connection to use.
     read : mapping of str to AnnotationsRead
-        What a run has read, by stream; shown with the version.
+        Counts of what a run has read, by stream; shown with the version.
     """
     by_annotator: dict[str, list[AnnotationsRead]] = {}
     for stream, found in read.items():

@@ -1,6 +1,6 @@
 """Backups as assets: users' data and the list of the object store every night, the database server every week.
 
-A backup holds what is there when it is made, and is never stale. Its version is the hash of its manifest.
+A backup holds the content at the time when it is made, and is never stale. Its version is the hash of its manifest.
 """
 
 import hashlib
@@ -38,7 +38,7 @@ SAVED: dict[Kind, list[str]] = {
     "database": ["sources", "objects"],
     "objects": ["packet_archive"],
 }
-"""Assets next to which backups are shown in the graph."""
+"""Assets below which backups are shown in the graph."""
 
 DAILY = FreshnessPolicy.time_window(fail_window=timedelta(hours=30), warn_window=timedelta(hours=26))
 WEEKLY = FreshnessPolicy.time_window(fail_window=timedelta(days=9), warn_window=timedelta(days=8))
@@ -103,7 +103,7 @@ def _asset(name: str, kind: Kind, described: dict[str, Any], promise: FreshnessP
 
 
 def backup_entry(name: str, backup: Backup) -> Entry:
-    """The version of a backup, and what its page shows."""
+    """The version of a backup, and its metadata."""
     manifest = backup.manifest
     if manifest is None:
         raise ValueError(f"{backup.name} is damaged: {backup.damage}")

@@ -1,8 +1,8 @@
-"""The filters of users: `filters`, one partition per active filter, with what it passes.
+"""The filters of users: `filters`, one partition per active filter, with its yield.
 
-They are not made here but observed: users save and enable them. The data version of a partition is the version that
-runs. The sensor `filters` records what has changed, without a run; observing a partition by hand does the same. What
-they pass is `filter_matches`, by night, with the other facts of alerts.
+They are not built here but observed: users save and activate them. The data version of a partition is the version that
+runs. The sensor `filters` records what has changed, without a run; observing a partition by hand does the same. Their
+matches are `filter_matches`, by night, with the other facts of alerts.
 """
 
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ def _version(item: StoredFilter) -> str:
 
 
 def entry(connection: psycopg.Connection[Any], key: str) -> Entry:
-    """What is reported of a filter.
+    """The entry that reports a filter.
 
     Raises
     ------

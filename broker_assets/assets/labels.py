@@ -1,7 +1,7 @@
-"""What the pages of Dagster say about an asset besides its content: tags, owners, and what writes it.
+"""What Dagster's pages show about an asset besides its content: tags, owners, and what writes it.
 
 Every asset has the same four tags, so that the catalogue can be searched by them. Owners are roles; `docs/operating.md`
-says what each one looks after. Assets that a job writes outside of Dagster's automation name it, with links.
+says what each is responsible for. Assets that a job writes outside Dagster's automation name the job, with links.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def labels(owner: str, *, survey: str, level: str, family: str, store: str) -> d
 
 @dataclass(frozen=True)
 class Writer:
-    """The job or sensor that writes or observes an asset outside of Dagster's automation."""
+    """The job or sensor that writes or observes an asset outside Dagster's automation."""
 
     job: str | None = None
     """Job."""
@@ -86,14 +86,14 @@ def _link(kind: str, name: str) -> str:
 
 
 def about(text: str, writer: Writer | None = None, metadata: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Arguments of an asset definition: its description and metadata, both with what writes it.
+    """Arguments of an asset definition: its description and metadata, both with the job or sensor that writes it.
 
     Parameters
     ----------
     text : str
-        What the asset is.
+        Description of the asset.
     writer : Writer, optional
-        What writes it; not for assets with an automation condition.
+        Job or sensor that writes it; not for assets with an automation condition.
     metadata : mapping, optional
         More metadata.
     """

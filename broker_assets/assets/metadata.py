@@ -88,7 +88,7 @@ def inline_png(content: bytes) -> MetadataValue | None:
 
 
 def shown(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Metadata of plain values, in which bytes are PNGs; what is too large is left out."""
+    """Metadata from plain values, in which bytes are PNGs; those that are too large are left out."""
     pictures = {name: inline_png(value) for name, value in values.items() if isinstance(value, bytes)}
     return {name: pictures.get(name, value) for name, value in values.items() if pictures.get(name, value) is not None}
 

@@ -1,8 +1,8 @@
-"""The files of each observation day that archives have.
+"""The files of each observation day in archives.
 
-Publication comes into being in two ways with equal result: the job `publish_products` (`jobs.publication`), which the
-schedule starts for all days with due files and which reports each day that it touched to Dagster, and an operator's
-materialisation of a day. Both use `broker_assets.publication`; the data version of a day is the hash of its receipts.
+Files are published in two ways with the same result: by the job `publish_products` (`jobs.publication`), which the
+schedule starts for all days with due files and which reports each of these days to Dagster, and by an operator who
+materialises a day. Both use `broker_assets.publication`; the data version of a day is the hash of its receipts.
 """
 
 import datetime
@@ -51,12 +51,12 @@ CODE_VERSION = "1"
 SHOWN_RECEIPTS = 50
 """Maximum number of receipts in the metadata, which are stored with every materialisation."""
 LATE = FreshnessPolicy.time_window(fail_window=datetime.timedelta(days=8), warn_window=datetime.timedelta(days=4))
-"""Quick-look products may pause for a week (`assets.telemetry.products.LATE`); the daily run has a day more."""
+"""Quick-look products may pause for a week (`assets.telemetry.products.LATE`); the daily run gets one day more."""
 UPSTREAM = (
     *(f"l{level}_{family}" for level in (0, 1) for family in FAMILIES),
     *(f"l2_{family}" for family in ("quicklook", "calibration", "auxiliary")),
 )
-"""Assets that the files come from; packets as received (LB) are not published."""
+"""Assets from which the files come; packets as received (LB) are not published."""
 CHECK = "not_worse_than_published"
 CHECK_TEXT = (
     "No file of the day is held back: nothing changed under a delivered name, and no new version has fewer rows, "
@@ -78,7 +78,7 @@ class Deliveries:
 
     @property
     def failures(self) -> dict[str, str]:
-        """Why targets were not served completely."""
+        """Why targets were not served, or not completely."""
         found = {report.target: report.failure for report in self.reports}
         found |= {report.target: report.failure for report in self.mirrored}
         return {target: failure for target, failure in found.items() if failure is not None}
@@ -126,14 +126,14 @@ def deliver(database: Database, publisher: Publisher, days: Collection[datetime.
 def copy_archive(
     database: Database, publisher: Publisher, run_id: str, *, whole: bool, targets: Collection[str] = ()
 ) -> list[MirrorReport]:
-    """Update the copies of the local archive: files that are new since then, or all that differ.
+    """Update the copies of the local archive: files that are new since the last update, or all that differ.
 
     Parameters
     ----------
     whole : bool
-        Whether each copy is compared with the whole archive; surplus files are removed where its settings say so.
+        Whether each copy is compared with the whole archive; surplus files are removed if its settings say so.
     targets : collection of str
-        Names of the copies; all unless given.
+        Names of the copies; default: all.
     """
     reports = []
     for settings in publisher.mirrors:
@@ -162,9 +162,9 @@ def build_published_files(
     verdict : callable
         Evaluates its check.
     upstream : sequence of str
-        Assets that its files come from.
+        Assets from which its files come.
     promised : bool
-        Whether it has a freshness policy: something is delivered only where an archive is set.
+        Whether it has a freshness policy: files are delivered only if an archive is set.
     """
     with warnings.catch_warnings():
         # Partitioned checks are new in Dagster 1.13; without them one bad day would hide all others.

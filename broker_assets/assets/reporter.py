@@ -1,11 +1,11 @@
-"""The one way in which versions become known: compared with provenance, shown to Dagster, recorded.
+"""The only place where versions are reported: compared with provenance, shown to Dagster, and recorded.
 
 Runs that do not know their partitions beforehand (drain, ingest, publication) and sensors that watch what is outside
-hand all versions that they have seen to `Reporter.report`; asset functions end with `Reporter.made`. What a version is,
-and what it was made from, is decided by the callers.
+pass all versions that they have seen to `Reporter.report`; asset functions end with `Reporter.made`. The callers decide
+what a version is, and from what it was made.
 
-The order is always Dagster first, provenance last. If a process dies in between, Dagster gets a report twice and never
-too little: provenance decides what is new.
+The order is always Dagster first, provenance last. If a process dies in between, Dagster gets a report twice, but never
+misses one: provenance decides what is new.
 """
 
 import itertools
@@ -41,10 +41,10 @@ from broker_assets.resources.database import Database
 
 ROWS: Final = ("dagster/row_count", "rows", "messages", "files", "packets")
 BYTES: Final = ("bytes", "archived_bytes", "received_bytes")
-"""Metadata that say how much a materialisation holds, the most telling first."""
+"""Metadata that give the size of a materialisation, the most informative first."""
 EMPTY: Final = "empty"
-"""Data version of a partition without content. One that had content is reported with it, so that children see that it
-no longer has one; one that never had any is not reported at all."""
+"""Data version of a partition without content. A partition that had content is reported with it, so that children
+notice that it is empty now; one that never had any is not reported at all."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Entry:
     metadata: Mapping[str, Any] | Callable[[], Mapping[str, Any]] = field(default_factory=dict)
     """Metadata, or a function that gives them, which is called only if the version is new."""
     shown_inputs: tuple[versions.Input, ...] = ()
-    """Inputs that Dagster is shown and that are not recorded: they do not make it stale."""
+    """Inputs that are shown to Dagster but not recorded: they do not make it stale."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -72,13 +72,13 @@ class Reporter:
     Parameters
     ----------
     instance : DagsterInstance
-        Whose event log shows them.
+        Dagster instance whose event log shows them.
     database : Database
-        Where provenance is.
+        Database with provenance.
     log : Logger
-        Of the run or sensor.
+        Logger of the run or sensor.
     run_id : str, optional
-        Recorded for artefacts that name no run.
+        Recorded for artefacts that do not name a run.
     """
 
     def __init__(
@@ -100,25 +100,25 @@ class Reporter:
     ) -> Iterator[AssetMaterialization]:
         """One event for each version that provenance does not know, then the same in provenance.
 
-        Take everything that is yielded: provenance is recorded at the end.
+        Consume the whole iterator: provenance is recorded at the end.
 
         Parameters
         ----------
         entries : iterable of Entry
             Each asset and partition once; those of an asset follow one another, parents before their children.
         partitions : PartitionsDefinition, optional
-            Partitions of these assets. Other keys have no event, since Dagster has no place for them; they are logged
+            Partitions of these assets. Other keys get no event, since Dagster has no place for them; they are logged
             once and recorded like all others. Without it, the assets have no partitions.
         new_empty : bool
             Whether partitions that are `EMPTY` from the beginning are reported, too.
         new_inputs : bool
-            Whether a version that is known, but was made from other inputs, is reported, too: of what was rebuilt.
+            Whether a known version that was rebuilt from other inputs is reported, too.
 
         Yields
         ------
         AssetMaterialization
-            With data version, code version, and version and event of each input as tags: without those Dagster holds
-            a child for stale from the beginning.
+            With data version, code version, and version and event of each input as tags: without these Dagster
+            considers a child stale from the beginning.
 
         Raises
         ------
@@ -131,10 +131,10 @@ class Reporter:
     def observe(
         self, entries: Iterable[Entry], *, partitions: PartitionsDefinition[Any] | None = None
     ) -> Iterator[AssetObservation]:
-        """Like `report`, of things outside: the events are observations.
+        """Like `report`, for external assets: the events are observations.
 
-        Dagster heeds them only for assets that are observable, that is, defined with a function that observes them
-        (which ends with `seen`).
+        Dagster uses them only for observable assets, that is, assets defined with a function that observes them (which
+        ends with `seen`).
         """
         for entry, tags in self._new(entries, partitions, new_empty=False, new_inputs=False):
             yield AssetObservation(**_event(entry, tags))
@@ -146,7 +146,7 @@ class Reporter:
         new_empty: bool,
         new_inputs: bool,
     ) -> Iterator[tuple[Entry, dict[str, str]]]:
-        """New versions with their tags; records provenance when all have been taken."""
+        """New versions with their tags; provenance is recorded when all have been consumed."""
         given = [self._of_run(entry) for entry in entries]
         with self._database.transaction() as connection:
             known = versions.recorded(connection, [entry.key for entry in given])
@@ -165,7 +165,7 @@ class Reporter:
             shown = new
         for _, group in itertools.groupby(shown, key=lambda entry: entry.artefact.asset):
             of_asset = list(group)
-            # Looked up now: events of parents that were yielded before are found.
+            # Looked up now, so that events of parents that were yielded before are found.
             pointers = self._pointers(of_asset)
             for entry in of_asset:
                 yield entry, _tags(entry, pointers)
@@ -174,7 +174,7 @@ class Reporter:
                 versions.record(connection, [entry.artefact for entry in changed])
 
     def send(self, events: Iterable[AssetMaterialization | AssetObservation]) -> int:
-        """Show events to Dagster at once and without a run, as a sensor does; gives their number.
+        """Show events to Dagster at once and without a run, as a sensor does; return their number.
 
         Examples
         --------
@@ -196,7 +196,7 @@ class Reporter:
         *entries : Entry
             One for each asset that the function makes.
         check_results : sequence of AssetCheckResult
-            Those of the first asset.
+            Results of checks of the first asset.
 
         Examples
         --------
@@ -221,12 +221,12 @@ class Reporter:
                 costs.record(connection, self._run_id, used)
 
     def spent(self, stages: Mapping[str, tuple[float, float]], *, rows: int, size: int) -> None:
-        """Record what a run cost that made several assets at once, and how long its stages took.
+        """Record the cost of a run that built several assets at once, and how long its stages took.
 
         Parameters
         ----------
         stages : mapping
-            Seconds, and those of the processor, by stage.
+            Seconds of wall-clock time and of CPU time, by stage.
         rows, size : int
             Messages that it read, and their bytes.
         """
@@ -264,10 +264,10 @@ class Reporter:
             versions.record(connection, [entry.artefact for entry in given])
 
     def known(self, keys: Collection[str], partitions: PartitionsDefinition[Any]) -> set[str]:
-        """Those of some keys that are partitions of Dagster; the others are logged, each once.
+        """The keys that are partitions in Dagster; the others are logged, each once.
 
-        Simulated surveys reach into the future and a wrong clock gives any date: what is made of it is stored and
-        recorded nevertheless, but Dagster has no place to show it.
+        Simulated surveys extend into the future and a wrong clock gives any date: such data are stored and recorded
+        nevertheless, but Dagster has no place to show them.
         """
         wanted = set(keys)
         if isinstance(partitions, DynamicPartitionsDefinition):
@@ -282,7 +282,7 @@ class Reporter:
         return valid
 
     def newest(self, asset: AssetKey, keys: Collection[str]) -> dict[str, str]:
-        """Data version of the newest materialisation of each of some partitions, where Dagster knows one."""
+        """Data version of the newest materialisation of each partition, where Dagster knows one."""
         if not keys:
             return {}
         latest = self.instance.get_latest_storage_id_by_partition(
@@ -324,7 +324,7 @@ class Reporter:
             record = self.instance.get_latest_data_version_record(asset)
             if record is not None:
                 found[""] = record.storage_id
-        # Made here, or else observed.
+        # Built here, or else observed.
         for kind in (DagsterEventType.ASSET_MATERIALIZATION, DagsterEventType.ASSET_OBSERVATION):
             left = keys - found.keys() - {""}
             if left:
@@ -360,7 +360,7 @@ def _amount(said: Mapping[str, Any], names: Sequence[str]) -> int | None:
 
 
 def _cost_metadata(used: Sequence[costs.Cost], *, alone: bool) -> dict[str, float]:
-    """What the page of an asset plots along its materialisations; of a run that made several, nothing."""
+    """Numbers that the page of an asset plots along its materialisations; none if the run built several assets."""
     processor = used[0].processor_seconds if alone else None
     return {} if processor is None else {"processor seconds": round(processor, 3)}
 

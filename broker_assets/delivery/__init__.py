@@ -1,5 +1,5 @@
-"""From a match to a message: sinks of filters, the outbox, how messages are written and sent, and what became of them.
+"""From a match to a message: sinks of filters, the outbox, writing and sending messages, and their receipts.
 
-Filters and annotations queue messages here; what they find is their matter. The platform's own alerts to operators are
-sent by `resources.notifier`, files to archives by `publication`.
+Filters and annotations queue messages here. `resources.notifier` sends the platform's own alerts to operators, and
+`publication` sends files to archives.
 """

@@ -1,4 +1,4 @@
-"""What waits in the outbox, what was given up, and what became of one message: for people and for checks."""
+"""What waits in the outbox, what was given up, and what became of a message: for users and for checks."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ class Backlog:
     """The outbox at one moment."""
 
     waiting: int
-    """Messages that were not sent yet, digests included."""
+    """Messages that have not been sent, including those of digests."""
     due: int
-    """Those whose sink is sent to now."""
+    """Messages whose sink is due now."""
     oldest_due: float
-    """Seconds for which the oldest of those has been due; 0 without any."""
+    """Seconds for which the oldest of the due messages has been due; 0 without any."""
     dead: int
     """Dead letters that nobody has retried or dismissed."""
     over_quota: int
     """Messages of the last two days that were not sent because of a quota."""
     failing: int
-    """Sinks that failed last time."""
+    """Sinks whose last attempt failed."""
     letters: int
     """Messages to owners that wait."""
 
@@ -109,7 +109,7 @@ def by_sink(connection: Connection) -> list[SinkBacklog]:
 
 
 def is_due(connection: Connection, *, seconds: float) -> bool:
-    """Whether a message, or one to an owner, has been due for this long: then no sender is serving it."""
+    """Whether a message, or one to an owner, has been due for this long, which means that no sender is serving it."""
     row = connection.execute(
         """
         SELECT EXISTS (
@@ -162,11 +162,11 @@ def retry(
     connection : psycopg.Connection
         A transaction is opened in it.
     numbers : sequence of int, optional
-        Which messages.
+        Numbers of messages.
     sinkid : int, optional
-        All of a sink. Without either, all.
+        All messages of a sink. Without `numbers` and `sinkid`: all messages.
     state : str
-        Of what they are: `dead` or `over_quota`.
+        State of the messages: `dead` or `over_quota`.
     dismiss : bool
         Whether they are dismissed instead.
 
@@ -178,7 +178,7 @@ def retry(
     with connection.transaction():
         found = connection.execute(
             "UPDATE deliveries SET state = CASE WHEN %(dismiss)s THEN 'dismissed' ELSE 'pending' END,"
-            # Its age counts from now on.
+            # Its age counts from now.
             " attempts = CASE WHEN %(dismiss)s THEN attempts ELSE 0 END, finished_at = now()"
             " WHERE state = %(state)s AND (%(numbers)s::bigint[] IS NULL OR deliveryid = ANY(%(numbers)s))"
             " AND (%(sinkid)s::bigint IS NULL OR sinkid = %(sinkid)s) AND (%(dismiss)s OR record <> '')"
@@ -199,7 +199,7 @@ def retry(
 
 
 def shown(connection: Connection, deliveryid: int) -> dict[str, Any] | None:
-    """Everything about a message, with its sink; none if there is no such message."""
+    """Everything about a message, with its sink; None if there is no such message."""
     with connection.cursor(row_factory=dict_row) as cursor:
         cursor.execute(
             "SELECT deliveryid, identity, deliveries.filterid, version, trigger, diaobjectid, diasourceid, night,"

@@ -1,8 +1,9 @@
-"""What is new on objects that somebody already holds: those of a watchlist, those that a filter has matched, or a list.
+"""Changes of objects that a user already holds: those in a watchlist, those that a filter has matched, or a list.
 
-A cursor is the number of a batch. `changes` gives the objects with new sources, annotations or changed rows since a
-cursor, and the cursor to ask with next time; nothing is missed and nothing is given twice, since it waits for the
-batches that are under way when it is asked, and no further. A feed keeps its cursor here, and is sent to a webhook.
+A cursor is the number of a batch. `changes` returns the objects with new sources, annotations or changed rows since a
+cursor, and the cursor for the next call; nothing is missed and nothing is returned twice, since it waits for the
+batches that are in progress when it is called, and for no others. The cursor of a feed is stored here, and the feed is
+sent to a webhook.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ log = logging.getLogger(__name__)
 Connection = psycopg.Connection[Any]
 
 OBJECTS_AT_A_TIME: Final = 1000
-"""Objects in one answer or request; the next continues."""
+"""Objects in one answer or request; the next one continues."""
 LOOK_SECONDS: Final = 60.0
-"""How often a feed is looked at."""
+"""Seconds between two checks of a feed."""
 _BATCH_SECONDS: Final = 60.0
 
 _HELD: Final = {
@@ -43,23 +44,23 @@ _HELD: Final = {
 
 @dataclass(frozen=True)
 class Held:
-    """Objects that somebody holds; one of the three is given."""
+    """Objects that a user holds; exactly one of the three is given."""
 
     filterid: int | None = None
-    """Those that this filter has matched."""
+    """Objects that this filter has matched."""
     wl_id: int | None = None
-    """Those in this watchlist."""
+    """Objects in this watchlist."""
     objects: tuple[int, ...] | None = None
-    """These."""
+    """These objects."""
 
     @property
     def kind(self) -> str:
-        """Which is given.
+        """Which of the three is given.
 
         Raises
         ------
         SinkError
-            If not exactly one is.
+            If not exactly one is given.
         """
         given = [name for name in _HELD if getattr(self, name) is not None]
         if len(given) != 1:
@@ -69,15 +70,15 @@ class Held:
 
 @dataclass(frozen=True)
 class Changes:
-    """What is new."""
+    """Changes of objects."""
 
     cursor: int
-    """To ask with next time."""
+    """Cursor for the next call."""
     objects: list[dict[str, Any]]
-    """Of each object: `diaObjectId`, `newSources`, `newForcedSources`, `lastDiaSourceMjdTai`, `annotations` (new ones,
+    """For each object: `diaObjectId`, `newSources`, `newForcedSources`, `lastDiaSourceMjdTai`, `annotations` (new ones,
     by topic)."""
     more: bool
-    """Whether there is more: ask again with the cursor."""
+    """Whether there are more: call again with the cursor."""
 
 
 @dataclass(frozen=True)
@@ -102,27 +103,27 @@ class Feed:
 
 
 def newest(connection: Connection) -> int:
-    """The cursor of now: what comes after it is new."""
+    """The present cursor: everything after it is new."""
     return newest_number(connection, "ingest_batch", "ingestid")
 
 
 def changes(
     connection: Connection, held: Held, cursor: int, *, limit: int = OBJECTS_AT_A_TIME, seconds: float = _BATCH_SECONDS
 ) -> Changes:
-    """What is new on some objects since a cursor.
+    """Changes of some objects since a cursor.
 
     Parameters
     ----------
     connection : psycopg.Connection
-        In autocommit mode: what batches commit meanwhile must be seen.
+        In autocommit mode: what batches commit meanwhile must be visible.
     held : Held
         The objects.
     cursor : int
-        From the last answer; 0 is everything.
+        Cursor from the last answer; 0: everything.
     limit : int
-        Objects at a time, about: those of one batch are never divided.
+        Approximate number of objects: those of one batch are never divided.
     seconds : float
-        How long to wait for batches that are under way.
+        Longest wait for batches in progress.
 
     Raises
     ------
@@ -179,25 +180,25 @@ def changes(
 def add_feed(
     connection: Connection, settings: DeliverySettings, owner: str, name: str, held: Held, url: str | None = None
 ) -> int:
-    """Make a feed that begins now; gives its number.
+    """Create a feed that begins now; return its number.
 
     Parameters
     ----------
     connection : psycopg.Connection
         A transaction is opened in it.
     settings : DeliverySettings
-        Whether webhooks can be sent.
+        Settings that say whether webhooks can be sent.
     owner, name : str
-        Whose it is, and a name that is new to them.
+        Owner, and a name that they do not use yet.
     held : Held
         The objects.
     url : str, optional
-        Webhook; without one the owner asks by `read_feed`.
+        Webhook; without one the owner reads it with `read_feed`.
 
     Raises
     ------
     SinkError
-        If it cannot be.
+        If the feed is not valid.
     """
     held.kind  # noqa: B018 (it checks)
     address = None if url is None else checked_webhook(settings, url)
@@ -216,7 +217,7 @@ def add_feed(
 
 
 def read_feed(connection: Connection, owner: str, name: str, *, move: bool = True) -> Changes:
-    """What is new for a feed; with `move`, its cursor is moved behind it.
+    """Changes for a feed; with `move`, its cursor advances past them.
 
     Raises
     ------
@@ -238,7 +239,7 @@ def feeds(connection: Connection) -> list[Feed]:
 
 
 def remove_feed(connection: Connection, owner: str, name: str) -> bool:
-    """Remove a feed; false if there was none."""
+    """Remove a feed; False if there was none."""
     return connection.execute("DELETE FROM change_feeds WHERE owner = %s AND name = %s", (owner, name)).rowcount > 0
 
 
@@ -252,14 +253,14 @@ def feeds_due(connection: Connection) -> bool:
 
 
 def send_feeds(connection: Connection, settings: DeliverySettings) -> int:
-    """Send what is new to the webhooks of feeds that are due; gives the number of objects sent.
+    """Send changes to the webhooks of feeds that are due; return the number of objects sent.
 
     Parameters
     ----------
     connection : psycopg.Connection
         In autocommit mode.
     settings : DeliverySettings
-        How webhooks are signed and reached.
+        Settings for signing and sending webhooks.
     """
     sent = 0
     secret = settings.revealed_webhook_key()
@@ -285,7 +286,7 @@ def send_feeds(connection: Connection, settings: DeliverySettings) -> int:
         except (SinkUnavailableError, MessageRefusedError) as error:
             _failed(connection, feed, str(error))
         except Exception as error:
-            # A defect that one feed brings out must not end the others.
+            # A defect triggered by one feed must not affect the others.
             log.exception("feed %s of %s", feed.name, feed.owner)
             _failed(connection, feed, storable(f"a defect of the platform: {type(error).__name__}: {error}"))
         else:

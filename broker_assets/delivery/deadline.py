@@ -1,6 +1,6 @@
 """A time limit for a whole conversation over a socket.
 
-Time limits of sockets are for each call: a peer that sends a byte now and then holds its caller for ever.
+Time limits of sockets apply to each call: a peer that sends a byte now and then could hold its caller for ever.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Self
 
 
 class Deadline:
-    """Ends a connection when the time is over, for the time of a `with`.
+    """Context manager that ends a connection when the time is up.
 
     Parameters
     ----------
     seconds : float
-        From `ends` on.
+        Time limit from the call of `ends` on.
 
     Examples
     --------
@@ -38,7 +38,7 @@ class Deadline:
         self._timer: threading.Timer | None = None
 
     def ends(self, connection: socket.socket) -> None:
-        """Let the time begin for a connection."""
+        """Start the time for a connection."""
         self._cancel()
         self._timer = threading.Timer(self._seconds, self._end, [connection])
         self._timer.daemon = True
@@ -59,5 +59,5 @@ class Deadline:
     def _end(self, connection: socket.socket) -> None:
         self.over = True
         with contextlib.suppress(OSError):
-            # Of the socket below TLS: what waits in another thread ends with it.
+            # Shut down the socket below TLS, which ends a wait in another thread.
             socket.socket.shutdown(connection, socket.SHUT_RDWR)

@@ -1,10 +1,10 @@
-"""How sending fails: the sink is out of reach, or it does not take a message."""
+"""How sending fails: the sink is unavailable, or it refuses a message."""
 
 from __future__ import annotations
 
 
 def storable(said: str) -> str:
-    """What a receiver said, as a database can hold it: without NUL and without halves of characters.
+    """A receiver's answer in a form that the database accepts: without NUL and unpaired surrogates.
 
     Examples
     --------
@@ -15,7 +15,7 @@ def storable(said: str) -> str:
 
 
 class SinkUnavailableError(Exception):
-    """The sink is out of reach, which says nothing about the message: it and those behind it wait.
+    """The sink is unavailable, whatever the message: it and those behind it wait.
 
     Parameters
     ----------
@@ -31,14 +31,14 @@ class SinkUnavailableError(Exception):
 
 
 class MessageRefusedError(Exception):
-    """The sink does not take this message; others may pass.
+    """The sink refuses this message, but may accept others.
 
     Parameters
     ----------
     reason : str
-        What it said.
+        Its answer.
     final : bool
-        Whether it will never be taken, so that another attempt is useless.
+        Whether it will never be accepted, so that another attempt is useless.
     """
 
     def __init__(self, reason: str, *, final: bool = False) -> None:
@@ -47,4 +47,4 @@ class MessageRefusedError(Exception):
 
 
 class SinkError(ValueError):
-    """A sink cannot be made or changed as asked; the message says why and what to do."""
+    """A sink cannot be created or changed as requested; the message says why and what to do."""

@@ -29,16 +29,16 @@ def letters_due(connection: psycopg.Connection[Any]) -> bool:
 
 
 def send_letters(connection: psycopg.Connection[Any], settings: DeliverySettings, authority: str) -> int:
-    """Send the messages to owners that are due; returns how many were delivered.
+    """Send the messages to owners that are due; return how many were delivered.
 
-    Those to owners without an address wait until there is one.
+    Messages to owners without an address wait until there is one.
 
     Parameters
     ----------
     connection : psycopg.Connection
         In autocommit mode.
     settings : DeliverySettings
-        The mail server, and limits.
+        Settings with the mail server and limits.
     authority : str
         Host name in Message-IDs.
     """
@@ -48,7 +48,7 @@ def send_letters(connection: psycopg.Connection[Any], settings: DeliverySettings
             return 0
         rows = connection.execute(
             "SELECT messageid, message.owner, subject, body, attempts, extract(epoch FROM created_at)::float8,"
-            # An owner who wants another address than that of the account, or no messages, has a row.
+            # Owners who want an address other than that of the account, or no messages, have a row.
             " CASE WHEN message.address IS NOT NULL THEN message.address"
             " WHEN contact.owner IS NULL THEN nullif(account.email, '') ELSE contact.email END"
             " FROM owner_messages AS message LEFT JOIN owner_contacts AS contact ON contact.owner = message.owner"

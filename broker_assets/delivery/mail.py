@@ -1,6 +1,6 @@
-"""E-mail: how messages are written, and the mail server.
+"""E-mail: writing messages, and the mail server.
 
-A message of matches has a text, an HTML table in which objects link to their pages, and the records as a JSON
+A message about matches has a text, an HTML table in which objects link to their pages, and the records as a JSON
 attachment, unless that is too large.
 """
 
@@ -23,9 +23,9 @@ from broker_assets.settings.delivery import MailSettings
 from broker_assets.settings.stream import SecretFileError
 
 TABLE_ROWS: Final = 500
-"""Matches in the text and table of one message; the attachment has all."""
+"""Most matches in the text and table of one message; the attachment has all."""
 CONVERSATION: Final = 4
-"""A message may take this many times the limit of one answer, whatever the server goes on to say."""
+"""A message may take this many times the limit of one answer, however long the server keeps talking."""
 _TABLE: Final = 'border="1" cellspacing="0" cellpadding="4"'
 
 
@@ -41,7 +41,7 @@ def compose(
     date: float,
     period: str | None = None,
 ) -> EmailMessage:
-    """A message about matches.
+    """Write a message about matches.
 
     Parameters
     ----------
@@ -50,13 +50,13 @@ def compose(
     sender, recipient : str
         Addresses.
     filter_name : str
-        For the subject.
+        Name of the filter, for the subject.
     message_id : str
-        The same whenever the message is sent again, so that receivers recognise it.
+        Message-ID, the same whenever the message is sent again, so that receivers recognise it.
     objects_url : str
         Address of the pages of objects, to which the identifier is added.
     attachment_bytes : int
-        Larger attachments are left out.
+        Attachments larger than this are left out.
     date : float
         Unix time of the newest match.
     period : str, optional
@@ -75,7 +75,7 @@ def compose(
         found["Subject"] = f"{name}: {len(rows)} matches" + (f" of the {period}" if period else "")
     found["Message-ID"] = message_id
     found["Date"] = formatdate(date)
-    found["Auto-Submitted"] = "auto-generated"  # RFC 3834: nothing answers to it
+    found["Auto-Submitted"] = "auto-generated"  # RFC 3834: no automatic replies
     attachment = as_json(list(records))
     notes = []
     if len(rows) > TABLE_ROWS:
@@ -93,7 +93,7 @@ def compose(
 
 
 def notice(*, sender: str, recipient: str, subject: str, text: str, message_id: str, date: float) -> EmailMessage:
-    """A message to an owner."""
+    """Write a message to an owner."""
     found = EmailMessage()
     found["From"], found["To"], found["Subject"] = sender, recipient, f"[broker-assets] {' '.join(subject.split())}"
     found["Message-ID"], found["Date"], found["Auto-Submitted"] = message_id, formatdate(date), "auto-generated"
@@ -115,12 +115,12 @@ class MailServer:
         self._open: smtplib.SMTP | None = None
 
     def send(self, message: EmailMessage) -> str:
-        """Send a message, and give the reply of the server.
+        """Send a message, and return the server's reply.
 
         Raises
         ------
         SinkUnavailableError
-            If the server is out of reach, not configured, or asks for patience (4xx).
+            If the server is unavailable, not configured, or asks to try again later (4xx).
         MessageRefusedError
             If it refuses the message or its recipient.
         """
@@ -158,7 +158,7 @@ class MailServer:
             self._open = None
 
     def _sent(self, server: smtplib.SMTP, message: EmailMessage) -> str:
-        # `send_message` does not give the reply, which is the receipt.
+        # `send_message` does not return the reply, which is the receipt.
         code, reply = server.mail(str(message["From"]))
         if code != 250:
             raise smtplib.SMTPResponseException(code, reply)
@@ -208,7 +208,7 @@ def _refused(code: int, reply: bytes | str) -> MessageRefusedError | SinkUnavail
     said = f"{code} {_text(reply)}"
     if code == 421 or code // 100 not in (4, 5):
         return SinkUnavailableError(f"the mail server answers {said}")
-    # 535 and its like concern our account, not the message.
+    # 535 and similar codes concern our account, not the message.
     if code in (530, 534, 535, 538):
         return SinkUnavailableError(f"the mail server refuses our user: {said}")
     return MessageRefusedError(f"the mail server answers {said}", final=code // 100 == 5)

@@ -1,7 +1,7 @@
-"""What is sent for a match: a record with the columns of the filter, and the same in the forms of other networks.
+"""The content sent for a match: a record with the columns of the filter, also in the formats of other networks.
 
-A record is as Lasair's: the selected columns, `UTC`, and `alert` for the formats lite and full. What `alert` holds is
-read out of the packet by `Contents`, which the stream provides.
+A record is like Lasair's: the selected columns, `UTC`, and `alert` for the formats lite and full. `Contents`, which the
+stream provides, reads the content of `alert` from the packet.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from broker_assets.delivery.errors import MessageRefusedError
 JsonObject = dict[str, Any]
 
 GCN_SCHEMA: Final = "https://gcn.nasa.gov/schema/v7.2.3/gcn/notices/core/Alert.schema.json"
-"""Schema of the fields that every notice of GCN has."""
+"""Schema of the fields that all GCN notices have."""
 VOEVENT: Final = "http://www.ivoa.net/xml/VOEvent/v2.0"
 _MJD_OF_UNIX_EPOCH: Final = 40_587.0
 _TAI_MINUS_UTC: Final = 37.0
 """Seconds, since 2017."""
 POSITION_ERROR: Final = 0.3
-"""Radius of positions where a filter does not select one, arcseconds: what surveys from the ground agree to."""
+"""Error radius of positions if a filter does not select one, arcsec: the agreement between ground-based surveys."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Place:
-    """Where and when an alert was."""
+    """Position and time of an alert."""
 
     ra: float
     """ICRS, degrees."""
@@ -78,7 +78,7 @@ class Place:
 
 
 class Contents(Protocol):
-    """Reads what a message needs besides its row."""
+    """Reads what a message needs in addition to its row."""
 
     def alerts(
         self, connection: psycopg.Connection[Any], messages: Sequence[Message], *, full: bool
@@ -88,20 +88,20 @@ class Contents(Protocol):
         Raises
         ------
         OSError
-            If the archive is out of reach.
+            If the archive is unavailable.
         """
         ...
 
     def places(self, connection: psycopg.Connection[Any], messages: Sequence[Message]) -> Mapping[int, Place]:
-        """Where the objects of messages are, by the number of the message; unknown ones are left out."""
+        """Positions of the objects of messages, by the number of the message; unknown ones are left out."""
         ...
 
 
 class Also(Protocol):
-    """Sends what does not go through the outbox."""
+    """Sends messages that do not go through the outbox."""
 
     def send(self, connection: psycopg.Connection[Any]) -> int:
-        """Send what is new, on the connection of the sender; gives the number of messages."""
+        """Send new messages, on the connection of the sender; return their number."""
         ...
 
     def close(self) -> None:
@@ -117,7 +117,7 @@ def record(message: Message, alert: JsonObject | None = None) -> JsonObject:
     message : Message
         The match.
     alert : dict, optional
-        What the packet holds, for the formats lite and full.
+        Content of the packet, for the formats lite and full.
     """
     found = message.columns() | {"UTC": f"{message.created_at.astimezone(datetime.UTC):%Y-%m-%d %H:%M:%S}"}
     if message.late:
@@ -128,7 +128,7 @@ def record(message: Message, alert: JsonObject | None = None) -> JsonObject:
 
 
 def as_json(document: Any) -> bytes:
-    """JSON in UTF-8; numbers that JSON does not have are null.
+    """JSON in UTF-8; numbers that JSON cannot represent are null.
 
     Examples
     --------
@@ -139,7 +139,7 @@ def as_json(document: Any) -> bytes:
 
 
 def gcn_notice(message: Message, place: Place, *, filter_name: str, page: str) -> JsonObject:
-    """A notice in the JSON form of GCN.
+    """A notice in GCN's JSON format.
 
     The fields are those of GCN's core schemas (Alert, Reporter, Event, Localization, DateTime), with the columns of the
     filter as `additional_info`.
@@ -174,9 +174,9 @@ def voevent(message: Message, place: Place, *, authority: str, filter_name: str,
     Parameters
     ----------
     message, place : Message, Place
-        The match, and where its object is.
+        The match, and the position of its object.
     authority : str
-        Who publishes it, in the identifier: a host name.
+        Publisher in the identifier: a host name.
     filter_name, page : str
         Name of the filter, and address of the page of the object.
     """
@@ -244,7 +244,7 @@ def _utc(at: datetime.datetime) -> str:
 
 
 def _xml_text(text: str) -> str:
-    """A text without the characters that XML 1.0 does not have."""
+    """A text without the characters that XML 1.0 does not allow."""
     return "".join(
         sign if sign in "\t\n\r" or " " <= sign <= "\ud7ff" or "\ue000" <= sign <= "\ufffd" or sign > "\uffff" else "�"
         for sign in text

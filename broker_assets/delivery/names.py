@@ -1,9 +1,9 @@
 """Names of topics and of readers.
 
-The topic of a public filter is named as Lasair does it: `lasair_`, the owner, and the name of the filter reduced to the
-characters that Kafka allows. Owner and name run together, so that two filters may ask for one name; the register of
-sinks gives it to the first, and the second has the number of its filter added. Private topics have another beginning,
-and the owner in it is written so that no owner's is the beginning of another's: access is granted by prefix.
+The topic of a public filter is named as in Lasair: `lasair_`, the owner, and the name of the filter reduced to the
+characters that Kafka allows. Owner and name are not separated, so two filters may have the same name; the register of
+sinks gives it to the first, and appends the number of the filter for the second. Private topics have another prefix, in
+which the owner is written so that no owner's prefix is the beginning of another's, since access is granted by prefix.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import re
 from typing import Final
 
 PUBLIC: Final = "lasair_"
-"""Beginning of the topics that anybody may read."""
+"""Prefix of the topics that anybody may read."""
 PRIVATE: Final = "private."
-"""Beginning of all others, of the users that read them, and of their consumer groups."""
+"""Prefix of all other topics, of the users that read them, and of their consumer groups."""
 
 _OTHER: Final = re.compile(r"[^A-Za-z0-9_.-]")
 _LONGEST: Final = 128
-"""Characters of a reduced name; of a longer one the first and last halves are kept."""
+"""Longest reduced name, characters; of a longer one the first and the last part are kept."""
 _LONGEST_TOPIC: Final = 249
 """Kafka's limit."""
 
@@ -63,7 +63,7 @@ def topic_name(owner: str, name: str, filterid: int, *, public: bool, taken: boo
 
 
 def private_prefix(owner: str) -> str:
-    """Beginning of an owner's private topics and consumer groups; ends with the only dot after `private.`.
+    """Prefix of an owner's private topics and consumer groups; it ends with the only dot after `private.`.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def private_prefix(owner: str) -> str:
 
 
 def reader_name(owner: str) -> str:
-    """User under which an owner reads private topics: letters, digits and `-`; others by their bytes.
+    """User under which an owner reads private topics: letters, digits and `-`; other characters by their bytes.
 
     Examples
     --------

@@ -1,8 +1,8 @@
-"""The outbox: what matches become in the transaction of their batch, and how old messages leave it.
+"""The outbox: queues messages for matches in the transaction of their batch, and prunes old messages.
 
 A message is identified by filter, trigger and sink, for ever: whatever queues a match again (reprocessing, a retry, the
-same alert in another batch) finds its identity taken and adds nothing. The identities are a table of their own, which
-stays when messages are pruned. Sending is in `sender`.
+same alert in another batch) finds that its identity exists and adds nothing. Identities are in a table of their own,
+which is kept when messages are pruned. `sender` sends the messages.
 """
 
 from __future__ import annotations
@@ -67,20 +67,20 @@ def put(
         The transaction of the batch.
     matches : pyarrow.Table
         Columns of `MATCHES`: `trigger` is `alert/<diaObjectId>/<diaSourceId>` or `annotation/<annotationId>`;
-        `diasourceid` is null for annotations; `row` is a JSON object of the selected columns in the user's order.
-        The messages of a sink are sent in the order of the rows. Of several rows of a filter with one trigger the
+        `diasourceid` is null for annotations; `row` is a JSON object of the selected columns in the user's order. The
+        messages of a sink are sent in the order of the rows. Of several rows of a filter with the same trigger the
         first is sent.
     ingestid : int
         The batch.
     late : bool
-        Whether these alerts are old: those of a retry. Messages say so.
+        Whether these alerts are from a retry and may be old; their messages are marked as late.
     late_days : int
-        If late, alerts of nights before this many days are not sent.
+        If late, alerts of nights more than this many days ago are not sent.
 
     Returns
     -------
     int
-        Messages queued. Those that were ever queued before are not counted.
+        Messages queued, without those that had been queued before.
     """
     if not matches.num_rows:
         return 0
@@ -89,14 +89,14 @@ def put(
 
 
 def prune(connection: Connection, *, content_days: int, days: int) -> dict[str, int]:
-    """Empty messages of some age, and remove older ones; their identities stay.
+    """Empty messages above some age, and remove older ones; their identities are kept.
 
     Parameters
     ----------
     connection : psycopg.Connection
         A transaction is opened in it.
     content_days, days : int
-        Days after which a settled message loses its content, and after which it goes altogether.
+        Days after which a settled message loses its content, and after which it is removed.
 
     Returns
     -------

@@ -1,7 +1,7 @@
-"""Owners of filters, lists and annotators: how they are reached, and messages to them.
+"""Owners of filters, lists and annotators: their addresses, and messages to them.
 
-A message is queued in the caller's transaction and sent by e-mail with what else is due (`sender`). Messages about
-matches are not here: those are deliveries to the sinks of a filter.
+A message is queued in the caller's transaction and sent by e-mail with other due messages (`sender`). Messages about
+matches do not belong here: those are deliveries to the sinks of a filter.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import psycopg
 Connection = psycopg.Connection[Any]
 
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
-"""An address as browsers accept it (HTML standard, `input type=email`): no quotes, comments or line ends."""
+"""An address that browsers accept (HTML standard, `input type=email`): no quotes, comments or line ends."""
 
 
 class BadAddressError(ValueError):
@@ -22,7 +22,7 @@ class BadAddressError(ValueError):
 
 
 def checked_address(address: str) -> str:
-    """An e-mail address without blanks around it.
+    """Check an e-mail address, and return it without surrounding blanks.
 
     Raises
     ------
@@ -45,16 +45,17 @@ def notify(
     connection : psycopg.Connection
         The transaction.
     owner, subject, text : str
-        To whom, and what; the subject is one line.
+        Recipient, subject (one line) and text.
     cause : str, optional
-        What it is about, such as `filter 3 paused at 17`: of each cause the owner is notified once.
+        Reason, such as `filter 3 paused at 17`: the owner is notified once for each cause.
     address : str, optional
-        To which address in place of that of the owner, for whom a facility is written to.
+        Address to use instead of the owner's, for example that of a facility to which the message is sent on their
+        behalf.
 
     Returns
     -------
     int or None
-        Number of the message; none if the owner has been notified of this cause.
+        Number of the message; None if the owner has already been notified for this cause.
     """
     row = connection.execute(
         "INSERT INTO owner_messages (owner, subject, body, cause, address) VALUES (%s, %s, %s, %s, %s)"
@@ -65,7 +66,7 @@ def notify(
 
 
 def set_contact(connection: Connection, owner: str, email: str | None) -> None:
-    """Set the address of an owner, or remove it; messages that waited for one are due at once.
+    """Set the address of an owner, or remove it; messages that waited for an address become due at once.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""Small files that users name by their address: fetched from public addresses only.
+"""Fetches small files at addresses given by users, from public addresses only.
 
-As for webhooks, the host is looked up once and the address that was checked is the one that is connected to; redirects
-are not followed.
+As for webhooks, the host is looked up once, and the connection is made to the address that was checked; redirects are
+not followed.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ def fetch(url: str, *, most_bytes: int, seconds: float = 10.0, private_addresses
     url : str
         `http://…` or `https://…`.
     most_bytes : int
-        Its size, at most.
+        Largest size.
     seconds : float
-        Time limit for all of it.
+        Time limit for the whole file.
     private_addresses : bool
-        Whether addresses that are not public may be connected to.
+        Whether connections to addresses that are not public are allowed.
 
     Raises
     ------
     CannotFetch
-        If it is out of reach, too large, or at an address that may not be connected to.
+        If it is unavailable, too large, or at an address that is not allowed.
     """
     try:
         parts = urlsplit(url)

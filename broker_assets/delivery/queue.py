@@ -1,7 +1,7 @@
-"""The outbox as the sender sees it: what is due, what is being sent, and what became of it; every change one statement.
+"""The sender's view of the outbox: messages that are due, being sent, or settled; each change is one statement.
 
-A message is `pending`, then `sending` from before it leaves until its receipt is stored, so that what a sender that
-died may have sent is known. One sender serves a sink at a time, by an advisory lock of its session.
+A message is `pending`, and `sending` from before it leaves until its receipt is stored, so that it is known what a
+sender that died may have sent. One sender serves a sink at a time, with an advisory lock of its session.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _DUE: Final = (
 
 @dataclass(frozen=True)
 class Quotas:
-    """What a sink without quotas of its own receives for a night, at most."""
+    """Most that a sink without quotas of its own receives for a night."""
 
     messages: int | None = None
     bytes: int | None = None
@@ -55,15 +55,15 @@ class Delivered:
 
 @dataclass
 class Outcome:
-    """What became of messages of a sink."""
+    """The result for messages of a sink."""
 
     delivered: list[Delivered] = field(default_factory=list)
     dead: dict[int, str] = field(default_factory=dict)
     """Messages given up, with the reason."""
     again: dict[int, str] = field(default_factory=dict)
-    """Messages to be sent again, with what failed."""
+    """Messages to be sent again, with the failure."""
     waiting: dict[int, str] = field(default_factory=dict)
-    """Messages that were not tried, since the sink was out of reach, with what failed."""
+    """Messages that were not tried because the sink was unavailable, with the failure."""
 
 
 def due_sinks(connection: Connection) -> list[Sink]:
@@ -74,7 +74,7 @@ def due_sinks(connection: Connection) -> list[Sink]:
 
 
 def lock(connection: Connection, sinks: Sequence[int]) -> set[int]:
-    """Lock sinks for this session; those that another one has are left out."""
+    """Lock sinks for this session; return those that no other session holds."""
     rows = connection.execute(
         f"SELECT sinkid FROM (SELECT unnest(%s::bigint[]) AS sinkid) AS wanted WHERE pg_try_advisory_lock({_LOCK})",  # noqa: S608
         (list(sinks),),
@@ -91,7 +91,7 @@ def unlock(connection: Connection, sinks: Sequence[int]) -> None:
 
 
 def begun(connection: Connection, sinks: Sequence[int]) -> dict[int, tuple[list[Message], float]]:
-    """Messages that a sender began to send without storing what became of them, by sink, and seconds since then."""
+    """Messages that a sender began to send without storing the result, by sink, and the seconds since then."""
     with connection.cursor(row_factory=class_row(Message)) as cursor:
         cursor.execute(
             f"SELECT {_MESSAGE} FROM deliveries WHERE sinkid = ANY(%s) AND state = 'sending' ORDER BY deliveryid",  # noqa: S608
@@ -111,7 +111,7 @@ def begun(connection: Connection, sinks: Sequence[int]) -> dict[int, tuple[list[
 def claim(connection: Connection, sinks: Sequence[Sink], quotas: Quotas, limits: Mapping[int, int]) -> list[Message]:
     """Begin to send the next messages of sinks that this session has locked.
 
-    What exceeds a quota is marked so and left out.
+    Messages that exceed a quota are marked as such and left out.
 
     Parameters
     ----------
@@ -120,9 +120,9 @@ def claim(connection: Connection, sinks: Sequence[Sink], quotas: Quotas, limits:
     sinks : sequence of Sink
         Locked, without messages that were begun before.
     quotas : Quotas
-        For sinks that have none.
+        Quotas for sinks without their own.
     limits : mapping
-        Messages to take at most, by sink.
+        Most messages to take, by sink.
 
     Returns
     -------
@@ -178,16 +178,16 @@ def claim(connection: Connection, sinks: Sequence[Sink], quotas: Quotas, limits:
 
 
 def settle(connection: Connection, outcome: Outcome, *, give_up_hours: float = 1e6) -> list[int]:
-    """Store what became of messages; give the numbers of those given up for having waited too long.
+    """Store the results of messages; return the numbers of those given up because they waited too long.
 
     Parameters
     ----------
     connection : psycopg.Connection
         A transaction is opened in it.
     outcome : Outcome
-        What became of them.
+        The results.
     give_up_hours : float
-        Age at which messages that wait for a sink out of reach are given up.
+        Age at which messages that wait for an unavailable sink are given up.
     """
     with connection.transaction():
         done = outcome.delivered
@@ -219,7 +219,7 @@ def settle(connection: Connection, outcome: Outcome, *, give_up_hours: float = 1
 
 
 def works(connection: Connection, sinks: Mapping[int, datetime.datetime | None]) -> None:
-    """Note that sinks took messages; a time is when they are due again."""
+    """Note that sinks accepted messages; the times are when they are due again."""
     connection.execute(
         "UPDATE filter_sinks SET failures = 0, failure = NULL, due_at = coalesce(said.due, filter_sinks.due_at)"
         " FROM unnest(%s::bigint[], %s::timestamptz[]) AS said (number, due) WHERE sinkid = said.number"
@@ -229,7 +229,7 @@ def works(connection: Connection, sinks: Mapping[int, datetime.datetime | None])
 
 
 def moved(connection: Connection, positions: Mapping[int, int]) -> None:
-    """Note from which offset a topic may hold what a dead sender wrote."""
+    """Note the offset from which a topic may contain messages of a dead sender."""
     connection.execute(
         "UPDATE filter_sinks SET position = said.position FROM unnest(%s::bigint[], %s::bigint[])"
         " AS said (number, position) WHERE sinkid = said.number",
@@ -247,7 +247,7 @@ def postpone(connection: Connection, sinkid: int, reason: str, seconds: float) -
 
 
 def wait(connection: Connection, sinkid: int, seconds: float) -> None:
-    """Leave a sink alone for some seconds without a failure."""
+    """Leave a sink alone for some seconds, without a failure."""
     connection.execute(
         "UPDATE filter_sinks SET due_at = clock_timestamp() + make_interval(secs => %s) WHERE sinkid = %s",
         (seconds, sinkid),

@@ -1,8 +1,8 @@
-"""Who may read topics: everybody the public ones, each owner their private ones.
+"""Permissions to read topics: everybody may read public ones, and each owner their private ones.
 
-Public topics (`lasair_…`) are read without credentials, with any consumer group. An owner has one user of Kafka
-(SCRAM), which may read the topics with the owner's prefix, and the public ones, with consumer groups of the same
-prefix, and write to the topics of the owner's annotators. Nothing of it is stored by us: Kafka keeps users and rules.
+Public topics (`lasair_…`) are read without credentials, with any consumer group. An owner has one Kafka user (SCRAM),
+which may read the topics with the owner's prefix and the public ones, with consumer groups of the same prefix, and
+write to the topics of the owner's annotators. We store nothing of this: Kafka keeps users and rules.
 """
 
 from __future__ import annotations
@@ -42,17 +42,17 @@ _READ: Final = (AclOperation.READ, AclOperation.DESCRIBE)
 
 
 class Readers:
-    """Users and rules of a cluster.
+    """Kafka users and access rules of a cluster.
 
     Parameters
     ----------
     cluster : ClusterSettings
-        How to reach it, as a user who may change them.
+        Settings to reach it, with a user that may change them.
 
     Raises
     ------
     SinkError
-        By every method, if Kafka is out of reach or cannot do it.
+        By every method, if Kafka is unavailable or does not support it.
     """
 
     def __init__(self, cluster: ClusterSettings) -> None:
@@ -62,7 +62,7 @@ class Readers:
         self._admin = AdminClient({**cluster.properties(), "bootstrap.servers": cluster.bootstrap_servers}, logger=log)
 
     def open_public_topics(self) -> None:
-        """Let everybody read the public topics, with any group that is not an owner's."""
+        """Allow everybody to read the public topics, with any group that does not belong to an owner."""
         self._create(
             [
                 *_allow(ResourceType.TOPIC, PUBLIC, ANYBODY, _READ),
@@ -79,12 +79,12 @@ class Readers:
         )  # fmt: skip
 
     def create(self, owner: str) -> tuple[str, str]:
-        """Make the user of an owner, or give it another password; the old one is void.
+        """Create the user of an owner, or give it a new password; the old one becomes invalid.
 
         Returns
         -------
         user, password : str
-            The password is nowhere kept.
+            The password is not stored anywhere.
         """
         user, password = reader_name(owner), secrets.token_urlsafe(24)
         # One after the other: Kafka refuses two changes of a user in one request.
@@ -106,7 +106,7 @@ class Readers:
         for mechanism in _MECHANISMS:
             change = UserScramCredentialDeletion(user, mechanism)
             self._done(self._admin.alter_user_scram_credentials([change]))
-        every: Any = None  # the stubs do not know that nothing means any
+        every: Any = None  # the type stubs do not know that None means any
         rules = AclBindingFilter(
             ResourceType.ANY, every, ResourcePatternType.ANY, f"User:{user}", every, AclOperation.ANY,
             AclPermissionType.ANY,
@@ -114,7 +114,7 @@ class Readers:
         self._done(self._admin.delete_acls([rules]))
 
     def let_write(self, owner: str, topics: Iterable[str]) -> None:
-        """Let an owner, and nobody else, write to the topics of their annotator; also before they have a user.
+        """Allow an owner, and nobody else, to write to the topics of their annotator, even before they have a user.
 
         Parameters
         ----------
@@ -124,7 +124,7 @@ class Readers:
             Names of Kafka topics.
         """
         names, every = list(topics), None
-        anyone: Any = every  # the stubs do not know that nothing means any
+        anyone: Any = every  # the type stubs do not know that None means any
         before = [
             AclBindingFilter(
                 ResourceType.TOPIC, name, ResourcePatternType.LITERAL, anyone, anyone, AclOperation.WRITE,
@@ -145,7 +145,7 @@ class Readers:
         )  # fmt: skip
 
     def users(self) -> list[str]:
-        """Users that there are."""
+        """Names of the users."""
         try:
             future: Any = self._admin.describe_user_scram_credentials()
             return sorted(future.result(_SECONDS))

@@ -1,4 +1,4 @@
-"""What became of the messages of a filter: counts by sink and state, and the newest with their receipts."""
+"""The messages of a filter: counts by sink and state, and the newest with their receipts."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def counts(connection: Connection, filterid: int) -> dict[int, dict[str, int]]:
 
 
 def newest(connection: Connection, filterid: int, *, state: str | None = None, limit: int = 50) -> list[dict[str, Any]]:
-    """The newest messages of a filter, of one state or all, with their sink, receipt and failure."""
+    """The newest messages of a filter, in one state or all, with their sink, receipt and failure."""
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(_NEWEST, {"filterid": filterid, "state": state, "limit": limit}).fetchall()
 
 
 def of_filter(connection: Connection, filterid: int, numbers: list[int]) -> list[int]:
-    """Those of some messages that are of a filter."""
+    """The given messages that belong to a filter."""
     rows = connection.execute(
         "SELECT deliveryid FROM deliveries WHERE filterid = %s AND deliveryid = ANY(%s) ORDER BY 1", (filterid, numbers)
     )

@@ -1,12 +1,12 @@
-"""The sender: sends what is due, from the outbox to the sinks, and stores the receipts.
+"""The sender: sends due messages from the outbox to the sinks, and stores the receipts.
 
-A drain run has one in a thread, so that messages leave a moment after their batch is committed; a job has one for what
-is left: retries, digests, what a run that died did not send. Locks decide who serves a sink, see `queue`. Topics of all
-sinks are written together. Other sinks are served by threads, each for a limited time before it is the turn of others,
-and nothing waits for a slow one: topics are written meanwhile.
+A drain run has one in a thread, so that messages leave right after their batch is committed; a job has one for the
+rest: retries, digests, and messages of runs that died. Locks decide which sender serves a sink, see `queue`. Topics of
+all sinks are written together. Threads serve the other sinks, each for a limited time before others get their turn, and
+nothing waits for a slow one: topics are written meanwhile.
 
-A message whose sink is out of reach waits, with those behind it, while the pauses between attempts grow. One that is
-refused is tried a number of times and is then a dead letter, which does not block those behind it.
+A message whose sink is unavailable waits, with those behind it, while the pauses between attempts grow. A message that
+is refused is tried a number of times and then becomes a dead letter, which does not block those behind it.
 """
 
 from __future__ import annotations
@@ -47,32 +47,32 @@ log = logging.getLogger(__name__)
 Connection = psycopg.Connection[Any]
 
 TOPIC_MESSAGES: Final = {"plain": 1000, "gcn": 1000, "voevent": 1000, "lite": 200, "full": 50}
-"""Messages of a topic sent at a time, by format: bounds the memory."""
+"""Messages of a topic sent at a time, by format; limits the memory."""
 ROUND_MESSAGES: Final = 5000
 """Messages of all topics sent at a time."""
 DIGEST_MESSAGES: Final = {**TOPIC_MESSAGES, "plain": 5000}
-"""Matches in one digest, by format; more make another."""
+"""Most matches in one digest, by format; more of them make another digest."""
 FEEDS: Final = -1
-"""What is locked, in place of a sink, by the sender of feeds."""
+"""Number that the sender of feeds locks in place of a sink."""
 LETTERS: Final = -3
-"""What stands for messages to owners among the sinks that are served."""
+"""Number that represents messages to owners among the sinks that are served."""
 TURN_SECONDS: Final = 30.0
-"""A sink that has taken messages for this long lets others go first."""
+"""Seconds; a sink that has been served for this long lets others go first."""
 LOOK_SECONDS: Final = 0.5
-"""How often the outbox is looked at while nothing but slow sinks is at work."""
+"""Seconds between checks of the outbox while only slow sinks are being served."""
 SETTLE_SECONDS: Final = 2.0
-"""Added to the time limit of confirmations before the end of a topic is read."""
+"""Seconds added to the time limit of confirmations before the end of a topic is read."""
 
 
 @dataclass
 class SendReport:
-    """What a call of `Sender.send_due` did."""
+    """Results of a call of `Sender.send_due`."""
 
     delivered: int = 0
     dead: int = 0
     """Messages given up."""
     failures: int = 0
-    """Attempts after which messages wait."""
+    """Failed attempts after which messages wait."""
 
     def add(self, other: SendReport) -> None:
         """Add another report."""
@@ -82,22 +82,22 @@ class SendReport:
 
 
 class Sender:
-    """Sends what is due.
+    """Sends due messages.
 
     Parameters
     ----------
     database_url : str
         SQLAlchemy URL of the broker's database.
     settings : DeliverySettings
-        How sinks are reached, and limits.
+        Settings of sinks, and limits.
     cluster : ClusterSettings
-        Cluster of the filters' topics, with what it inherits.
+        Cluster of the filters' topics, including inherited settings.
     contents : Contents
-        Reads what messages need besides their rows.
+        Reads what messages need in addition to their rows.
     pages_url : str
         Address of the web application.
     also : Also, optional
-        Sends what does not go through the outbox.
+        Sends messages that do not go through the outbox.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class Sender:
             replication=settings.replication,
             retention_days=settings.retention_days,
         )
-        # Two more than sinks are served at a time: slow ones keep neither messages to owners nor feeds waiting.
+        # Two more than the sinks served at a time, so that messages to owners and feeds never wait for slow sinks.
         self._pool = ThreadPoolExecutor(settings.workers + 2, thread_name_prefix="sink")
         self._served: dict[int, Future[SendReport | None]] = {}
         self._closing = threading.Event()
@@ -133,18 +133,19 @@ class Sender:
         Parameters
         ----------
         stop : callable
-            If true, what was begun is finished and the rest stays for later.
+            If it returns true, messages that were begun are finished and the rest is left for later.
         wait : bool
-            Whether to wait for sinks that are still taking messages when nothing else is due. Otherwise they go on,
-            and what they took is in the report of a later call.
+            Whether to wait for sinks that are still taking messages when nothing else is due. Otherwise they continue,
+            and are included in the report of a later call.
 
         Raises
         ------
         psycopg.Error, DatabaseUnavailableError
-            If the database fails. Nothing is lost: what was begun is looked for before it is sent again.
+            If the database fails. Nothing is lost: messages that were begun are searched for before they are sent
+            again.
         """
         report = SendReport()
-        others: set[int] = set()  # which another sender serves, or that cannot be served
+        others: set[int] = set()  # sinks that another sender serves, or that cannot be served
         try:
             connection = self._connected()
             if LETTERS not in self._served and letters_due(connection):
@@ -172,7 +173,7 @@ class Sender:
         return report
 
     def close(self) -> None:
-        """Finish what was begun, and disconnect from everything."""
+        """Finish messages that were begun, and disconnect from everything."""
         self._closing.set()
         self._pool.shutdown()
         self._topics.close()
@@ -187,11 +188,11 @@ class Sender:
 
     def _disconnect(self) -> None:
         if self._connection is not None:
-            self._connection.close()  # which releases its locks
+            self._connection.close()  # this releases its locks
             self._connection = None
 
     def _serve(self, sinks: Sequence[Sink], stop: Callable[[], bool]) -> None:
-        """Let threads send to sinks, those that have waited longest first, as many as there are places."""
+        """Start threads that send to sinks, those that have waited longest first, as far as there are places."""
         for sink in sinks:
             if len(self._served.keys() - {LETTERS, FEEDS}) >= self._settings.workers:
                 break
@@ -199,7 +200,7 @@ class Sender:
                 self._served[sink.sinkid] = self._pool.submit(self._send_to_service, sink, stop)
 
     def _collected(self, others: set[int]) -> SendReport:
-        """What was done for sinks that are no longer served; notes those to be left alone for now."""
+        """Collect the reports of sinks that are no longer served, and note those to be left alone for now."""
         report = SendReport()
         for sinkid in [sinkid for sinkid, future in self._served.items() if future.done()]:
             try:
@@ -207,7 +208,7 @@ class Sender:
             except (psycopg.Error, DatabaseUnavailableError):
                 raise
             except Exception:
-                # A defect that one sink, or a message to an owner, brings out must not end the others.
+                # A defect triggered by one sink, or by a message to an owner, must not affect the others.
                 log.exception("sink %s", sinkid)
                 report.failures += 1
                 others.add(sinkid)
@@ -224,7 +225,7 @@ class Sender:
             return SendReport(delivered=send_letters(connection, self._settings, self._writer.authority))
 
     def _send_feeds(self) -> SendReport:
-        """Send what is new to the feeds of owners; one sender does."""
+        """Send changes to the feeds of owners, unless another sender does."""
         with connect(self._url, application="broker-assets sender", autocommit=True) as connection:
             if queue.lock(connection, [FEEDS]):
                 try:
@@ -256,13 +257,13 @@ class Sender:
         return report
 
     def _recover_topics(self, connection: Connection, sinks: dict[int, Sink], report: SendReport) -> list[Sink]:
-        """Find what a sender that died wrote; gives the sinks that can be sent to."""
+        """Find messages written by a sender that died; return the sinks to which messages can be sent."""
         ready = dict(sinks)
         for sinkid, (messages, age) in queue.begun(connection, list(sinks)).items():
             sink = sinks[sinkid]
             rest = self._settings.confirm_seconds + SETTLE_SECONDS - age
             if rest > 0:
-                # What it sent last may still be on its way.
+                # Its last messages may still be on their way.
                 queue.wait(connection, sinkid, rest)
                 del ready[sinkid]
                 continue
@@ -329,9 +330,9 @@ class Sender:
             elif result.of_the_message:
                 self._refused(outcome, message, MessageRefusedError(f"Kafka: {result.reason}", final=True))
             else:
-                # It may be there nevertheless: it stays "sending" until the end of the topic is read.
+                # It may have arrived nevertheless: it stays "sending" until the end of the topic is read.
                 failed[sink.sinkid] = SinkUnavailableError(f"Kafka: {result.reason}")
-        # The end of a topic is read from the first message on that may be there without a receipt.
+        # The end of a topic is read from the first message that may be there without a receipt.
         uncertain = {sinkid: position for sinkid, position in positions.items() if sinkid not in failed}
         queue.settle(connection, outcome)
         settled(sinks, messages, outcome)
@@ -352,7 +353,7 @@ class Sender:
         report: SendReport,
         outcome: Outcome | None = None,
     ) -> None:
-        """Nothing was sent: the messages wait."""
+        """Note that nothing was sent: the messages wait."""
         outcome = outcome or Outcome()
         outcome.waiting |= {one.deliveryid: reason for one in messages}
         report.dead += len(outcome.dead)
@@ -364,7 +365,7 @@ class Sender:
     # Other sinks ------------------------------------------------------------------------------------------------------
 
     def _send_to_service(self, sink: Sink, stop: Callable[[], bool]) -> SendReport | None:
-        """Send to a sink until nothing waits or its turn is over; None if another sender serves it."""
+        """Send to a sink until nothing waits or its turn ends; None if another sender serves it."""
         report = SendReport()
         ends = time.monotonic() + TURN_SECONDS
 
@@ -376,7 +377,7 @@ class Sender:
                 return None
             services = Services(self._settings, self._writer)
             try:
-                # Their receivers recognise what they have by its identity.
+                # Receivers recognise messages that they already have by their identity.
                 begun = queue.begun(connection, [sink.sinkid]).get(sink.sinkid)
                 messages = begun[0] if begun else []
                 if messages and sink.schedule == "now":
@@ -389,7 +390,7 @@ class Sender:
                 limit = DIGEST_MESSAGES[sink.format] if together else 1
                 goes_on, over = True, False
                 while goes_on and not (over := is_over()):
-                    # A digest that was begun is sent again as it was, under its identity.
+                    # A digest that was begun is sent again unchanged, under its identity.
                     messages = messages or queue.claim(connection, [sink], self._quotas, {sink.sinkid: limit})
                     if not messages:
                         break
@@ -402,14 +403,14 @@ class Sender:
                     queue.works(connection, {sink.sinkid: due})
             finally:
                 services.close()
-                if not connection.closed:  # the server would notice the end of the connection a moment later
+                if not connection.closed:  # the server would notice the end of the connection only a moment later
                     queue.unlock(connection, [sink.sinkid])
         return report
 
     def _send_one(
         self, connection: Connection, services: Services, sink: Sink, messages: Sequence[Message], report: SendReport
     ) -> bool:
-        """Send one request, and say whether the next may follow at once."""
+        """Send one request, and return whether the next may follow at once."""
         outcome = Outcome()
         failure: SinkUnavailableError | None = None
         try:
@@ -430,7 +431,7 @@ class Sender:
         except (psycopg.Error, DatabaseUnavailableError):
             raise
         except Exception as error:
-            # A defect that one sink brings out must not end the others.
+            # A defect triggered by one sink must not affect the others.
             log.exception("sink %s (%s %s)", sink.sinkid, sink.kind, sink.target)
             failure = SinkUnavailableError(f"a defect of the platform: {type(error).__name__}: {error}")
         else:
@@ -458,9 +459,10 @@ class Sender:
         written: Mapping[int, WrittenForService],
         report: SendReport,
     ) -> list[Message]:
-        """Messages that could be written; the others are settled, and do not take the rest of a digest with them.
+        """Messages that could be written; the others are settled, so that they do not block the rest of a digest.
 
-        That comes before the digest is sent: its identity is that of the messages in it, also if this process ends.
+        This is done before the digest is sent, because its identity follows from its messages, even if this process
+        ends.
         """
         outcome = Outcome()
         found = []

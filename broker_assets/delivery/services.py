@@ -1,6 +1,6 @@
-"""Sinks that take one message after the other: e-mail, webhooks, and chat through apprise.
+"""Sinks that accept one message after the other: e-mail, webhooks, and chat through apprise.
 
-Each function sends one request for one or several matches and gives its receipt and size, or says how it failed.
+Each function sends one request for one or several matches and returns its receipt and size, or raises how it failed.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from broker_assets.settings.delivery import DeliverySettings
 from broker_assets.settings.stream import SecretFileError
 
 Written = JsonObject | bytes | MessageRefusedError
-"""A message as its sink gets it, or why it cannot be written."""
+"""A message in the format of its sink, or why it cannot be written."""
 Receipt = tuple[dict[str, Any], int]
 """Receipt, and size of what was sent in bytes."""
 CHAT_ROWS: Final = 20
-"""Matches in one chat message; the rest are counted."""
+"""Most matches in one chat message; the rest are counted."""
 
 
 def message_id(messages: Sequence[Message], authority: str) -> str:
@@ -41,21 +41,21 @@ def message_id(messages: Sequence[Message], authority: str) -> str:
 
 
 def request_id(messages: Sequence[Message]) -> str:
-    """What identifies a request about messages: the identity of a single one, a hash of those of several."""
+    """Identifier of a request: the identity of a single message, or a hash of those of several."""
     if len(messages) == 1:
         return messages[0].identity
     return hashlib.md5("".join(one.identity for one in messages).encode(), usedforsecurity=False).hexdigest()
 
 
 class Services:
-    """Sends to sinks other than topics; of one thread.
+    """Sends to sinks other than topics; not thread-safe.
 
     Parameters
     ----------
     settings : DeliverySettings
-        How they are reached.
+        Settings of sinks.
     writer : Writer
-        Writes what is sent.
+        Writes the messages.
     """
 
     def __init__(self, settings: DeliverySettings, writer: Writer) -> None:
@@ -66,12 +66,12 @@ class Services:
     def written(
         self, connection: psycopg.Connection[Any], sink: Sink, messages: Sequence[Message]
     ) -> Mapping[int, Written]:
-        """Each message as the sink gets it, by its number.
+        """Each message in the format of the sink, by its number.
 
         Raises
         ------
         OSError
-            If the packet archive is out of reach.
+            If the packet archive is unavailable.
         """
         if sink.format in ("gcn", "voevent"):
             return self._writer.values(connection, {sink.sinkid: sink}, messages)
@@ -83,20 +83,20 @@ class Services:
         Parameters
         ----------
         sink, messages : Sink, sequence of Message
-            Where to, and which.
+            The sink, and the messages.
         written : mapping
-            Of `written`; it has all of them.
+            Result of `written` for all of them.
 
         Raises
         ------
         SinkUnavailableError, MessageRefusedError
-            If the sink did not take it.
+            If the sink did not accept it.
         """
         values = [written[message.deliveryid] for message in messages]
         records: list[JsonObject] = []
         for value in values:
             if isinstance(value, bytes):
-                # One document of another network: there is no list of several.
+                # One document in the format of another network, which has no lists.
                 (_,) = messages
                 return self._post(
                     sink, messages, value, "application/json" if sink.format == "gcn" else "application/xml"

@@ -1,4 +1,4 @@
-"""Sinks of filters: made, listed and removed, each change checked before it is stored."""
+"""Sinks of filters: creates, lists and removes them; each change is checked before it is stored."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Sink:
     filterid: int
     owner: str
     name: str
-    """Of the filter."""
+    """Name of the filter."""
     kind: Kind
     target: str
     """Topic, address, URL, or name of a destination of the settings."""
@@ -72,19 +72,19 @@ def add(
     messages_per_night: int | None = None,
     bytes_per_night: int | None = None,
 ) -> Sink:
-    """Make a sink of a filter, or bring back one that was removed, with these settings.
+    """Create a sink of a filter, or restore one that was removed, with these settings.
 
     Parameters
     ----------
     connection : psycopg.Connection
         A transaction is opened in it.
     settings : DeliverySettings
-        What the platform can send to.
+        Settings of the platform, which determine the possible destinations.
     filterid, kind : int, str
         The filter, and `kafka`, `email`, `webhook` or `apprise`.
     target : str, optional
-        Address, URL, or name of a destination. For Kafka, the topic is named by the platform; of an e-mail, the default
-        is the address of the owner.
+        Address, URL, or name of a destination. For Kafka, the platform names the topic; for e-mail, the default is the
+        address of the owner.
     form, schedule : str
         See the columns `format` and `schedule`.
     messages_per_night, bytes_per_night : int, optional
@@ -93,7 +93,7 @@ def add(
     Raises
     ------
     SinkError
-        If there is no such filter, or the sink cannot be.
+        If there is no such filter, or the sink is not valid.
     """
     with connection.transaction():
         row = connection.execute(
@@ -125,7 +125,7 @@ def add(
 
 
 def remove(connection: Connection, sinkid: int) -> int:
-    """Remove a sink; what waits for it is dismissed, and its number is returned.
+    """Remove a sink; dismiss the messages that wait for it, and return their number.
 
     Raises
     ------
@@ -174,7 +174,7 @@ def get(connection: Connection, sinkid: int) -> Sink:
 
 
 def next_due(schedule: Schedule, after: datetime.datetime, digest_hour: int) -> datetime.datetime:
-    """When what came in by a time is sent: at once, at the next full hour, or at the hour of the daily digest.
+    """When messages that arrived by a time are sent: at once, at the next full hour, or with the daily digest.
 
     Examples
     --------
@@ -253,7 +253,7 @@ def checked_webhook(settings: DeliverySettings, url: str) -> str:
     Raises
     ------
     SinkError
-        If it cannot be one, or webhooks are off.
+        If it is not a valid webhook, or webhooks are off.
     """
     if settings.revealed_webhook_key() is None:
         raise SinkError(

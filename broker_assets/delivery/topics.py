@@ -1,8 +1,8 @@
-"""Topics of filters: written in order, each message once as far as Kafka allows it.
+"""Topics of filters: written in order, each message once as far as Kafka allows.
 
 A topic has one partition, so that its messages are in one order. Every message has the header `delivery-id`, the same
-whenever it is sent again, and `_format` as hop-client expects it. The producer is idempotent; what a sender that died
-may have written is found by `seen`, which reads the end of the topic.
+whenever it is sent again, and `_format`, which hop-client expects. The producer is idempotent; `seen` finds what a
+sender that died may have written, by reading the end of the topic.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 IDENTITY: Final = "delivery-id"
 """Header with the identity of a message."""
 LARGEST_MESSAGE: Final = 10 * 1024**2
-"""Bytes; what Lasair's topics take."""
+"""Bytes; the limit of Lasair's topics."""
 _TOO_LARGE: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD})
 _LOOK_SECONDS: Final = 30.0
 
@@ -41,7 +41,7 @@ class Outgoing:
 
 @dataclass(frozen=True)
 class Written:
-    """Where a message is."""
+    """Location of a message."""
 
     partition: int
     offset: int
@@ -53,7 +53,7 @@ class Refused:
 
     reason: str
     of_the_message: bool
-    """Whether the topic does not take this message; otherwise Kafka was out of reach, and it may still arrive."""
+    """Whether the topic refuses this message; otherwise Kafka was unavailable, and it may still arrive."""
 
 
 class Topics:
@@ -62,9 +62,9 @@ class Topics:
     Parameters
     ----------
     cluster : ClusterSettings
-        How to reach it.
+        Settings to reach it.
     confirm_seconds : float
-        Time limit for confirmations; nothing is sent again within it.
+        Time limit for confirmations; nothing is repeated within it.
     replication : int
         Replicas of new topics.
     retention_days : float
@@ -92,17 +92,17 @@ class Topics:
         Parameters
         ----------
         messages : sequence of Outgoing
-            In the order in which each topic gets them.
+            Messages, in the order in which each topic gets them.
 
         Returns
         -------
         dict
-            By identity. What Kafka did not answer for may still be in the topic, see `seen`.
+            Results by identity. Messages without an answer from Kafka may nevertheless be in the topic, see `seen`.
 
         Raises
         ------
         SinkUnavailableError
-            If Kafka is out of reach before anything was sent.
+            If Kafka is unavailable before anything was sent.
         """
         if not messages:
             return {}
@@ -133,21 +133,21 @@ class Topics:
             producer.poll(0)
         try:
             producer.flush(self._seconds + 5.0)
-        except (KafkaException, SystemError) as error:  # the latter where a fatal error meets a callback
+        except (KafkaException, SystemError) as error:  # the latter if a fatal error occurs in a callback
             log.warning("Kafka refuses our producer: %s", error)
         for message in messages:
             found.setdefault(message.identity, Refused("Kafka did not answer in time", of_the_message=False))
         if any(isinstance(one, Refused) and not one.of_the_message for one in found.values()):
-            self.close()  # nothing that it still holds may be sent behind what is sent again
+            self.close()  # what it still holds must not be sent after the repetition
         return found
 
     def seen(self, topic: str, position: int | None, identities: Collection[str]) -> tuple[dict[str, Written], int]:
-        """Which of some messages are in a topic from a position on, and the position after its last message.
+        """Find which messages are in a topic from a position on, and the position after its last message.
 
         Raises
         ------
         SinkUnavailableError
-            If Kafka is out of reach.
+            If Kafka is unavailable.
         """
         wanted, found = set(identities), dict[str, Written]()
         consumer = Consumer(
@@ -168,7 +168,7 @@ class Topics:
         try:
             known = consumer.list_topics(topic, timeout=self._seconds).topics.get(topic)
             if known is None or known.error is not None:
-                return found, after  # it was never made, or was deleted
+                return found, after  # it was never created, or was deleted
             consumer.assign([TopicPartition(topic, 0, after)])
             while time.monotonic() < deadline:
                 for message in consumer.consume(500, 0.5):
@@ -189,7 +189,7 @@ class Topics:
         raise SinkUnavailableError(f"the end of {topic} was not reached in {_LOOK_SECONDS:g} s")
 
     def close(self) -> None:
-        """Forget what was not confirmed, and disconnect."""
+        """Discard unconfirmed messages, and disconnect."""
         if self._producer is not None:
             self._producer.purge(in_queue=True, in_flight=True, blocking=False)
             self._producer.flush(1.0)

@@ -13,12 +13,12 @@ from broker_assets.tracing import Subject
 
 
 def trigger(message: Message) -> Subject:
-    """What a message is about: its alert, or an annotation."""
+    """The subject of a message: its alert, or an annotation."""
     return Subject(message.trigger.split("/", 1)[0], message.trigger)
 
 
 def context_headers(message: Message) -> tuple[tuple[str, bytes], ...]:
-    """Headers by which readers of a topic continue the trace; none if there is none."""
+    """Headers with which readers of a topic continue the trace; empty without a trace."""
     subject = trigger(message)
     return (("traceparent", subject.parent_header().encode()),) if tracing.traced(subject) else ()
 

@@ -1,10 +1,10 @@
-"""Webhooks: signed requests, and none to addresses that only we can reach.
+"""Webhooks: signed requests, but not to addresses that only we can reach.
 
 Signatures follow Standard Webhooks (https://www.standardwebhooks.com): `webhook-id`, `webhook-timestamp` and
 `webhook-signature` with HMAC-SHA256 over `id.timestamp.body`. The id is the same whenever a message is sent again. The
 key of a sink is derived from the secret of the platform, so that none is stored.
 
-A receiver may be slow or malicious: a request ends when its time is over, however much of an answer keeps coming.
+A receiver may be slow or malicious: a request ends when its time is up, however much of an answer keeps arriving.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ from broker_assets.delivery.errors import MessageRefusedError, SinkUnavailableEr
 from broker_assets.http import asked_to_wait
 
 PREFIX: Final = "whsec_"
-"""Beginning of a key as receivers are given it."""
+"""Prefix of a key in the form given to receivers."""
 LONGEST_WAIT: Final = 3600.0
 """Seconds: a receiver that asks to wait longer is asked again after this time, so that its messages do not pile up."""
 _REPLY_BYTES: Final = 300
-"""Of the answer, for the receipt."""
+"""Bytes of the answer that are kept for the receipt."""
 _BUSY: Final = frozenset({408, 425, 429, 502, 503, 504})
-"""Statuses that say nothing about the message."""
+"""Statuses that do not concern the message."""
 _FINAL: Final = frozenset({400, 401, 403, 404, 405, 406, 410, 411, 413, 414, 415, 422, 501})
-"""Statuses that another attempt does not change."""
+"""Statuses that another attempt would not change."""
 
 
 def key_of(secret: bytes, sink: str) -> str:
-    """Key of a sink as its receiver is given it.
+    """Key of a sink in the form given to its receiver.
 
     Parameters
     ----------
     secret : bytes
         Secret of the platform.
     sink : str
-        Which sink, such as `sink/3`.
+        Name of the sink, such as `sink/3`.
 
     Examples
     --------
@@ -74,32 +74,32 @@ def post(
     private_addresses: bool = False,
     ca_file: str | None = None,
 ) -> dict[str, Any]:
-    """Send a request, and give its receipt: `status` and the beginning of the `reply`.
+    """Send a request, and return its receipt: `status` and the beginning of the `reply`.
 
-    The host is looked up once, and the address that was checked is the one that is connected to: a name that changes
-    between the two cannot lead elsewhere. Redirects are not followed.
+    The host is looked up once, and the connection is made to the address that was checked: a name that changes in
+    between cannot lead elsewhere. Redirects are not followed.
 
     Parameters
     ----------
     url, body : str, bytes
-        Where to, and what.
+        Address and body.
     key, identity : str
         See `signature`.
     content_type : str
-        Of the body.
+        Content type of the body.
     seconds : float
         Time limit for connecting, and for the whole answer after that.
     private_addresses : bool
-        Whether addresses that are not public may be connected to.
+        Whether connections to addresses that are not public are allowed.
     ca_file : str, optional
-        Certificates (PEM) in place of the usual ones.
+        Certificates (PEM) instead of those of the system.
 
     Raises
     ------
     SinkUnavailableError
-        If the host is out of reach, or busy.
+        If the host is unavailable, or busy.
     MessageRefusedError
-        If it answers with another status than 2xx, or may not be connected to.
+        If it answers with a status other than 2xx, or connections to it are not allowed.
     """
     parts = urlsplit(url)
     host = parts.hostname or ""
@@ -138,7 +138,7 @@ def post(
             reply = storable(answer.read(_REPLY_BYTES).decode("utf-8", "replace"))
             answer.close()
     except (urllib3.exceptions.HTTPError, OSError) as error:
-        # Who has said that it has the message has it, however the sentence ends.
+        # A receiver that has confirmed the message has it, even if the answer breaks off.
         if not 200 <= status < 300:
             why = f"no answer in {seconds:g} s" if deadline.over else f"{type(error).__name__}: {error}"
             raise SinkUnavailableError(f"{host}: {why}") from None
@@ -153,7 +153,7 @@ def post(
 
 
 def _bounded(kind: Any, deadline: Deadline) -> Any:
-    """A class of connections that end with the time limit."""
+    """A class of connections that end at the time limit."""
 
     class Bounded(kind):  # type: ignore[misc]
         def connect(self) -> None:
@@ -164,14 +164,14 @@ def _bounded(kind: Any, deadline: Deadline) -> Any:
 
 
 def host_address(host: str, port: int, *, private_addresses: bool) -> str:
-    """An address of a host that may be connected to: a public one, unless others are allowed.
+    """An address of a host to which connections are allowed: a public one, unless others are allowed.
 
     Raises
     ------
     SinkUnavailableError
         If the host cannot be looked up.
     MessageRefusedError
-        If an address of it is not public.
+        If one of its addresses is not public.
     """
     try:
         entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -179,7 +179,7 @@ def host_address(host: str, port: int, *, private_addresses: bool) -> str:
         raise SinkUnavailableError(f"{host!r} cannot be looked up: {error}") from None
     found = list(dict.fromkeys(str(entry[4][0]) for entry in entries))
     allowed = [one for one in found if private_addresses or is_public(one)]
-    # All of them: a name with a public and a private address is a trick.
+    # All addresses: a name with a public and a private address is a trick.
     if not allowed or len(allowed) < len(found):
         raise MessageRefusedError(
             f"{host} has an address that is not public: only public addresses are connected to "

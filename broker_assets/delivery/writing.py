@@ -17,11 +17,11 @@ class Writer:
     Parameters
     ----------
     contents : Contents
-        Reads what a row does not hold.
+        Reads what is not in a row.
     pages_url : str
         Address of the web application, for links.
     authority : str
-        Who publishes VOEvents: a host name.
+        Publisher of VOEvents: a host name.
     """
 
     def __init__(self, contents: Contents, *, pages_url: str, authority: str) -> None:
@@ -32,12 +32,12 @@ class Writer:
     def records(
         self, connection: Any, sinks: Mapping[int, Sink], messages: Sequence[Message]
     ) -> dict[int, JsonObject | MessageRefusedError]:
-        """The record of each message, by its number; what cannot be read is the reason.
+        """The record of each message, by its number, or the reason why it cannot be read.
 
         Raises
         ------
         OSError
-            If the archive is out of reach.
+            If the archive is unavailable.
         """
         alerts: dict[int, JsonObject | MessageRefusedError] = {}
         for form in ("lite", "full"):
@@ -59,12 +59,12 @@ class Writer:
     def values(
         self, connection: Any, sinks: Mapping[int, Sink], messages: Sequence[Message]
     ) -> dict[int, bytes | MessageRefusedError]:
-        """The bytes of each message, by its number; what cannot be written is the reason.
+        """The bytes of each message, by its number, or the reason why it cannot be written.
 
         Raises
         ------
         OSError
-            If the archive is out of reach.
+            If the archive is unavailable.
         """
         networks = [one for one in messages if sinks[one.sinkid].format in ("gcn", "voevent")]
         plain = [one for one in messages if sinks[one.sinkid].format not in ("gcn", "voevent")]
@@ -92,7 +92,7 @@ class Writer:
 
 
 def headers(message: Message, sink: Sink) -> tuple[tuple[str, bytes], ...]:
-    """Kafka headers of a message, besides its identity; `_format` is what hop-client reads it by."""
+    """Kafka headers of a message, besides its identity; hop-client needs `_format` to read it."""
     form = b"blob" if sink.format == "voevent" else b"json"
     found = [
         ("_format", form),

@@ -254,8 +254,7 @@ class Demonstration:
         self._say("A notice of an event was sent: its error circle becomes a cone of a moving list.")
 
     def _add_watchlist(self, truth: pa.Table, wanted: Sequence[int]) -> None:
-        """Add a watchlist around objects whose alerts will be sent next, and filters, which match them as they
-        arrive."""
+        """Add a watchlist around objects whose alerts will be sent next, and filters, which match them on arrival."""
         known = truth.filter(pc.is_in(truth["diaobjectid"], pa.array(sorted(set(wanted) - {0})[:LISTED_OBJECTS])))
         cones = parse_watchlist(
             f"{ra}, {dec}, object {identifier}"

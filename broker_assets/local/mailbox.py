@@ -47,8 +47,7 @@ def folder_of(settings: Settings) -> Path:
 
 
 def prepare(settings: Settings) -> int:
-    """Choose the port of the mailbox, preferably the previous one, and create a secret for webhooks; return the
-    port."""
+    """Choose and return the port of the mailbox, preferably the previous one, and create a secret for webhooks."""
     folder = folder_of(settings)
     folder.mkdir(parents=True, exist_ok=True)
     port = _port(settings)

@@ -1,6 +1,6 @@
-"""The catalogues that the objects of alerts are associated with: `catalogues`, one partition a catalogue.
+"""The catalogues with which the objects of alerts are associated: `catalogues`, one partition per catalogue.
 
-They are not made here but observed: `broker-assets catalogues add` loads them, and the data version of a partition is
+They are not built here but observed: `broker-assets catalogues add` loads them, and the data version of a partition is
 that of the catalogue, a hash of its content and of its mapping. The sensor `catalogues` records what has changed,
 without a run; observing a partition by hand does the same.
 """
@@ -31,16 +31,16 @@ from broker_assets.provenance import versions
 from broker_assets.resources.database import Database
 
 FILES: Final = "catalogue_files"
-"""What they are loaded from."""
+"""Asset of the files from which they are loaded."""
 
 
 def entry(store: CatalogueStore, name: str) -> Entry:
-    """What is reported of a catalogue.
+    """The entry that reports a catalogue.
 
     Raises
     ------
     CatalogueError
-        If there is none of this name.
+        If there is no catalogue with this name.
     """
     stored = store.get(name)
     artefact = versions.Artefact(asset=CATALOGUES, partition=name, data_version=stored.version)

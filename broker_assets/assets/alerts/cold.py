@@ -1,7 +1,7 @@
 """Nights in the cold store, and the months that leave the database once they are there.
 
 `cold_night` overwrites a night in tables of Apache Iceberg. `proven_months` compares the months that should leave with
-these tables; `detached_months`, which a failed comparison blocks, lets them leave.
+these tables; `detached_months`, which a failed comparison blocks, detaches them.
 """
 
 import datetime
@@ -149,12 +149,12 @@ def build_cold_assets(settings: Settings) -> list[AssetsDefinition]:
 def tables_of_night(surveys: Mapping[str, str]) -> tuple[ColdTable, ...]:
     """Every table of the cold store; `surveys` has the survey of each topic."""
     objects = ColdTable("objects", OBJECTS, lambda connection, night, _: objects_of_night(connection, night, surveys))
-    # Last: its features may be those that the cold store has.
+    # Last: its features may come from the cold store.
     return (*TABLES, objects)
 
 
 def write(database: Database, cold: Cold, night: str, tables: Sequence[ColdTable], chunk_rows: int) -> Entry:
-    """Write a night, and say what it was made from."""
+    """Write a night, and return the entry that reports it with its inputs."""
     with database.transaction() as connection:
         # Read first: rows that arrive meanwhile belong to a version that makes the night stale again.
         known = versions.recorded(connection, [(parent, night) for parent in PARENTS])
@@ -172,7 +172,7 @@ def write(database: Database, cold: Cold, night: str, tables: Sequence[ColdTable
 
 
 def prove(database: Database, hot_months: int) -> list[Proof]:
-    """Compare all months that should leave, as of one moment."""
+    """Compare all months that should leave, in one snapshot."""
     with connect(database.url, application=_READER, autocommit=True) as connection:
         connection.execute("SET default_transaction_isolation = 'repeatable read'")
         with connection.transaction():

@@ -1,4 +1,4 @@
-"""What the sinks of filters received, by night: `deliveries`.
+"""Messages to the sinks of filters, by night: `deliveries`.
 
 Messages are sent by the stream and by the job `deliver`; a night is counted when it is over, and again when its matches
 change.

@@ -1,4 +1,4 @@
-"""Catalogues of objects with their light curves, for LSDB, TOPCAT and others who work on the whole sky."""
+"""Catalogues of objects with their light curves, for LSDB, TOPCAT and other tools for the whole sky."""
 
 import datetime
 import hashlib

@@ -1,12 +1,12 @@
 """The alert stream by night: archived packets, and the rows made from them.
 
-The assets are `packet_archive` and, derived from it, `sources`, `forced_sources` and `objects`. They are made in two
-ways with the same result: live, by drain runs (`broker_assets.jobs.drain`), and from the archive, by materialising
-a night here. Both use the same functions of `broker_assets.stream`; the shells select the night and report to Dagster.
+The assets are `packet_archive` and, derived from it, `sources`, `forced_sources` and `objects`. They are built in two
+ways with the same result: live, by drain runs (`broker_assets.jobs.drain`), and from the archive, by materialising a
+night here. Both use the same functions of `broker_assets.stream`; the shells select the night and report to Dagster.
 
 A night is one transaction and a few minutes of work, so a backfill has a run for each. That is what Dagster does for
-assets *without* a backfill policy; with one, also with one of a single partition per run, its runs carry a range
-instead of a partition, and the evaluations of their checks are stored without partition and shown as skipped.
+assets *without* a backfill policy; with one, even if it sets a single partition per run, runs carry a range instead of
+a partition, and the evaluations of their checks are stored without partition and shown as skipped.
 
 (No ``from __future__ import annotations`` here and in the other modules of assets and checks: Dagster inspects the
 annotation of `context` when the function is defined.)
@@ -46,12 +46,12 @@ from broker_assets.stream.enrichment import Enrichment, EnrichmentPlan
 from broker_assets.stream.reprocess import ReprocessReport, reprocess_night
 
 LATE = FreshnessPolicy.time_window(fail_window=timedelta(hours=36), warn_window=timedelta(hours=26))
-"""No observatory closes for longer unnoticed; evaluated by `broker_assets.sensors.alerting`."""
+"""No observatory is closed longer than this unnoticed; evaluated by `broker_assets.sensors.alerting`."""
 
 LISTS_TAG, LISTS_NOW = "broker/lists", "now"
-"""Tag of a run that computes facts with the lists of today instead of those of their time."""
+"""Tag of a run that computes facts with today's lists instead of those of their time."""
 MARKED_TAG, MARKED_ONLY = "broker/marked", "only"
-"""Tag of a run that computes the facts of the alerts alone that are marked as stale, where nothing else is."""
+"""Tag of a run that computes only the facts of alerts that are marked as stale, if nothing else is stale."""
 
 ROWS = {
     "sources": (diasources, "Detections on difference images: those of the alerts and of their histories."),
@@ -62,7 +62,7 @@ ROWS = {
 
 
 def build_alert_assets(streams: Sequence[StreamSettings], plan: EnrichmentPlan) -> list[AssetsDefinition]:
-    """The assets of the stream: of `streams`, and the facts of all enrichments of the plan."""
+    """The assets of the stream: those of `streams`, and the facts of all enrichments of the plan."""
     surveys = {stream.name: stream.survey for stream in streams}
 
     @asset(
@@ -170,7 +170,7 @@ def build_alert_assets(streams: Sequence[StreamSettings], plan: EnrichmentPlan) 
 
 
 def _facts_of_night(enrichment: Enrichment, plan: EnrichmentPlan, surveys: Mapping[str, str]) -> AssetsDefinition:
-    """The facts of one enrichment, as its specification says."""
+    """The facts of one enrichment, from its specification."""
     assets = [table.asset for table in enrichment.facts]
     chosen = plan.chosen(assets)
 
@@ -217,7 +217,7 @@ def _facts_of_night(enrichment: Enrichment, plan: EnrichmentPlan, surveys: Mappi
         for event in reporter.report(input_entries(chosen)):
             context.log_event(event)
         rebuilt = fact_entries(database, chosen, entries, report.counts)
-        # Facts that these are made from were rebuilt with them.
+        # Facts on which these depend were rebuilt with them.
         others = [item for item in rebuilt if item.artefact.asset not in assets]
         for event in reporter.report(others, partitions=nights, new_inputs=True):
             context.log_event(event)
@@ -227,7 +227,7 @@ def _facts_of_night(enrichment: Enrichment, plan: EnrichmentPlan, surveys: Mappi
 
 
 def input_files(plan: EnrichmentPlan) -> list[AssetSpec]:
-    """What the inputs of facts are read from: external assets."""
+    """External assets: the files from which inputs of facts are read."""
     return [
         AssetSpec(
             f"{item.asset}_files",
@@ -242,7 +242,7 @@ def input_files(plan: EnrichmentPlan) -> list[AssetSpec]:
 
 
 def _fact_input(item: FactInput) -> AssetsDefinition:
-    """What facts are made from besides alerts and lists, as its specification says."""
+    """An input of facts other than alerts and lists, from its specification."""
 
     @asset(
         name=item.asset,
@@ -267,7 +267,7 @@ def _fact_input(item: FactInput) -> AssetsDefinition:
 
 
 def _surveys(streams: Sequence[StreamSettings]) -> str:
-    """Value of the tag: the survey of the streams if they are of one."""
+    """Value of the tag: the survey of the streams, if they have the same one."""
     found = {stream.survey for stream in streams}
     return found.pop() if len(found) == 1 else ALL_SURVEYS
 

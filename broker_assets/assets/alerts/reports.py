@@ -1,4 +1,4 @@
-"""What a drain run reports to Dagster and provenance: one materialisation per asset and night with new content."""
+"""Reports of a drain run to Dagster and provenance: one materialisation per asset and night with new content."""
 
 import functools
 import hashlib
@@ -85,24 +85,24 @@ def report_run(
 def night_description(
     database: Database, describe: Callable[[psycopg.Connection[Any], str], Mapping[str, Any]], night: str
 ) -> dict[str, Any]:
-    """What facts of a night show of themselves."""
+    """Metadata about the facts of a night."""
     with database.transaction() as connection:
         return shown_values(describe(connection, night))
 
 
 def input_entries(plan: EnrichmentPlan) -> list[Entry]:
-    """What facts are made from besides alerts, as it is now: dust maps and the like."""
+    """The present inputs of facts other than alerts, such as dust maps."""
     return [input_entry(item) for item in plan.inputs.values()]
 
 
 def input_entry(item: facts.FactInput) -> Entry:
-    """One of them."""
+    """The entry of one input."""
     made = versions.Artefact(asset=item.asset, data_version=item.version(), code_version=item.code_version)
     return Entry(made, metadata=lambda: shown_values(item.describe()))
 
 
 def shown_inputs(plan: EnrichmentPlan) -> dict[str, tuple[versions.Input, ...]]:
-    """Versions of the inputs without nights of each table of facts: shown to Dagster, but no cause of staleness."""
+    """Versions of inputs without nights, for each table of facts: shown to Dagster, but not causing staleness."""
     return {
         table.asset: tuple(
             versions.Input(asset=name, data_version=version)
@@ -114,7 +114,7 @@ def shown_inputs(plan: EnrichmentPlan) -> dict[str, tuple[versions.Input, ...]]:
 
 
 def _by_asset(inputs: Mapping[str, str]) -> dict[str, str]:
-    """One version for each asset; of several partitions (`ASSET:KEY`), a hash of their versions."""
+    """One version for each asset; for several partitions (`ASSET:KEY`), a hash of their versions."""
     parts: dict[str, dict[str, str]] = {}
     for name, version in inputs.items():
         asset, _, key = name.partition(":")
@@ -130,7 +130,7 @@ def _by_asset(inputs: Mapping[str, str]) -> dict[str, str]:
 def fact_entries(
     database: Database, plan: EnrichmentPlan, entries: Iterable[versions.Artefact], counts: NightCounts
 ) -> list[Entry]:
-    """What is reported about those entries of a rebuilt night that are facts of the enrichments of a plan."""
+    """Reports of the entries of a rebuilt night that are facts of the enrichments of a plan."""
     tables = {table.asset: table for _, table in plan.facts}
 
     def metadata(item: versions.Artefact) -> dict[str, Any]:
@@ -154,8 +154,9 @@ def artefacts(
 
     They are ordered by asset, parents before children, and by night.
 
-    Of what has no nights, `FactTable.inputs` are inputs of facts here, with the versions that their batches used, but
-    for those whose changes concern some objects only; the indices are not: lists that change never make a night stale.
+    Among assets without nights, `FactTable.inputs` are inputs of facts here, with the versions that their batches used,
+    except those whose changes affect only some objects; the indices are not inputs: changed lists never make a night
+    stale.
     """
     ordered = sorted(set(keys))
     computed = facts.nights(connection, ordered)
@@ -187,7 +188,7 @@ def artefacts(
                     *(
                         versions.Input(asset=parent, partition=night, data_version=current[parent, night])
                         for parent in parents
-                        if (parent, night) in current  # facts of before there was an enrichment know nothing of it
+                        if (parent, night) in current  # facts from before an enrichment existed have no version of it
                     ),
                     *(
                         versions.Input(asset=asset, data_version=version)
@@ -207,7 +208,7 @@ def _archived(night: str, current: Mapping[tuple[str, str], str]) -> versions.In
 
 
 def code_version(asset: str) -> str:
-    """Version of the code that makes an asset of the stream."""
+    """Version of the code that builds an asset of the stream."""
     return FORMAT_VERSION if asset == ARCHIVE_ASSET else CODE_VERSION
 
 

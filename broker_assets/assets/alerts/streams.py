@@ -1,8 +1,8 @@
 """The alert streams: Kafka topics, filled by the surveys and only observed here.
 
-One external asset a stream, under the stream's name, which is its topic where the settings give no other. Their
-versions are recorded by `broker_assets.sensors.kafka_lag`, without a run. The names by which a drain run and the sensor
-that starts it know each other are here too.
+One external asset per stream, under the stream's name, which by default is its topic. Their versions are recorded by
+`broker_assets.sensors.kafka_lag`, without a run. The names with which a drain run and the sensor that starts it
+identify each other are here too.
 """
 
 from __future__ import annotations

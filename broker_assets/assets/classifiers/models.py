@@ -1,6 +1,6 @@
 """The models that score alerts: `classifier`, one partition per classifier.
 
-They are not made here but observed: operators add them, and a training adds its result. The data version of a partition
+They are not built here but observed: operators add them, and training adds its result. The data version of a partition
 is the active version of the classifier. The sensor `classifiers` records what has changed, without a run; observing a
 partition by hand does the same.
 """
@@ -33,7 +33,7 @@ INACTIVE: Final = "not active"
 
 
 def entries(folder: Path) -> dict[str, Entry]:
-    """What is reported of each classifier of a store, by name."""
+    """The entry that reports each classifier of a store, by name."""
     store = ClassifierStore(folder)
     known: dict[str, list[Stored]] = {}
     for stored in store.versions():

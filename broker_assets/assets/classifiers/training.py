@@ -1,7 +1,7 @@
 """The default classifier: `training_set`, alerts of a simulated survey, and `default_classifier`, trained with them.
 
-Both are made by the job `train_classifier`. The sensor `classifiers` starts it where the settings ask for it, once at
-the first start and whenever one of the two is stale; elsewhere an operator does.
+Both are built by the job `train_classifier`. If the settings ask for it, the sensor `classifiers` starts the job at the
+first start and whenever one of the two is stale; otherwise an operator does.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ KEPT: Final = 2
 
 
 def examples_path(folder: Path) -> Path:
-    """File of the training set; no classifier can have the name of its folder."""
+    """File of the training set, in a folder with a name that no classifier can have."""
     return folder / "_training" / "examples.parquet"
 
 
@@ -48,7 +48,7 @@ def survey_of(settings: Settings) -> ExampleSurvey:
 
 
 def code_versions(settings: Settings) -> dict[str, str]:
-    """Code version of both assets; that of the training set has the versions of all that makes it."""
+    """Code version of both assets; that of the training set includes the versions of all code that computes it."""
     features = ObjectFeatures.of(settings.features).version
     return {
         TRAINING_SET: f"examples {survey_of(settings).version}; features {features}",
@@ -138,7 +138,7 @@ def build_training_assets(settings: Settings) -> list[AssetsDefinition]:
 
 
 def add(store: ClassifierStore, trained: default.Trained) -> Stored:
-    """Add a trained model; it becomes the active version unless an operator has set none to be active."""
+    """Add a trained model; it becomes the active version unless an operator has deactivated the classifier."""
     before = [item for item in store.versions() if item.name == default.NAME]
     activate = not before or any(item.active for item in before)
     stored = store.put(trained.checked, source=DEFAULT, activate=activate)

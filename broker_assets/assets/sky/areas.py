@@ -1,6 +1,6 @@
 """Areas of the sky: `area_index`, and `area` with one partition per area.
 
-Only shells belong here. The index is made by the job `match_lists`, see `broker_assets.assets.sky.watchlists`.
+Only shells belong here. The index is built by the job `match_lists`, see `broker_assets.assets.sky.watchlists`.
 """
 
 from collections.abc import Iterator

@@ -1,9 +1,8 @@
 """The state of hits, list by list: `watchlist_hits`, `area_hits`, `sky_map_hits`, with a partition for each list.
 
-The stream keeps the hits of the objects that it moves up to date, in the transaction of each batch; the job
-`match_lists` brings those of changed lists up to date and reports them here. Materialising a partition matches every
-object with that list again. What past alerts were hits of are facts by night (`broker_assets.assets.alerts`): no change
-of a list makes them stale.
+The stream updates the hits of objects whose position changes, in the transaction of each batch; the job `match_lists`
+updates those of changed lists and reports them here. Materialising a partition matches every object with that list
+again. Hits of past alerts are facts by night (`broker_assets.assets.alerts`): no change of a list makes them stale.
 """
 
 from collections.abc import Iterator
@@ -85,7 +84,7 @@ def _hits(kind: Kind) -> AssetsDefinition:
 
 
 def hits_entry(kind: Kind, partition: str, result: Rematched) -> Entry:
-    """The hits of a list that were brought up to date; their version is the number of the change that they hold for."""
+    """The updated hits of a list; their version is the number of the change up to which they are valid."""
     return Entry(
         versions.Artefact(
             asset=HITS[kind][0],

@@ -1,6 +1,6 @@
-"""The lists that users and notices bring: `watchlists`, `areas`, `sky_map_notices`, one partition a list.
+"""Lists from users and notices: `watchlists`, `areas`, `sky_map_notices`, one partition per list.
 
-They are not made here but observed: the data version of a partition is the revision of its list. The sensor `lists`
+They are not built here but observed: the data version of a partition is the revision of its list. The sensor `lists`
 records what has changed, without a run; observing a partition by hand does the same. Their children are the files of
 each list and the indices of all.
 """
@@ -33,14 +33,14 @@ AREAS: Final = "areas"
 SKY_MAP_NOTICES: Final = "sky_map_notices"
 
 FILES: Final = {WATCHLISTS: "watchlist", AREAS: "area", SKY_MAP_NOTICES: "sky_map"}
-"""The asset of the files that are made of each list."""
+"""Asset of the files that are built from each list."""
 
 CHILDREN: Final = {
     WATCHLISTS: ("watchlist", "watchlist_hits"),
     AREAS: ("area", "area_hits"),
     SKY_MAP_NOTICES: ("sky_map", "sky_map_hits"),
 }
-"""Assets with the same partitions: what is made of each list goes with it."""
+"""Assets with the same partitions: what is built from a list disappears with it."""
 
 PARTITIONS: Final[dict[str, DynamicPartitionsDefinition]] = {
     WATCHLISTS: watchlists,
@@ -78,7 +78,7 @@ def revisions(connection: psycopg.Connection[Any], asset: str) -> dict[str, str]
 
 
 def entry(asset: str, key: str, revision: str) -> Entry:
-    """What is reported of a list."""
+    """The entry that reports a list."""
     artefact = versions.Artefact(asset=asset, partition=key, data_version=revision)
     return Entry(artefact, description=f"revision {revision}")
 

@@ -1,4 +1,4 @@
-"""Objects of different surveys that are one source on the sky, linked when a night is over: `object_link`."""
+"""Objects of different surveys that are the same source on the sky, linked when a night is over: `object_link`."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""The Transient Name Server: the table of its objects, made from its bulk files.
+"""The Transient Name Server: the table of its objects, built from its bulk files.
 
 The assets are `crossmatch_tns`, and `tns_snapshot`, its files for other nodes. The watchlist of TNS is matched like
 any other (`broker_assets.assets.sky.watchlists`).
@@ -52,9 +52,9 @@ class TnsConfig(Config):
 
 
 def bulk_files_entries(connection: psycopg.Connection[Any]) -> list[Entry]:
-    """What is observed of the bulk files: nothing before the first was fetched.
+    """Observations of the bulk files: none before the first was fetched.
 
-    TNS limits requests, so it is not asked for versions: a file is known once it was fetched and applied.
+    TNS limits requests, so it is not asked for versions: a file becomes known when it has been fetched and applied.
     """
     version = files_version(connection)
     if version is None:
@@ -65,13 +65,13 @@ def bulk_files_entries(connection: psycopg.Connection[Any]) -> list[Entry]:
 
 
 PROMISE = FreshnessPolicy.time_window(fail_window=timedelta(hours=4), warn_window=timedelta(hours=3))
-"""TNS makes a file of changes every hour."""
+"""TNS publishes a file of changes every hour."""
 
 
 def build_tns_assets(limits: InputLimits = LIMITS, *, promised: bool = False) -> list[AssetsDefinition | AssetSpec]:
     """The assets of the table and of its files, and the files of TNS, which are external.
 
-    `promised` says whether the table is to be fresh, which takes a key of TNS.
+    `promised` says whether the table has a freshness policy, which requires a TNS key.
     """
     bulk_files = AssetSpec(
         BULK_FILES,

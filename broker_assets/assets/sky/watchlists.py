@@ -1,9 +1,9 @@
 """Watchlists, and the work after a list changes: the indices, the re-match of past objects, the MOC files.
 
-What exists: `active_lists`, `cone_index`, `rematched_lists`, and `watchlist` with one partition a list. The files
-follow their list by `on_new_versions`. The others are made together and in this order by the job `match_lists`, which
-the sensor `lists` starts: a list that was removed is not a new version of anything, and hits must not wait for the
-evaluation of conditions.
+The assets are `active_lists`, `cone_index`, `rematched_lists`, and `watchlist` with one partition per list. The files
+follow their list by `on_new_versions`. The others are built together and in this order by the job `match_lists`, which
+the sensor `lists` starts: a removed list is not a new version of anything, and hits must not wait for the evaluation of
+conditions.
 """
 
 import hashlib
@@ -53,14 +53,14 @@ from broker_assets.sky.rematch import lists_to_rematch, rematch
 from broker_assets.storage.published import publish, remove_unlisted
 
 RETRIES = RetryPolicy(max_retries=3, delay=5, backoff=Backoff.EXPONENTIAL)
-"""A list may change or the database become unavailable meanwhile; `on_new_versions` tries again only once."""
+"""A list may change, or the database become unavailable, meanwhile; `on_new_versions` retries only once."""
 
 MARKED_CONES = 5000
 """Maximum number of cones plotted individually; more are represented by their MOC."""
 
 
 def build_watchlist_assets(sky: Path, mocs: MocSettings) -> list[AssetsDefinition]:
-    """The assets; `sky` is the folder of the indices, `mocs` how the files are made."""
+    """The assets; `sky` is the folder of the indices, `mocs` has the settings of the files."""
 
     @asset(
         group_name="sky",
@@ -209,14 +209,14 @@ def reporter(context: AssetExecutionContext, database: Database) -> Reporter:
 
 
 def made_by_other_code(database: Database, index: str, code_version: str) -> bool:
-    """Whether an index must be built from scratch: what changed since was found by code that is not deployed."""
+    """Whether an index must be built from scratch because code that is not the deployed one has updated it."""
     with database.transaction() as connection:
         known = versions.current(connection, index)
     return known is not None and known.code_version != code_version
 
 
 def index_metadata(refreshed: Refreshed, entries: str) -> dict[str, Any]:
-    """What is reported about an index."""
+    """Metadata about an index."""
     return {
         "lists": refreshed.lists,
         entries: refreshed.entries,
@@ -227,7 +227,7 @@ def index_metadata(refreshed: Refreshed, entries: str) -> dict[str, Any]:
 
 
 def product_entry(source: str, partition: str, product: Product, picture: bytes) -> Entry:
-    """What is reported of the files of a list of the kind `source`, with their picture."""
+    """The entry that reports the files of a list of the kind `source`, with their picture."""
     artefact = versions.Artefact(
         asset=FILES[source],
         partition=partition,

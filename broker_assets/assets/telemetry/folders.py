@@ -1,8 +1,8 @@
 """Folders that are filled from outside and only observed here: telemetry that arrives, and files of inputs.
 
 One external asset each. Their versions are recorded without a run, by `sensors.telemetry.arrivals` and
-`sensors.telemetry.inputs`; what files of inputs say for a day is an asset of its own (`assets.telemetry.inputs`). The
-names by which the ingest run and the sensor that starts it know each other are here too.
+`sensors.telemetry.inputs`; the version of an input for a day is an asset of its own (`assets.telemetry.inputs`). The
+names with which the ingest run and the sensor that starts it identify each other are here too.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _INPUT_FILES = {
     REQUESTS: ("requests", "Table of science requests"),
     PLAN: ("planning", "Observation plans"),
 }
-"""Setting that names the files of each input, and what they are."""
+"""Setting that names the files of each input, and their description."""
 
 RECEPTION_GROUP = "telemetry_reception"
 INPUT_GROUP = "telemetry_inputs"
@@ -104,7 +104,7 @@ def input_files(settings: TelemetrySettings) -> list[AssetSpec]:
 
 
 def input_files_entries(telemetry: Telemetry) -> list[Entry]:
-    """What is observed of the files of each input; nothing of an input without files."""
+    """Observations of the files of each input; none for an input without files."""
     entries = []
     for name, (setting, _) in _INPUT_FILES.items():
         place = getattr(telemetry.settings, setting)

@@ -83,7 +83,7 @@ def build_telemetry_products(overrides: Mapping[str, int], writer: Writer | None
     overrides : mapping of str to int
         Processing versions that replace those in the code (`TelemetrySettings.versions`).
     writer : Writer, optional
-        What receives telemetry and builds LB.
+        Job that receives telemetry and builds LB.
     """
     return [_product_asset(name, dict(overrides), writer) for name in MADE_FROM]
 

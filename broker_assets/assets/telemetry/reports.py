@@ -1,4 +1,4 @@
-"""What is reported of the inputs of products, day by day, by the ingest job, the sensor of inputs and their assets."""
+"""Reports of the inputs of products, day by day, by the ingest job, the sensor of inputs and their assets."""
 
 import datetime
 from collections.abc import Iterable, Iterator, Mapping
@@ -45,7 +45,7 @@ def report_inputs(
     *,
     most: int | None = None,
 ) -> Iterator[AssetMaterialization]:
-    """One materialisation per input and day whose version has changed, then the same in provenance; take all of it.
+    """One materialisation per input and day whose version has changed, then the same in provenance; consume all of it.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def report_inputs(
     found : mapping
         Versions by day and name of the input.
     most : int, optional
-        Days reported at most, newest first; the others are found again next time.
+        Most days that are reported, newest first; the others are found again next time.
     """
     with database.transaction() as connection:
         changed = changed_inputs(connection, found)
@@ -76,7 +76,7 @@ def _observed_files(connection: psycopg.Connection[Any], inputs: Iterable[str]) 
 
 
 def input_entry(artefact: versions.Artefact, files: versions.Input | None = None) -> Entry:
-    """What is reported of an input for a day; other files make it stale only if they say something else for the day."""
+    """The entry that reports an input for a day; other files make it stale only if its content for the day changes."""
     return Entry(
         artefact,
         description=f"for this day it says: {artefact.data_version}",

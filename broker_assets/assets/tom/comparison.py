@@ -1,5 +1,4 @@
-"""What brokers say, compared: with the truth of the simulated survey, and with what others say about the same "
-"objects."""
+"""Comparisons of brokers: with the truth of the simulated survey, and with other sources about the same objects."""
 
 import hashlib
 import math
@@ -32,7 +31,7 @@ FIRST_VIEWS: Final = "first_campaign_views"
 COMPARED: Final = (SCORECARDS, CONTRADICTIONS, FIRST_VIEWS)
 """Assets of the comparison."""
 _SHOWN: Final = 200
-"""Lines of a table in metadata."""
+"""Most lines of a table in metadata."""
 
 
 def build_comparison_assets() -> list[AssetsDefinition]:
@@ -181,14 +180,14 @@ def _made(
 
 
 def _fingerprint(cards: list[Scorecard]) -> str:
-    """What the cards say, in short."""
+    """A short text that changes with the content of the cards."""
     return " ".join(
         f"{card.classifier.classifier_id}:{card.messages}:{card.right['broad']}:{card.completeness}" for card in cards
     )
 
 
 def _table(cards: list[Scorecard], taxonomy: Taxonomy) -> str:
-    """A line for each classifier, and the class that it knows best."""
+    """A line for each classifier, and the class that it separates best."""
     names = dict(zip(taxonomy.classid.tolist(), taxonomy.description, strict=True))
     lines = [
         "| classifier | messages | answered | right, broad | right, exact | median delay (s) | best class (ROC area) |",

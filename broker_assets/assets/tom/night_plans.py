@@ -1,4 +1,4 @@
-"""Plans of nights: wanted spectra at every observatory, kept with their versions."""
+"""Plans of nights: wanted spectra at every observatory, stored with their versions."""
 
 import datetime
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Root objects: every object of the broker gets one soon after its first alert; sources that alerts gave to several."""
+"""Root objects, which every object of the broker gets soon after its first alert; and reassigned sources."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final

@@ -1,7 +1,7 @@
 """The simulated survey by night: loaded, sent, archived, answered, reported by brokers, imported, rolled up.
 
-A night of the simulation is a partition once the survey is loaded. What a step does belongs to `tom.survey`,
-`stream.broker_message_run` and `tom.objects`; a step that is repeated does nothing twice.
+A night of the simulation is a partition once the survey is loaded. The steps are in `tom.survey`,
+`stream.broker_message_run` and `tom.objects`; repeating a step does nothing twice.
 """
 
 import datetime
@@ -76,7 +76,7 @@ PARENTS: Final[Mapping[str, tuple[str, ...]]] = {
     ROLLUPS: (REPORTED, SECOND_TAXONOMY),
 }
 BUSY_SECONDS: Final = 20.0
-"""Time after which a step is tried again that another process is doing."""
+"""Seconds after which a step that another process is doing is tried again."""
 
 
 def build_survey_assets(settings: Settings) -> list[AssetsDefinition | AssetSpec]:
@@ -95,7 +95,7 @@ def build_survey_assets(settings: Settings) -> list[AssetsDefinition | AssetSpec
 
 
 def simulation_entry(settings: Settings) -> Entry:
-    """The files of simulations as they are: their names, sizes and times."""
+    """The entry of the present files of simulations: their names, sizes and times."""
     files = simulation_files(settings.survey.simulations)
     digest = hashlib.sha256(repr(files).encode()).hexdigest()
     artefact = versions.Artefact(asset=FILES, partition="", data_version=digest)
@@ -126,7 +126,7 @@ def _made(
     code_version: str,
     metadata: Mapping[str, Any],
 ) -> Iterator[MaterializeResult[Any]]:
-    """Report what there is of a night, with the versions of its parents."""
+    """Report the content of a night, with the versions of its parents."""
     night = context.partition_key
     wanted = [(parent, "" if parent in (SURVEY, SECOND_TAXONOMY) else night) for parent in PARENTS[name]]
     with database.transaction() as connection:

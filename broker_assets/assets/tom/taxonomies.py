@@ -1,7 +1,6 @@
-"""The taxonomies in force: an asset for each campaign, of which roll-ups, metrics and views are made.
+"""The taxonomies in force: an asset for each campaign, on which roll-ups, metrics and views depend.
 
-What a taxonomy says, and storing another version of it, belongs to `tom.taxonomy`; the sensor `fact_inputs` reports
-which version is in force.
+`tom.taxonomy` reads and stores versions of a taxonomy; the sensor `fact_inputs` reports which version is in force.
 """
 
 from typing import Any, Final
@@ -18,7 +17,7 @@ from broker_assets.provenance import versions
 FIRST_TAXONOMY: Final = "elasticc_taxonomy"
 SECOND_TAXONOMY: Final = "elasticc2_taxonomy"
 TAXONOMIES: Final = {"elasticc": FIRST_TAXONOMY, "elasticc2": SECOND_TAXONOMY}
-"""Name of a taxonomy: its asset."""
+"""Asset of each taxonomy, by name."""
 
 
 def taxonomy_specs() -> list[AssetSpec]:
