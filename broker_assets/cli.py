@@ -11,6 +11,7 @@ import importlib.util
 import logging
 import math
 import os
+import select
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -158,8 +159,8 @@ class LazyGroup(TyperGroup):
                 if isinstance(message := getattr(error, "message", None), str):
                     error.message = printable(message)  # type: ignore[attr-defined]
                 raise
-            if os.environ.get("BROKER_DEBUG"):
-                raise
+            if os.environ.get("BROKER_DEBUG") or _output_closed(error):
+                raise  # the command-line library exits without a message if the reader of the output is gone
             echo(f"Error: {explain(error)}", fg=typer.colors.RED, err=True)
             if not _explained(error):
                 echo("`broker-assets --debug …` shows where this came from.", err=True)
@@ -194,6 +195,19 @@ def _finite(callback: Any) -> Any:
         return value if callback is None else callback(ctx, parameter, value)
 
     return checked
+
+
+def _output_closed(error: BaseException) -> bool:
+    """Whether the reader of standard output, such as `head`, has ended; a connection may break, too."""
+    if not isinstance(error, BrokenPipeError):
+        return False
+    try:
+        sys.stdout.flush()
+        poll = select.poll()
+        poll.register(sys.stdout.fileno(), select.POLLOUT)
+        return any(event & select.POLLERR for _, event in poll.poll(0))
+    except OSError as closed:
+        return isinstance(closed, BrokenPipeError)
 
 
 def _explained(error: BaseException) -> bool:

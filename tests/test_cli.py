@@ -99,6 +99,18 @@ def test_an_error_is_one_line_and_debug_shows_where_it_came_from(tmp_path: Path)
     assert "Traceback" in run("--debug", "simulate", "--schema", "99.9", "--out", "out", home=tmp_path).stderr
 
 
+def test_a_reader_that_ends_early_is_not_an_error() -> None:
+    """As in `broker-assets … | head`: no message."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "broker_assets.cli", "telemetry", "process", "--help"]
+    try:
+        ended = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=240)
+    finally:
+        os.close(writing)
+    assert ended.stderr == ""
+
+
 def test_simulated_files_are_read_by_the_offline_commands(tmp_path: Path) -> None:
     out, truth = tmp_path / "alerts", tmp_path / "truth.parquet"
     options = ("--objects", "300", "--nights", "1", "--history", "3", "--limit", "5", "--schema", "9.0")

@@ -273,7 +273,12 @@ def _telemetry(
                 found.setdefault(file, _named_like(file, SURELY_TELEMETRY))
         else:
             found[path] = True
-    return {path: sure for path, sure in found.items() if accepted is None or accepted(PurePosixPath(path.as_posix()))}
+    chosen = {
+        path: sure for path, sure in found.items() if accepted is None or accepted(PurePosixPath(path.as_posix()))
+    }
+    if found and not chosen:
+        echo(f"--filter matches none of {len(found)} files", err=True)
+    return chosen
 
 
 def _named_like(path: Path, patterns: Iterable[str]) -> bool:
@@ -295,7 +300,11 @@ def _receive(paths: Mapping[Path, bool], packets: PacketStore, inputs: Inputs) -
     touched = Touched()
     failed = 0
     limits = FileLimits(**load_settings().telemetry.input_limits.model_dump())
-    for path, sure in track(list(paths.items()), description="receive", console=_console(), transient=True):
+    console = _console()
+    hidden = not console.is_terminal  # elsewhere, a bar that is removed leaves an empty line
+    for path, sure in track(
+        list(paths.items()), description="receive", console=console, transient=True, disable=hidden
+    ):
         # Names come from outside: a line break in one must not look like another message.
         shown = repr(str(path))[1:-1]
         try:
@@ -360,14 +369,18 @@ def _from_store(
     if listed is None and accepted is None:
         return everything
     found = sorted(folder.rglob("*.fits")) if listed is None else listed
-    return everything.only(path.name for path in found if accepted is None or accepted(PurePosixPath(path.as_posix())))
+    chosen = [path.name for path in found if accepted is None or accepted(PurePosixPath(path.as_posix()))]
+    if found and not chosen:
+        echo(f"--filter matches none of {len(found)} files", err=True)
+    return everything.only(chosen)
 
 
 def _rebuild(archive: Any, touched: Touched, levels: list[str], stop_on_error: bool) -> Outcome:
     from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
     columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn())
-    with Progress(*columns, console=_console(), transient=True) as progress:
+    console = _console()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("products", total=None)
 
         def report(path: Path) -> None:

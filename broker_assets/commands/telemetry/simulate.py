@@ -44,7 +44,8 @@ def simulate(
 
     first = start.date() if start else datetime.datetime.now(datetime.UTC).date() - datetime.timedelta(days=1)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn())
-    with Progress(*columns, console=terminal(stderr=True), transient=True) as progress:
+    console = terminal(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("telemetry files", total=FILES_PER_DAY * days + damaged)
         try:
             mission = write_mission(

@@ -50,7 +50,9 @@ def test_telemetry_to_products(site: dict[str, Any]) -> None:
     assert written == ["solo_LB_stix-3-25-1_0664156800_V02.fits", "solo_L0_stix-hk-mini_0664156800_V02U.fits"]
     assert "3 packets, 3 new, 0 bad" in (folder / "log").read_text()
     again = run(site, str(folder / "tm/a.PktTmRaw.xml"), "-e", "L0")
-    assert "0 files written" in again.output
+    assert again.stderr == "0 files written, 2 unchanged, 0 removed, 0 problems\n"
+    none = run(site, "-t", str(folder / "tm"), "-e", "L0", "-F", "nope*")
+    assert none.stderr.splitlines()[0] == "--filter matches none of 1 files"
 
 
 def test_start_from_the_store(site: dict[str, Any]) -> None:
@@ -59,6 +61,7 @@ def test_start_from_the_store(site: dict[str, Any]) -> None:
     run(site, "-t", str(folder / "tm"), "-e", "LB")
     assert not (folder / "fits/L0").exists()
     result = run(site, "-b", "L0", "-e", "L0", "-F", "*_0664243200_*")
+    assert "--filter matches none of 1 files" in result.output
     assert "0 files written" in result.output
     result = run(site, "-b", "L0", "-e", "L0", "-F", "*-3-25-1_0664156800_*")
     assert "1 files written" in result.output
