@@ -9,7 +9,7 @@ import threading
 from importlib import metadata
 from typing import Any, Final
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from broker_assets.api.compression import Compression
 from broker_assets.api.documents import Document
@@ -36,6 +36,7 @@ from broker_assets.api.v1 import (
 )
 from broker_assets.api.v1.coverage import Coverages
 from broker_assets.api.v1.events import Listeners
+from broker_assets.api.v1.known_parameters import refuse_unknown
 from broker_assets.filters.events import Tide
 from broker_assets.settings import Settings
 
@@ -103,6 +104,7 @@ def create_v1(app: FastAPI, settings: Settings) -> FastAPI:
         docs_url=None,  # their pages load scripts from other hosts
         redoc_url=None,
         openapi_tags=list(TAGS),
+        dependencies=[Depends(refuse_unknown)],
         responses=problems.RESPONSES,
         # The path alone, without a host, so that the document does not depend on the address from which it is read.
         servers=[{"url": PATH}],

@@ -1,0 +1,39 @@
+"""A misspelt parameter is refused at every address, since a misspelt limit would be no limit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.database
+
+
+def test_every_operation_refuses_what_it_does_not_have(v1: Any) -> None:
+    paths = v1.get("/openapi.json").json()["paths"]
+    tried = 0
+    for path, operations in paths.items():
+        if path == "/why/rows/{table}":
+            continue
+        for method in operations:
+            address = path.replace("{", "").replace("}", "")
+            answer = v1.request(method, f"{address}", params={"limitt": 5})
+            # Paths whose parts are numbers are refused for these first, and those of accounts for the log-in.
+            assert answer.status_code in (401, 403, 404, 422), (method, path, answer.status_code)
+            tried += "limitt" in answer.text
+    assert tried > 20
+
+
+def test_what_is_known_works_and_what_is_near_is_named(v1: Any) -> None:
+    refused = v1.get("/objects", params={"ra": 10, "dec": 10, "radius": 5})
+    assert refused.status_code == 422
+    found = refused.json()
+    assert [error["parameter"] for error in found["errors"]] == ["ra", "dec", "radius"]
+    assert "limit" in found["advice"]
+    assert "/cone" not in refused.url.path
+    assert v1.get("/cone", params={"ra": 10, "dec": 10, "radius": 5}).status_code == 200
+    assert "did you mean limit?" in v1.get("/objects", params={"limt": 5}).text
+    assert v1.get("/objects?").status_code == 200
+    assert v1.get("/status", params={"a": 1}).json()["advice"].startswith("leave it out")
+    rows = v1.get("/why/rows/diasources", params={"diasourceid": 8})
+    assert rows.status_code == 404, "columns of a table are its parameters"
