@@ -67,6 +67,11 @@ def make_slot(programs: Programs, folder: Path, connection: Connection) -> None:
 def segment_number(name: str, size: int = SEGMENT) -> tuple[int, int]:
     """Timeline and number of a segment from its name.
 
+    Raises
+    ------
+    ValueError
+        If it is not the name of a segment.
+
     Examples
     --------
     >>> segment_number("00000001000000000000000A")

@@ -130,6 +130,8 @@ def read_manifest(folder: Path) -> Manifest:
     ------
     DamagedBackup
         If there is none, or it cannot be read.
+    BackupError
+        If it was made by newer code.
     """
     path = folder / NAME
     try:

@@ -88,7 +88,13 @@ class Programs:
         user: User | None = None,
         death_signal: signal.Signals = signal.SIGTERM,
     ) -> subprocess.Popen[bytes]:
-        """Start a program that ends with this process; its output goes to a file, or to a pipe."""
+        """Start a program that ends with this process; its output goes to a file, or to a pipe.
+
+        Raises
+        ------
+        BackupError
+            If the program does not exist or cannot be started.
+        """
         command = [os.fspath(part) for part in (self.path(name), *arguments)]
         kept = {key: os.environ[key] for key in ("PATH", "TMPDIR", "LD_LIBRARY_PATH") if key in os.environ}
         identity = {} if user is None else {"user": user.uid, "group": user.gid, "extra_groups": []}

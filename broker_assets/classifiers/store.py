@@ -91,7 +91,13 @@ class ClassifierStore:
         return self.put(check(folder), source=str(folder), activate=activate)
 
     def put(self, checked: Checked, *, source: str, activate: bool = True) -> Stored:
-        """Add a model that was checked; see `add`."""
+        """Add a model that was checked; see `add`.
+
+        Raises
+        ------
+        ClassifierError
+            If the version exists with another content.
+        """
         name, version = checked.description.name, checked.description.version
         sha256 = digest(checked.text, checked.content)
         target = self.folder / name / version

@@ -143,6 +143,8 @@ def detach(connection: psycopg.Connection[Any], months: Sequence[Month]) -> list
     ------
     NotEqual
         If the cold store does not have the same rows for one of them; nothing is then changed.
+    RuntimeError
+        If the connection is in a transaction.
     """
     if connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
         raise RuntimeError("months leave in a transaction of their own: commit first")

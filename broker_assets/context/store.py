@@ -280,6 +280,18 @@ def intervals(
     """Half-open intervals of cells of order 29 around positions, ascending and disjoint.
 
     They cover the cells of an order that contain the positions, and the neighbours of these cells.
+
+    Parameters
+    ----------
+    ra, dec : (n,) float64 arrays
+        ICRS, degrees.
+    order : int
+        Order of the cells.
+
+    Returns
+    -------
+    first, end : (m,) int64 arrays
+        First cell of each interval, and the one after its last.
     """
     own = np.unique(cells_at(ra, dec, order))
     around = np.asarray(cdshealpix.neighbours(own.astype(np.uint64), order), np.int64)

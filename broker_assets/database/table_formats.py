@@ -153,6 +153,11 @@ def encode(
     ------
     bytes
         The parts of the file.
+
+    Raises
+    ------
+    ValueError
+        If there is no such format.
     """
     if form == "votable":
         yield from _votable(batches, schema, name, about or {}, overflows)

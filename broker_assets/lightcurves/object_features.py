@@ -199,7 +199,20 @@ def _points(points: pa.Table, owner: NDArray[np.int64], chosen: NDArray[np.bool_
 
 
 def lengths(sources: Points, first: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Days from the first source of each object, or the survey's own first if earlier, to its newest; NaN if none."""
+    """Days from the first source of each object, or the survey's own first if earlier, to its newest; NaN if none.
+
+    Parameters
+    ----------
+    sources : Points
+        Sources of n objects.
+    first : (n,) float64 array
+        The survey's own time of the first source, MJD TAI; NaN where it does not say.
+
+    Returns
+    -------
+    (n,) float64 array
+        Days.
+    """
     days = np.full(len(first), np.nan)
     some = np.diff(sources.offsets) > 0
     oldest = np.fmin(sources.mjd[sources.offsets[:-1][some]], first[some])

@@ -196,7 +196,13 @@ def read_blocks(content: bytes, header: ContainerHeader, *, start: int | None = 
 
 
 def read_block(content: bytes, position: int, header: ContainerHeader) -> Block:
-    """The block that begins at a byte."""
+    """The block that begins at a byte.
+
+    Raises
+    ------
+    ContainerError
+        If it is truncated, has a negative size, or does not end in the sync marker.
+    """
     records, after = read_long(content, position)
     length, data = read_long(content, after)
     if records < 0 or length < 0:
@@ -293,6 +299,11 @@ def _decompress_snappy(data: bytes, maximum: int) -> bytes:
 
 def read_long(content: bytes, position: int) -> tuple[int, int]:
     """Read a zigzag variable-length integer; return it and the position after it.
+
+    Raises
+    ------
+    ContainerError
+        If it is truncated or has more than 64 bits.
 
     Examples
     --------

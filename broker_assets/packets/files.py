@@ -97,7 +97,13 @@ class Schemas:
         self._readers: dict[str, PacketReader] = {}
 
     def of_confluent(self, schema_id: int) -> FramedSchema:
-        """The schema of a registry id, or the only schema if just one was named."""
+        """The schema of a registry id, or the only schema if just one was named.
+
+        Raises
+        ------
+        SchemaNotFound
+            If there is none.
+        """
         source = self._folder or NoSchemas()
         try:
             schema = source.by_id(schema_id)
@@ -115,6 +121,11 @@ class Schemas:
 
         If there are several (versions may differ in parts that a packet does not have), the one whose version is in
         the name of the file, else the latest.
+
+        Raises
+        ------
+        SchemaNotFound
+            If there is none; the message says why each does not fit.
         """
         if not self.given:
             raise SchemaNotFound("the packet contains no schema; give its file or folder with --schema")

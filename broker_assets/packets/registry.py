@@ -104,14 +104,26 @@ class SchemaFolder:
         self._resolved: dict[Path, AvroSchema] = {}
 
     def by_id(self, schema_id: int) -> AvroSchema:
-        """The packet schema of a registry id."""
+        """The packet schema of a registry id.
+
+        Raises
+        ------
+        SchemaNotFound
+            If the folder has none.
+        """
         for file in self._roots:
             if schema_id_of(file.stem) == schema_id:
                 return self._resolve(file)
         raise SchemaNotFound(f"no schema with id {schema_id} in {self.path}")
 
     def for_topic(self, topic: str | None) -> AvroSchema:
-        """The schema in `<topic>.avsc` or `<topic>-value.avsc`, else the only packet schema."""
+        """The schema in `<topic>.avsc` or `<topic>-value.avsc`, else the only packet schema.
+
+        Raises
+        ------
+        SchemaNotFound
+            If several schemas are possible; the message names them.
+        """
         for file in self._roots:
             if topic is not None and file.stem in (topic, f"{topic}-value"):
                 return self._resolve(file)
@@ -197,7 +209,15 @@ class SchemaRegistry:
         )
 
     def by_id(self, schema_id: int) -> AvroSchema:
-        """The schema of an id."""
+        """The schema of an id.
+
+        Raises
+        ------
+        SchemaNotFound
+            If the registry does not have the id.
+        RegistryUnavailable
+            If it does not answer, and the schema is not in the cache.
+        """
         return self._schema(f"id-{schema_id}", lambda: self._fetch(f"/schemas/ids/{schema_id}"))
 
     def for_topic(self, topic: str | None) -> AvroSchema:
@@ -205,6 +225,13 @@ class SchemaRegistry:
 
         The latest may change: it is requested once per process, and the copy on disk is only used when the registry is
         unavailable.
+
+        Raises
+        ------
+        SchemaNotFound
+            If there is no topic, or no such subject.
+        RegistryUnavailable
+            If the registry does not answer, and the schema is not in the cache.
         """
         if topic is None:
             raise SchemaNotFound("the topic is needed to find the schema of a bare datum in the registry")

@@ -139,7 +139,9 @@ def parse_text(text: str | bytes) -> Any:
     Raises
     ------
     SchemaError
-        If it is not JSON, or too long or too deep to be a schema.
+        If it is not JSON or too long to be a schema.
+    UnsupportedSchema
+        If it is nested too deeply; also a `SchemaError`.
     """
     if len(text) > MAXIMUM_TEXT:
         raise SchemaError(f"schema is too large: {len(text)} bytes; at most {MAXIMUM_TEXT} are read")

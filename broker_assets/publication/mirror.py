@@ -93,6 +93,10 @@ def sync(
     ------
     ValueError
         If the connection is within a transaction, or `remove` is combined with `files`.
+
+    Notes
+    -----
+    An unavailable target ends the sync; the report says why (`failure`).
     """
     if connection.info.transaction_status != TransactionStatus.IDLE:
         raise ValueError("the connection is within a transaction; each file must be committed separately")

@@ -136,6 +136,15 @@ def ephemeris(asteroids: Asteroids, rows: NDArray[np.int64], mjd: NDArray[np.flo
     """Positions, velocities and magnitudes of asteroids at times.
 
     Magnitudes follow the H, G system of Bowell et al. 1989 with G = 0.15.
+
+    Parameters
+    ----------
+    asteroids : Asteroids
+        The orbits.
+    rows : (n,) int64 array
+        Row of each asteroid.
+    mjd : (n,) float64 array
+        Times, MJD TAI.
     """
     step = 0.01
     helio, later = _positions(asteroids, rows, mjd), _positions(asteroids, rows, mjd + step)

@@ -147,7 +147,13 @@ class Fields:
         return len(self.ra)
 
     def containing(self, ra: NDArray[np.float64], dec: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Field of each position; -1 outside the footprint."""
+        """Field of each position; -1 outside the footprint.
+
+        Parameters
+        ----------
+        ra, dec : (n,) float64 array
+            ICRS, degrees.
+        """
         row = np.floor((dec - self.low) / self.height).astype(np.int64)
         inside = (row >= 0) & (row < self.rows)
         row = np.clip(row, 0, self.rows - 1)

@@ -55,7 +55,19 @@ class ObjectStatistics:
         science: NDArray[np.float64],
         science_error: NDArray[np.float64],
     ) -> None:
-        """Add one detection of each of these objects (without duplicates), later than earlier ones."""
+        """Add one detection of each of these objects (without duplicates), later than earlier ones.
+
+        Parameters
+        ----------
+        rows : (n,) int64 array
+            Objects, without duplicates.
+        band : (n,) int64 array
+            Place of the band in `bands`.
+        mjd : (n,) float64 array
+            MJD TAI.
+        flux, error, science, science_error : (n,) float64 array
+            Fluxes on the difference and on the science image with their errors, nJy.
+        """
         at = (rows, band)
         self._count[at] += 1
         change = flux - self._mean[at]

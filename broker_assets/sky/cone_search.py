@@ -78,7 +78,20 @@ def objects_near(connection: psycopg.Connection[Any], ra: float, dec: float, rad
 
 
 def cone_ranges(ra: float, dec: float, radius: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Half-open ranges of cells of order 29 that cover a cone: a few dozen, whatever its size."""
+    """Half-open ranges of cells of order 29 that cover a cone: a few dozen, whatever its size.
+
+    Parameters
+    ----------
+    ra, dec : float
+        Centre, ICRS, degrees.
+    radius : float
+        Radius, arcsec.
+
+    Returns
+    -------
+    low, high : (n,) int64 arrays
+        First cell of each range, and the one after its last; ascending and disjoint.
+    """
     import astropy.units as u
     from astropy.coordinates import Latitude, Longitude
     from cdshealpix.nested import cone_search

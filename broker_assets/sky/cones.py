@@ -248,6 +248,11 @@ def update_cone_index(index: ConeIndex, *, removed: NDArray[np.bool_], added: Co
     ConeIndex
         Remaining cones in their order, then the added ones.
 
+    Raises
+    ------
+    ValueError
+        If `removed` does not have a value for each cone of the index.
+
     Examples
     --------
     >>> index = build_cone_index([10.0, 20.0], [0.0, 0.0], [3.0, 3.0])
@@ -392,6 +397,22 @@ def cone_checksum(
     name: pa.StringArray,
 ) -> tuple[int, int]:
     """Two 64-bit checksums of a set of cones, independent of their order.
+
+    Parameters
+    ----------
+    watchlist, cone : (n,) int64 array
+        Ids of the list and of the cone.
+    ra, dec : (n,) float64 array
+        Centres, ICRS, degrees.
+    radius : (n,) float64 array
+        Radii, arcsec.
+    name : (n,) Arrow string array
+        Names, or null.
+
+    Returns
+    -------
+    int, int
+        0 to 2⁶⁴ − 1.
 
     Notes
     -----

@@ -38,6 +38,17 @@ class ErrorCircle:
     def checked(cls, ra: float, dec: float, error: float, containment: float, part: str = "") -> ErrorCircle:
         """A circle with right ascension in [0, 360).
 
+        Parameters
+        ----------
+        ra, dec : float
+            ICRS, degrees.
+        error : float
+            Radius, degrees.
+        containment : float
+            Probability that the circle contains the event, between 0 and 1.
+        part : str
+            See the attribute.
+
         Raises
         ------
         BadNotice

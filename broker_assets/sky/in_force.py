@@ -216,7 +216,19 @@ class EventMap:
 def sky_map_matches(
     identifier: int, sky_map: SkyMap, ra: Degrees, dec: Degrees, *, distance: Degrees | None = None
 ) -> pa.Table:
-    """Positions within the 90 per cent region of a map, as `SKY_MAP_MATCHES`."""
+    """Positions within the 90 per cent region of a map, as `SKY_MAP_MATCHES`.
+
+    Parameters
+    ----------
+    identifier : int
+        `mw_id` of the map.
+    sky_map : SkyMap
+        The map.
+    ra, dec : (n,) float64 array
+        ICRS, degrees.
+    distance : (n,) float64 array, optional
+        Luminosity distances, Mpc; NaN where unknown.
+    """
     hits = match_sky_map(sky_map, ra, dec, distance=distance, level=SKY_MAP_LEVEL)
     known = np.full(len(ra), np.nan) if distance is None else distance
     return pa.table(

@@ -115,6 +115,13 @@ def field_of(moc: MOC) -> tuple[float, float, float]:
 def tangent(field_: MarkedField, ra: float, dec: float) -> tuple[float, float] | None:
     """Offsets of a position on a map, degrees to the west and north of its centre; None beyond 90° from the centre.
 
+    Parameters
+    ----------
+    field_ : MarkedField
+        The map.
+    ra, dec : float
+        Position, ICRS, degrees.
+
     Notes
     -----
     Gnomonic projection; Snyder 1987, USGS Professional Paper 1395, p. 165.

@@ -58,6 +58,15 @@ class Placed:
     def of(cls, diaobjectid: ArrayLike, ra: ArrayLike, dec: ArrayLike, survey: ArrayLike) -> Placed:
         """Check and convert.
 
+        Parameters
+        ----------
+        diaobjectid : (n,) int array
+            Objects.
+        ra, dec : (n,) float array
+            ICRS, degrees.
+        survey : (n,) int array
+            See `database.tables.SURVEYS`.
+
         Raises
         ------
         ValueError

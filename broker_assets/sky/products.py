@@ -122,7 +122,13 @@ def _cone_lines(index: ConeIndex) -> bytes:
 
 
 def area_product(connection: psycopg.Connection[Any], area: int) -> Product:
-    """The MOC of an area: `moc000.fits`."""
+    """The MOC of an area: `moc000.fits`.
+
+    Raises
+    ------
+    UnknownList
+        If there is no such area.
+    """
     row = connection.execute(
         "SELECT name, moc, moc_version, square_degrees, revision FROM areas WHERE ar_id = %s", (area,)
     ).fetchone()
@@ -142,7 +148,13 @@ def area_product(connection: psycopg.Connection[Any], area: int) -> Product:
 
 
 def sky_map_product(connection: psycopg.Connection[Any], identifier: int) -> Product:
-    """The credible regions of a sky map from 10 to 90 per cent (`10.moc`, …) and the map itself (`map.fits`)."""
+    """The credible regions of a sky map from 10 to 90 per cent (`10.moc`, …) and the map itself (`map.fits`).
+
+    Raises
+    ------
+    UnknownList
+        If there is no such map.
+    """
     row = connection.execute(
         "SELECT otherid, version, sky_map, sky_map_version, params, area90 FROM mma_areas WHERE mw_id = %s",
         (identifier,),

@@ -69,6 +69,11 @@ class Bot:
 def bulk_name(*, day: datetime.date | None = None, hour: int | None = None) -> str:
     """Name of a bulk file: everything, one UTC day, or one UTC hour of the last day.
 
+    Raises
+    ------
+    ValueError
+        If both are given, or the hour is not between 0 and 23.
+
     Examples
     --------
     >>> bulk_name(), bulk_name(day=datetime.date(2026, 11, 20)), bulk_name(hour=7)

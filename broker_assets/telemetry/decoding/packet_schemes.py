@@ -50,7 +50,17 @@ class PacketSchemes:
         return self._read(scheme).schemes
 
     def refused(self, scheme: Scheme, raw: NDArray[Any], offsets: NDArray[np.int64]) -> Iterator[tuple[int, str]]:
-        """Packets whose scheme is not valid or whose stored values are beyond it, with the reason."""
+        """Packets whose scheme is not valid or whose stored values are beyond it, with the reason.
+
+        Parameters
+        ----------
+        scheme : Scheme
+            Scheme of the parameter.
+        raw : (m,) uint8 array
+            Stored bytes of all packets.
+        offsets : (n + 1,) int64 array
+            Values of packet i are `[offsets[i]:offsets[i + 1]]`.
+        """
         announced = self._read(scheme)
         for number, table in enumerate(announced.tables):
             if isinstance(table, SchemeTable) and raw.dtype == np.uint8 and table.complete:

@@ -168,7 +168,18 @@ class InstrumentDatabases:
     def select(
         self, coarse: NDArray[np.int64], fine: NDArray[np.int64]
     ) -> list[tuple[NDArray[np.int64], SelectedDatabase | MissingDatabaseVersion]]:
-        """The databases for many packets: groups of rows with their database, or the error if there is none."""
+        """The databases for many packets: groups of rows with their database, or the error if there is none.
+
+        Parameters
+        ----------
+        coarse, fine : (n,) int64 arrays
+            Seconds and 1/65536 seconds of on-board time, with the synchronisation bit as received.
+
+        Returns
+        -------
+        list of ((m,) int64 array, SelectedDatabase or MissingDatabaseVersion)
+            Rows of the packets, each in one group.
+        """
         if self._forced is not None:
             return [(np.arange(len(coarse)), SelectedDatabase(self._forced, self._forced.version))]
         time = coarse << 16 | fine

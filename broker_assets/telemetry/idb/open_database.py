@@ -126,6 +126,11 @@ def write_open_database(path: Path, *, version: str = VERSION) -> Path:
     -------
     path
         The file.
+
+    Raises
+    ------
+    FileExistsError
+        If the file exists.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():

@@ -38,7 +38,13 @@ class InstrumentConfiguration:
 
     @cached_property
     def version(self) -> str:
-        """First line of VERSION.TXT."""
+        """First line of VERSION.TXT.
+
+        Raises
+        ------
+        ConfigurationError
+            If the file is missing or empty.
+        """
         try:
             return (self.folder / "VERSION.TXT").read_text(encoding="utf-8").splitlines()[0].strip()
         except (OSError, IndexError) as error:

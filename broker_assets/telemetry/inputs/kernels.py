@@ -53,7 +53,13 @@ class SpacecraftClock:
     """Terms K, EB, M0, M1 of TDB - TDT."""
 
     def dynamical_time(self, ticks: NDArray[Any]) -> NDArray[np.float64]:
-        """TDT, seconds after J2000."""
+        """TDT, seconds after J2000.
+
+        Parameters
+        ----------
+        ticks : (n,) integer array
+            On-board time, 1/65536 seconds.
+        """
         encoded = np.asarray(ticks, dtype=np.float64)
         row = np.maximum(np.searchsorted(self.coefficients[:, 0], encoded, side="right") - 1, 0)
         start, parallel, rate = self.coefficients[row].T if encoded.ndim else self.coefficients[row]
@@ -131,7 +137,13 @@ class Kernels:
 
     @classmethod
     def of_files(cls, files: Iterable[Path]) -> Kernels:
-        """Kernels by name: at least leap seconds and clock."""
+        """Kernels by name: at least leap seconds and clock.
+
+        Raises
+        ------
+        KernelError
+            If a file does not exist.
+        """
         found = tuple(Path(file) for file in files)
         missing = [str(file) for file in found if not file.is_file()]
         if missing:
@@ -139,7 +151,13 @@ class Kernels:
         return cls(tuple(file.name for file in found), found)
 
     def use(self) -> threading.RLock:
-        """Load these kernels unless they are; hold the returned lock while calling SPICE."""
+        """Load these kernels unless they are; hold the returned lock while calling SPICE.
+
+        Raises
+        ------
+        KernelError
+            If SPICE cannot load a kernel.
+        """
         with _LOCK:
             if _loaded != [self._contents]:
                 _loaded.clear()
@@ -159,7 +177,13 @@ class Kernels:
 
     @cached_property
     def clock(self) -> SpacecraftClock:
-        """The clock, read once."""
+        """The clock, read once.
+
+        Raises
+        ------
+        KernelError
+            If the kernels cannot be loaded, or have no clock or no leap seconds.
+        """
         with self.use():
             try:
                 coefficients = spiceypy.gdpool(f"SCLK01_COEFFICIENTS_{-SPACECRAFT}", 0, 1_000_000).reshape(-1, 3)

@@ -50,6 +50,8 @@ def update(
     ------
     OSError, UnicodeDecodeError
         The failure, if `strict`.
+    ValueError
+        If `url` is not a web address.
     """
     failure: OSError | UnicodeDecodeError | None = None
     if not url.startswith(("http://", "https://", "file://")):

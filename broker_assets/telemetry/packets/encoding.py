@@ -43,6 +43,11 @@ def telemetry_packet(key: StructureKey, data: bytes, header: PacketHeader | None
         Everything after the 16 header bytes.
     header : PacketHeader, optional
 
+    Raises
+    ------
+    EncodingError
+        If the time in the header does not fit its fields.
+
     Examples
     --------
     >>> telemetry_packet((17, 2, None), b"", PacketHeader(coarse=1)).hex()
@@ -92,7 +97,13 @@ def encode(
 
 
 def encode_fields(layout: Layout, values: Mapping[str, int | Sequence[int]]) -> bytes:
-    """The application data of a layout; see `encode`."""
+    """The application data of a layout; see `encode`.
+
+    Raises
+    ------
+    EncodingError
+        If a value does not fit its width, or there are too few or too many.
+    """
     remaining: dict[str, Iterator[int]] = {
         name: iter([value] if isinstance(value, int) else value) for name, value in values.items()
     }

@@ -46,6 +46,12 @@ def pixels(packets: PacketSet) -> list[Measured]:
 
     Time, detector mask, pixel mask and energy give the place of each group of counts. A time bin that lacks an energy
     group is an error: part of the request is missing. Time bins with other energies are tables of their own.
+
+    Raises
+    ------
+    UnbuildableProduct
+        If the packets belong to several requests, the number of pixel sets changes, energy groups are missing, or
+        counts do not fit the masks.
     """
     request = measurement(packets)
     measured = Measured(request.control, {})
@@ -184,7 +190,13 @@ def _kept_detectors(
 
 
 def raw_pixels(packets: PacketSet) -> Measured:
-    """Raw pixel data: single counts by detector, pixel and energy; records of one time share a row."""
+    """Raw pixel data: single counts by detector, pixel and energy; records of one time share a row.
+
+    Raises
+    ------
+    UnbuildableProduct
+        If the packets belong to several requests, or a pixel does not exist.
+    """
     request = measurement(packets)
     offsets = clock.from_seconds(packets.column("NIX00404").final.astype(np.float64))
     unique, first, bins = np.unique(offsets, return_index=True, return_inverse=True)

@@ -30,6 +30,12 @@ def spectrogram(packets: PacketSet) -> list[Measured]:
     """Counts by time bin; a bin ends where the next of its block begins, the last of a block at its closing time.
 
     Blocks with a different number of energies become separate tables; different energies of the same number are marked.
+
+    Raises
+    ------
+    UnbuildableProduct
+        If the packets belong to several requests, or the time bins of a block do not follow one another or differ in
+        their number of energies.
     """
     request = measurement(packets)
     measured = Measured(request.control, {})

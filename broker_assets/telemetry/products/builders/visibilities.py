@@ -28,7 +28,14 @@ PIXEL_MASKS = ("NIXD0407", "NIXD0444", "NIXD0445", "NIXD0446", "NIXD0447")
 
 
 def visibilities(packets: PacketSet) -> list[Measured]:
-    """A row per time bin; arrays are [energy, detector]. Time bins with other energies are tables of their own."""
+    """A row per time bin; arrays are [energy, detector]. Time bins with other energies are tables of their own.
+
+    Raises
+    ------
+    UnbuildableProduct
+        If the packets belong to several requests, the number of detectors changes, or energies of some time bins are
+        missing or appear twice.
+    """
     request = measurement(packets)
     measured = Measured(request.control, {})
     request.control.update(scheme_columns(packets, "NIX00263", "NIX00242"))

@@ -168,7 +168,17 @@ def calibration_columns(
 
 
 def in_range(correction: NDArray[np.float64], gain: NDArray[np.float64], setup: CalibrationSetup) -> bool:
-    """Whether correction factors and gains of all pixels, except for excluded ones, are within the limits."""
+    """Whether correction factors and gains of all pixels, except for excluded ones, are within the limits.
+
+    Parameters
+    ----------
+    correction : (32, 12) float64 array
+        Correction factor of the gain of each detector and pixel.
+    gain : (32, 12) float64 array
+        Corrected gain, steps of 1024 per keV.
+    setup : CalibrationSetup
+        Limits, and pixels that are excluded from them.
+    """
     low = (correction < setup.least_correction) & ~setup.least_correction_ignored
     high = (correction > setup.most_correction) & ~setup.most_correction_ignored
     weak = ~(gain >= setup.least_gain) & ~setup.least_gain_ignored
