@@ -176,7 +176,7 @@ def _read_positions(path: Path) -> tuple[list[str], NDArray[np.float64], NDArray
                 if len(row) <= max(at):
                     raise ValueError(f"{len(row)} column(s), and {columns[at.index(max(at))]} is column {max(at) + 1}")
                 identifier, ra, dec = row[at[0]].strip(), decimal_number(row[at[1]]), decimal_number(row[at[2]])
-                if not -90.0 <= dec <= 90.0:
+                if not (-360.0 <= ra <= 360.0 and -90.0 <= dec <= 90.0):
                     raise ValueError(f"ra {ra}, dec {dec} is not a position in degrees")
             except ValueError as error:
                 bad.append(f"line {reader.line_num}: {error}")

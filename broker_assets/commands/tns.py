@@ -62,10 +62,10 @@ def near(
     Example: `broker-assets tns near 10.684 -3.27 --radius 10`
     """
     from broker_assets.resources.tns import Tns
-    from broker_assets.sky.angles import parse_angle
+    from broker_assets.sky.angles import parse_position
 
     try:
-        longitude, latitude = parse_angle(ra, hours=True), parse_angle(dec, hours=False)
+        longitude, latitude = parse_position(ra, dec)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     with Tns.of(load_settings()).client() as client:

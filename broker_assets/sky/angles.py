@@ -85,6 +85,32 @@ def parse_angle(text: str, *, hours: bool, decimal_hours: bool = False) -> float
     raise ValueError(f"{text!r} is neither decimal degrees nor sexagesimal")
 
 
+def parse_position(ra: str, dec: str) -> tuple[float, float]:
+    """Parse a position; return right ascension, in [0, 360), and declination, degrees.
+
+    Parameters
+    ----------
+    ra, dec : str
+        See `parse_angle`; a right ascension has at most one turn.
+
+    Raises
+    ------
+    ValueError
+        If either is not an angle, or is outside.
+
+    Examples
+    --------
+    >>> parse_position("-0:10:00", "-05:30:00")
+    (357.5, -5.5)
+    """
+    longitude, latitude = parse_angle(ra, hours=True), parse_angle(dec, hours=False)
+    if not -360.0 <= longitude <= 360.0:
+        raise ValueError(f"right ascension {ra} is outside [0, 360] degrees")
+    if not -90.0 <= latitude <= 90.0:
+        raise ValueError(f"declination {dec} is outside [-90, 90] degrees")
+    return longitude % 360.0, latitude
+
+
 def _plain(text: str) -> str:
     """A text in lower case with an ASCII minus sign."""
     if len(text) > _LONGEST:

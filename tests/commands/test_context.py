@@ -51,10 +51,21 @@ def test_a_star_is_looked_for_where_it_has_moved(run: Run, tmp_path: Path) -> No
     assert json.loads(run("10.0", moved, "--epoch", "2016").output)["classification"] == "ORPHAN"
 
 
+def test_catalogues_that_no_rule_searches_say_nothing(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("identifier,ra,dec\na,10.0,20.0\n")
+    CatalogueStore(load_settings().catalogue_folder).add("mine", path)
+    found = run("10.0", "20.0")
+    assert found.exit_code == 2
+    assert "no rule searches mine" in found.output
+
+
 @pytest.mark.parametrize(
     ("position", "says"),
     [
         (("10", "95"), "is outside [-90, 90]"),
+        (("1000", "5"), "is outside [0, 360]"),
+        (("10", "5", "--epoch", "57000"), "--epoch"),
         (("ten", "5"), "ten"),
         (("10", "5"), "no catalogue is loaded"),
         (("10", "-5", "--al"), "--al"),

@@ -83,6 +83,7 @@ def test_sky_map(tmp_path: Path, shared_folder: Path) -> None:
         ("", "no column id"),
         ("id,ra,dec\nx,1,95\n", "line 2"),
         ("id,ra,dec\nx,1\n", "line 2: 2 column(s), and dec is column 3"),
+        ("id,ra,dec\nx,1000,1\n", "1 bad line(s): line 2: ra 1000.0, dec 1.0 is not a position in degrees"),
         ("id,ra,dec\nx,nan,1\ny,1_0,1\nz,1,١\nw,1e400,1\n", "4 bad line(s): line 2: 'nan' is not a decimal number"),
         ("id,ra,dec,RA\nx,1,2,3\n", "two columns ra"),
         ("id,ra,dec\n" + "x" * 200_000 + ",1,2\n", "line 2: not CSV: field larger than"),
