@@ -7,10 +7,11 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from broker_assets.api.authentication import accounts_of
 from broker_assets.api.v1.answers import described, document
+from broker_assets.api.v1.known_parameters import Body
 from broker_assets.api.v1.problems import Problem
 from broker_assets.api.v1.viewers import Account, Writer, changing
 
@@ -25,10 +26,8 @@ MOST_DAYS: Final = 400
 """Most days in an answer."""
 
 
-class NewEvent(BaseModel):
+class NewEvent(Body):
     """An event."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = Field(min_length=1, max_length=200, description="What it is called")
     begins: datetime.datetime = Field(description="When it begins; without a time zone UTC")

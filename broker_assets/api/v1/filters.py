@@ -8,9 +8,10 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from broker_assets.api.v1.answers import Cursor, Format, Limit, described, document, listing
+from broker_assets.api.v1.known_parameters import Body
 from broker_assets.api.v1.problems import Problem
 from broker_assets.api.v1.viewers import Account, Anybody, Database, Viewer, Writer, changing
 
@@ -22,7 +23,7 @@ _FILTER: Final = {"filterId": 3, "owner": "ann", "name": "bright", "public": Tru
 _TEXT: Final = "SELECT diaObjectId, ra, decl FROM objects WHERE nDiaSources > 5"
 
 
-class Text(BaseModel):
+class Text(Body):
     """The definition of a filter."""
 
     definition: str = Field(
@@ -47,7 +48,7 @@ class NewFilter(Text):
     public: bool = Field(default=False, description="Whether everybody may see it")
 
 
-class Changes(BaseModel):
+class Changes(Body):
     """What can be changed about a filter besides its definition; omitted fields stay as they are."""
 
     name: str | None = Field(default=None, max_length=256, description="Unique for the owner")

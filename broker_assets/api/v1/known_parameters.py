@@ -1,4 +1,4 @@
-"""Refuses parameters in the address that an endpoint does not have: a misspelt limit would be no limit."""
+"""Refuses parameters that an endpoint does not have, in the address and in bodies: a misspelt limit is none."""
 
 from __future__ import annotations
 
@@ -9,8 +9,16 @@ from typing import Final
 from fastapi import Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict
 
 from broker_assets.api.v1.problems import Problem
+
+
+class Body(BaseModel):
+    """Body of a request, without other fields than its own."""
+
+    model_config = ConfigDict(extra="forbid")
+
 
 ANY: Final = frozenset({"/why/rows/{table}"})
 """Paths whose parameters are names of columns, which they check themselves."""

@@ -12,10 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from broker_assets.api.documents import EXACT, plain
 from broker_assets.api.v1.answers import Format, chosen_form, described, document, json_stream, table
+from broker_assets.api.v1.known_parameters import Body
 from broker_assets.api.v1.names import meant, resolve, unknown
 from broker_assets.api.v1.objects import ObjectId
 from broker_assets.api.v1.problems import Problem
@@ -128,7 +129,7 @@ def features_in(request: Request, connection: psycopg.Connection[Any], identifie
     return version_features(connection, identifier, members, reductions_of(version), request.app.state.features)
 
 
-class Wanted(BaseModel):
+class Wanted(Body):
     """Light curves in a request."""
 
     ids: list[int | str] = Field(

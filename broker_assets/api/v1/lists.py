@@ -7,10 +7,11 @@ from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from broker_assets.api.authentication import accounts_of
 from broker_assets.api.v1.answers import Cursor, Format, Limit, binary, described, document, listing
+from broker_assets.api.v1.known_parameters import Body
 from broker_assets.api.v1.problems import Problem
 from broker_assets.api.v1.viewers import Anybody, Database, Viewer, Writer, changing
 from broker_assets.instants import with_zone
@@ -32,7 +33,7 @@ HIT: Final = {"diaObjectId": "313853499600420864", "ra": 150.1, "dec": 2.2, "nDi
 CONE_HIT: Final = {**HIT, "coneId": 5, "coneName": "3C 273", "separationArcsec": 0.4}
 
 
-class Changes(BaseModel):
+class Changes(Body):
     """What can be changed about a list besides its content; omitted fields stay as they are."""
 
     name: str | None = Field(default=None, max_length=256, description="Unique for the owner")
@@ -43,7 +44,7 @@ class Changes(BaseModel):
     radius: float | None = Field(default=None, gt=0, le=360, description="Of cones that have none, arcsec; watchlists")
 
 
-class NewWatchlist(BaseModel):
+class NewWatchlist(Body):
     """A watchlist to be created."""
 
     name: str = Field(min_length=1, max_length=256, description="Unique for the owner", examples=["quasars"])
@@ -58,7 +59,7 @@ class NewWatchlist(BaseModel):
     active: bool = Field(default=True, description="Whether it is matched")
 
 
-class NewArea(BaseModel):
+class NewArea(Body):
     """An area to be created."""
 
     name: str = Field(min_length=1, max_length=256, description="Unique for the owner", examples=["field 1"])

@@ -9,9 +9,10 @@ from typing import Annotated, Any, Final
 import pyarrow as pa
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from broker_assets.api.v1.answers import Cursor, Format, Limit, chosen_form, described, document, table
+from broker_assets.api.v1.known_parameters import Body
 from broker_assets.api.v1.names import one_of, resolve
 from broker_assets.api.v1.problems import Problem
 from broker_assets.api.v1.viewers import Anybody, Database
@@ -58,7 +59,7 @@ EXAMPLE: Final = {
 }
 
 
-class Wanted(BaseModel):
+class Wanted(Body):
     """Objects in a request."""
 
     ids: list[int | str] = Field(

@@ -6,10 +6,11 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from broker_assets.api.authentication import accounts_of
 from broker_assets.api.v1.answers import Limit, binary, described, document
+from broker_assets.api.v1.known_parameters import Body
 from broker_assets.api.v1.problems import Problem
 from broker_assets.api.v1.targets import TargetId, reader_of
 from broker_assets.api.v1.viewers import Account, Anybody, Writer, changing
@@ -24,10 +25,8 @@ _REQUEST: Final = {
 _FILE: Final = {"productid": 5, "name": "a.fits.fz", "state": "stored", "bytes": 8, "sha256": "9f86d081…"}
 
 
-class NewRequest(BaseModel):
+class NewRequest(Body):
     """A request for an observation."""
-
-    model_config = ConfigDict(extra="forbid")
 
     facility: str = Field(min_length=1, max_length=200, description="Its name", examples=["LCO"])
     key: str = Field(

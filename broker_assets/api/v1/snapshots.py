@@ -8,9 +8,10 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 from psycopg import sql
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 
 from broker_assets.api.v1.answers import Cursor, Format, Limit, binary, described, document, immutable, listing
+from broker_assets.api.v1.known_parameters import Body
 from broker_assets.api.v1.lightcurves import ALL, reductions_of, version_of
 from broker_assets.api.v1.names import resolve
 from broker_assets.api.v1.problems import Problem
@@ -35,7 +36,7 @@ _EXAMPLE: Final = {
 }
 
 
-class Cone(BaseModel):
+class Cone(Body):
     """A cone."""
 
     ra: float = Field(ge=0, le=360, description="Right ascension, degrees, ICRS")
@@ -43,7 +44,7 @@ class Cone(BaseModel):
     radius: float = Field(gt=0, le=36_000, description="Radius, arcsec")
 
 
-class Question(BaseModel):
+class Question(Body):
     """What is frozen: objects by identifier or in a cone, with their light curves and features."""
 
     ids: list[int | str] | None = Field(

@@ -8,11 +8,12 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from broker_assets.access import quotas, sharing
 from broker_assets.api.authentication import accounts_of
 from broker_assets.api.v1.answers import Limit, described, document
+from broker_assets.api.v1.known_parameters import Body
 from broker_assets.api.v1.lists import body_of
 from broker_assets.api.v1.problems import Problem
 from broker_assets.api.v1.viewers import Anybody, Viewer, Writer, changing
@@ -30,11 +31,9 @@ _COMMENT: Final = {"commentid": 4, "author": "ann", "body": "rising", "at": "202
 _LIST: Final = {"listid": 3, "owner": "ann", "name": "tonight", "description": "", "public": False, "targets": 7}
 
 
-class TargetFields(BaseModel):
+class TargetFields(Body):
     """Fields of a target; orbital elements and ephemeris are in `elements`. Omitted fields stay as they are, or
     unknown."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str | None = Field(default=None, max_length=256, description="Unique for the owner", examples=["M 1"])
     type: Literal["SIDEREAL", "NON_SIDEREAL"] | None = Field(default=None, description="Whether it moves")
@@ -56,19 +55,19 @@ class TargetFields(BaseModel):
     public: bool | None = Field(default=None, description="Whether everybody may see it")
 
 
-class Said(BaseModel):
+class Said(Body):
     """A comment."""
 
     body: str = Field(min_length=1, max_length=10_000, description="What it says", examples=["rising"])
 
 
-class Groups(BaseModel):
+class Groups(Body):
     """Groups with which something is shared."""
 
     groups: list[str] = Field(max_length=100, description="Groups of the owner; none ends the sharing")
 
 
-class NewList(BaseModel):
+class NewList(Body):
     """A list of targets."""
 
     name: str = Field(min_length=1, max_length=256, description="Unique for the owner", examples=["tonight"])

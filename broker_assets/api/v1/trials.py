@@ -7,10 +7,11 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from broker_assets.api.authentication import accounts_of
 from broker_assets.api.v1.answers import described, document
+from broker_assets.api.v1.known_parameters import Body
 from broker_assets.api.v1.problems import Problem
 from broker_assets.api.v1.viewers import Account, Writer
 
@@ -25,7 +26,7 @@ _EXAMPLE: Final = {
 }
 
 
-class Trial(BaseModel):
+class Trial(Body):
     """The trial that is requested."""
 
     definition: str = Field(

@@ -37,3 +37,28 @@ def test_what_is_known_works_and_what_is_near_is_named(v1: Any) -> None:
     assert v1.get("/status", params={"a": 1}).json()["advice"].startswith("leave it out")
     rows = v1.get("/why/rows/diasources", params={"diasourceid": 8})
     assert rows.status_code == 404, "columns of a table are its parameters"
+
+
+def test_every_body_refuses_what_it_does_not_have(v1: Any) -> None:
+    document = v1.get("/openapi.json").json()
+    bodies = [
+        content["schema"]
+        for operations in document["paths"].values()
+        for operation in operations.values()
+        for kind, content in operation.get("requestBody", {}).get("content", {}).items()
+        if kind == "application/json"
+    ]
+    open_ones, tried = [], 0
+    while bodies:
+        schema = bodies.pop()
+        bodies += [*schema.get("anyOf", []), *schema.get("properties", {}).values(), *schema.get("oneOf", [])]
+        name = schema.get("$ref", "").rpartition("/")[2]
+        if name:
+            bodies.append(document["components"]["schemas"][name] | {"title": name})
+        elif "properties" in schema:
+            tried += 1
+            open_ones += [schema["title"]] if schema.get("additionalProperties") is not False else []
+    assert not open_ones
+    assert tried > 10
+    refused = v1.post("/lightcurves", json={"ids": ["1"], "as_off": 60000})
+    assert (refused.status_code, refused.json()["errors"][0]["parameter"]) == (422, "as_off")
