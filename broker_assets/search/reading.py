@@ -43,6 +43,10 @@ _RADIUS: Final = re.compile(
 )
 _UNITS: Final = {"'": 60.0, "′": 60.0, "’": 60.0, "m": 60.0, "arcmin": 60.0, "d": 3600.0, "°": 3600.0, "deg": 3600.0}
 """Arcseconds per unit; all other units count as arcseconds."""
+_LIKE_NUMBERS: Final = re.compile(
+    r"""(?:night\s*:\s*)?[+-]?\d[\d\s.,|:+\-eEhms°d'"′″’”]*(?:arcsec|arcmin|deg)?""", re.ASCII | re.IGNORECASE
+)
+"""Texts that can only be meant as positions or nights."""
 _MINUS: Final = str.maketrans(dict.fromkeys("−–—‐‑‒﹣－", "-") | dict.fromkeys("\u200b\u200c\u200d\ufeff\u2060", None))
 
 
@@ -144,6 +148,35 @@ def _positions(text: str) -> list[Reading]:
         said = f"position RA {ra:.6f}°, Dec {dec:+.6f}° (ICRS), radius {radius:g}″"
         return [Reading("position", said, ra=ra % 360.0, dec=dec, radius=radius)]
     return []
+
+
+def trouble(text: str) -> str:
+    """What is wrong with a text that looks like a position or a night and is none; empty if it looks like neither.
+
+    Examples
+    --------
+    >>> trouble("10 95"), trouble("10:61:00 +20:00:00"), trouble("a b")
+    ('declination 95 is outside -90 to 90 degrees', "'10:61:00' has minutes or seconds of 60 or more", '')
+    """
+    cleaned = plain(text)
+    if read(cleaned) or not _LIKE_NUMBERS.fullmatch(cleaned):
+        return ""
+    if _NIGHT.fullmatch(cleaned.partition(":")[2].strip() or cleaned):
+        return "there is no such day"
+    found = ""
+    for ra_text, dec_text, radius_text in _divided(cleaned):
+        try:
+            ra, dec = parse_angle(ra_text, hours=True), parse_angle(dec_text, hours=False)
+            radius = _radius(radius_text)
+        except ValueError as error:
+            found = found or str(error)
+            continue
+        if not 0.0 <= ra <= 360.0:
+            return f"right ascension {ra_text} is outside 0 to 360 degrees"
+        if not -90.0 <= dec <= 90.0:
+            return f"declination {dec_text} is outside -90 to 90 degrees"
+        return f"the radius {radius_text} is {radius:g}″; it must be above 0 and at most {LARGEST:g}″"
+    return found
 
 
 def _divided(text: str) -> list[tuple[str, str, str]]:

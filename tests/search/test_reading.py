@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from broker_assets.packets.identifiers import ztf_object_id
-from broker_assets.search.reading import LARGEST, plain, read
+from broker_assets.search.reading import LARGEST, plain, read, trouble
 from broker_assets.sky.angles import sexagesimal
 
 
@@ -70,6 +70,33 @@ def test_what_cannot_be_read(text: str) -> None:
     assert read(text) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("361 0", "right ascension 361 is outside"),
+        ("-0.5, 10", "right ascension -0.5 is outside"),
+        ("10 91", "declination 91 is outside"),
+        ("10:00:00 −90:00:01", "declination -90:00:01 is outside"),
+        ("10 10 0", "radius 0 is 0″"),
+        ("10 10 11d", "radius 11d is 39600″"),
+        ("25:00:00 10:00:00", "hours of 24 or more"),
+        ("10:61:00 20:00:00", "minutes or seconds of 60"),
+        ("10 20 70 10 20 30", "minutes or seconds of 60"),
+        ("10h 20d", ""),
+        ("night:2026-13-01", "no such day"),
+        ("2026-02-30", "no such day"),
+        ("10 20", ""),
+        ("12", ""),
+        ("a b", ""),
+        ("10 10 x", ""),
+        ("", ""),
+    ],
+)
+def test_what_is_wrong_with_a_position(text: str, says: str) -> None:
+    found = trouble(text)
+    assert says in found if says else found == ""
+
+
 @given(st.floats(0, 359.999), st.floats(-89.99, 89.99))
 @settings(max_examples=30, deadline=None)
 @example(359.9999999, -0.001)
@@ -84,6 +111,7 @@ def test_what_pages_show_of_a_position_is_read_again(ra: float, dec: float) -> N
 @given(st.text(max_size=40))
 @settings(max_examples=100, deadline=None)
 def test_any_text_is_read_or_not(text: str) -> None:
+    assert not (read(text) and trouble(text))
     for one in read(text):
         assert one.said
         assert 0 <= one.radius <= LARGEST

@@ -38,7 +38,7 @@ def search_box(q: Annotated[str, Query(max_length=1000)] = "") -> Response:
 def search(request: Request, connection: Database, text: str) -> Response:
     """Results of a search: a single hit opens at once, several are listed."""
     from broker_assets.search.finding import find
-    from broker_assets.search.reading import plain, read
+    from broker_assets.search.reading import plain, read, trouble
 
     text = plain(text)
     readings = read(text)
@@ -53,6 +53,7 @@ def search(request: Request, connection: Database, text: str) -> Response:
         "search.html",
         code,
         query=text,
+        trouble=trouble(text),
         found=found,
         groups=groups,
         addresses=addresses,

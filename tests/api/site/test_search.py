@@ -51,3 +51,8 @@ def test_what_is_typed_is_escaped_and_stays_here(site: Any) -> None:
     for text in ("//evil.example", "https://evil.example", "\\\\evil.example"):
         assert site.client.get("/search", params={"q": text}).headers["location"].startswith("/search/")
     assert site.client.get("/search", params={"q": " "}).headers["location"] == "/"
+
+
+def test_a_position_that_cannot_be_is_explained(site: Any) -> None:
+    answer = site.client.get("/search/10%2095")
+    assert (answer.status_code, "declination 95 is outside -90 to 90 degrees" in answer.text) == (404, True)
