@@ -30,7 +30,8 @@ MARGIN: Final = 1.0 / 1440
 """
 
 TENTHS_OF_A_SECOND: Final = 864_000
-"""Number per day; no survey takes two exposures of a field within a tenth of a second."""
+"""Number per day. An exposure without a number is identified by its time: no survey takes two of a field within a tenth
+of a second."""
 
 
 class PointKind(IntEnum):

@@ -11,6 +11,8 @@ from typing import Final
 
 from psycopg import sql
 
+from broker_assets.database.point_identity import TENTHS_OF_A_SECOND
+
 COMPARED: Final = sql.SQL("(reduction + 0::smallint)")
 """The reduction in conditions on points that are looked up by object.
 
@@ -19,8 +21,6 @@ found; that takes half as long as searching the index with it.
 """
 ALERTS: Final[Mapping[int, int]] = MappingProxyType({0: 0})
 """The reduction of the alerts alone: number of a reduction, and its priority."""
-TENTHS: Final = 864_000
-"""Tenths of a second in a day: a visit without a number is identified by its time."""
 
 
 def points(
@@ -68,7 +68,7 @@ def points(
         shown=shown or names,
         band=band,
         names=names,
-        tenths=sql.Literal(TENTHS),
+        tenths=sql.Literal(TENTHS_OF_A_SECOND),
         table=sql.Identifier(table),
         where=where,
         compared=COMPARED,

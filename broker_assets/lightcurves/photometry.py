@@ -23,6 +23,8 @@ WAVELENGTH: Final = np.array([0.380, 0.500, 0.620, 0.740, 0.880, 1.000])
 _INVERSE_CUBE: Final = WAVELENGTH**-3.0
 ZERO_POINT: Final = 31.4
 """AB magnitude of 1 nJy: 8.9 + 22.5 (Oke & Gunn 1983, ApJ 266, 713)."""
+ERROR_FACTOR: Final = 2.5 / math.log(10.0)
+"""Error of a magnitude for a relative error of the flux, magnitudes."""
 SECOND_RADIATION_CONSTANT: Final = 14.387
 """h·c/k, µm·kK."""
 

@@ -24,14 +24,12 @@ from broker_assets.database.arrow import arrow_type
 from broker_assets.database.border_sql import MOST_BEYOND, across
 from broker_assets.database.fetch import fetch
 from broker_assets.database.tables import diasources, mpc_orbits, ssobjects, sssources
-from broker_assets.lightcurves.photometry import magnitude
+from broker_assets.lightcurves.photometry import ERROR_FACTOR, magnitude
 from broker_assets.packets.designations import Designation, NotADesignation, designation
 
 WITHIN: Final = 5.0
 """Default for the distance from the predicted position, arcseconds, within which a detection counts as the object.
 Rubin reports identifications, which are closer; ZTF reports the nearest known object within 30″."""
-POGSON: Final = 2.5 / np.log(10.0)
-"""Magnitude error of a relative flux error."""
 
 _OF_SOURCES: Final = ("midpointmjdtai", "band", "ra", "decl", "psfflux", "psffluxerr")
 _OF_GEOMETRY: Final = (
@@ -265,7 +263,7 @@ def track(connection: psycopg.Connection[Any], identifiers: Iterable[int], *, wi
     mag = magnitude(flux)
     with np.errstate(divide="ignore", invalid="ignore"):
         reduced = mag - 5.0 * np.log10(_floats(rows["heliorange"]) * _floats(rows["toporange"]))
-        of_flux = POGSON * error / flux
+        of_flux = ERROR_FACTOR * error / flux
     computed = {"mag": mag, "magerr": np.where(np.isfinite(mag), of_flux, np.nan), "reducedmag": reduced}
     columns = [
         pa.array(computed[item.name], mask=~np.isfinite(computed[item.name]))

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from psycopg import sql
 
 from broker_assets.database.fetch import fetch
-from broker_assets.database.reductions import ALERTS, TENTHS
+from broker_assets.database.point_identity import TENTHS_OF_A_SECOND
+from broker_assets.database.reductions import ALERTS
 from broker_assets.database.tables import object_features
 from broker_assets.lightcurves.alert_json import EXPLOSIVE
 from broker_assets.lightcurves.curve_tables import SCHEMA, curve_table
@@ -118,7 +119,7 @@ def _curve(
         for reduction in sorted(reductions[kind], key=lambda one, kind=kind: -reductions[kind][one])  # type: ignore[misc]
     ]
     found = pa.concat_tables(parts) if parts else SCHEMA.empty_table()
-    tenths = np.rint(_floats(found["midpointMjdTai"]) * TENTHS).astype(np.int64)
+    tenths = np.rint(_floats(found["midpointMjdTai"]) * TENTHS_OF_A_SECOND).astype(np.int64)
     is_forced = np.array([name == "forced" for name in found["kind"].to_pylist()], np.int64)
     # The parts are in the order of their priorities, and `unique` gives the first of equal rows.
     _, first = np.unique(np.column_stack([is_forced, tenths]), axis=0, return_index=True)

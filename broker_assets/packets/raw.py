@@ -75,27 +75,6 @@ def trailing_zeros(typing_context: Any, value: Any) -> Any:
 
 
 @intrinsic
-def double_of(typing_context: Any, bits: Any) -> Any:
-    """The double with these bits."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.bitcast(arguments[0], ir.DoubleType())
-
-    return types.float64(types.int64), generate
-
-
-@intrinsic
-def float_of(typing_context: Any, bits: Any) -> Any:
-    """The float with the lower 32 of these bits, as a double."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        single = builder.bitcast(builder.trunc(arguments[0], ir.IntType(32)), ir.FloatType())
-        return builder.fpext(single, ir.DoubleType())
-
-    return types.float64(types.int64), generate
-
-
-@intrinsic
 def differs64(typing_context: Any, data: Any, mask: Any, expected: Any) -> Any:
     """Whether 64 bytes differ, under a mask, from the expected ones; in vector registers."""
 

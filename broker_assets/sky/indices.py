@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import psycopg
@@ -26,6 +26,8 @@ from broker_assets.sky.store import (
     write_area_index,
     write_cone_index,
 )
+
+_Index = TypeVar("_Index", ConeIndex, AreaIndex)
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def refresh_cone_index(connection: psycopg.Connection[Any], folder: Path, *, reb
     """
     with _snapshot(connection, "cone index"):
         revision = current_revision(connection)
-        before, known = _known_cones(folder, rebuild)
+        before, known = _known(folder, rebuild, build_cone_index([], [], []), read_cone_index)
         changes = cone_changes(connection, known, revision)
         removed = np.isin(before.watchlist, changes.removed_lists) | np.isin(before.cone, changes.removed_cones)
         added = index_of_rows(changes.added)
@@ -85,7 +87,7 @@ def refresh_area_index(connection: psycopg.Connection[Any], folder: Path, *, reb
     """Update the area index in `folder` from the database; see `refresh_cone_index`."""
     with _snapshot(connection, "area index"):
         revision = current_revision(connection)
-        before, known = _known_areas(folder, rebuild)
+        before, known = _known(folder, rebuild, build_area_index({}), read_area_index)
         changes = area_changes(connection, known, revision)
         index = update_area_index(before, removed=set(changes.removed.tolist()), added=changes.added)
         previous = current_version(folder)
@@ -157,24 +159,12 @@ def _snapshot(connection: psycopg.Connection[Any], what: str) -> Iterator[None]:
         connection.commit()
 
 
-def _known_cones(folder: Path, rebuild: bool) -> tuple[ConeIndex, int]:
-    """The current index and its number; empty if it is missing, damaged or of another format."""
-    empty = build_cone_index([], [], []), BEFORE_ALL
-    if rebuild or current_version(folder) is None:
-        return empty
-    known = current_state(folder).get("revision")
+def _known(folder: Path, rebuild: bool, empty: _Index, read: Callable[[Path], _Index]) -> tuple[_Index, int]:
+    """The current index and its revision; the empty one if it is missing, damaged or of another format."""
+    revision = None if rebuild else current_state(folder).get("revision")
+    if revision is None:
+        return empty, BEFORE_ALL
     try:
-        return empty if known is None else (read_cone_index(folder), int(known))
+        return read(folder), int(revision)
     except DamagedIndex:
-        return empty
-
-
-def _known_areas(folder: Path, rebuild: bool) -> tuple[AreaIndex, int]:
-    empty = build_area_index({}), BEFORE_ALL
-    if rebuild or current_version(folder) is None:
-        return empty
-    known = current_state(folder).get("revision")
-    try:
-        return empty if known is None else (read_area_index(folder), int(known))
-    except DamagedIndex:
-        return empty
+        return empty, BEFORE_ALL

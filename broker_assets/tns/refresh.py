@@ -23,11 +23,11 @@ from broker_assets.database.tables.sky import crossmatch_tns, crossmatch_tns_his
 from broker_assets.database.turns import in_turn
 from broker_assets.provenance.periods import record_changes
 from broker_assets.sky.lists import change, remove_cones
+from broker_assets.sky.overview import PLATFORM_OWNER
 from broker_assets.tns.bulk import BadRow, BulkFile
 
 WATCHLIST = "__TNS__"
 """Name of the watchlist that mirrors the table."""
-OWNER = "system"
 MATCH_RADIUS = 3.0
 """Radius of the cones of the watchlist, arcsec."""
 
@@ -85,7 +85,7 @@ class SuspiciousBulkFile(ValueError):
 def tns_watchlist(connection: psycopg.Connection[Any]) -> int:
     """Id of the watchlist that mirrors the table; it is created if it is missing."""
     found = connection.execute(
-        "SELECT wl_id FROM watchlists WHERE owner = %s AND lower(name) = lower(%s)", (OWNER, WATCHLIST)
+        "SELECT wl_id FROM watchlists WHERE owner = %s AND lower(name) = lower(%s)", (PLATFORM_OWNER, WATCHLIST)
     ).fetchone()
     if found is not None:
         return int(found[0])
@@ -93,7 +93,7 @@ def tns_watchlist(connection: psycopg.Connection[Any]) -> int:
         "INSERT INTO watchlists (owner, name, description, active, public, radius)"
         " VALUES (%s, %s, 'Objects of the Transient Name Server', true, true, %s)"
         " ON CONFLICT (owner, lower(name)) DO UPDATE SET name = EXCLUDED.name RETURNING wl_id",
-        (OWNER, WATCHLIST, MATCH_RADIUS),
+        (PLATFORM_OWNER, WATCHLIST, MATCH_RADIUS),
     ).fetchone()
     if row is None:  # RETURNING after DO UPDATE always returns the row
         raise LookupError(f"watchlist {WATCHLIST} was not created")

@@ -12,12 +12,10 @@ from numpy.typing import NDArray
 
 from broker_assets.lightcurves.chart.points import FORCED, KIND_LETTERS, LIMIT, CurvePoints
 from broker_assets.lightcurves.chart.state import ChartState
-from broker_assets.lightcurves.photometry import BANDS, magnitude
+from broker_assets.lightcurves.photometry import BANDS, ERROR_FACTOR, magnitude
 
 DETECTED: Final = 3.0
 """Signal to noise below which a magnitude is shown as a limit."""
-ERROR_FACTOR: Final = 2.5 / math.log(10.0)
-"""Magnitudes for a relative error of a flux."""
 LARGEST_ERROR: Final = 1.0
 """Magnitudes: points with a larger error do not set the range of the axis."""
 _MARGIN: Final = 0.06

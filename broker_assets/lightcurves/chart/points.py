@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from broker_assets.database.border import Conditions
 from broker_assets.database.border_sql import across
-from broker_assets.database.reductions import ALERTS, TENTHS
+from broker_assets.database.point_identity import TENTHS_OF_A_SECOND
+from broker_assets.database.reductions import ALERTS
 from broker_assets.database.tables import PARTITIONED
 from broker_assets.lightcurves.photometry import band_codes
 
@@ -150,7 +151,7 @@ def _of_each_visit(
     best: dict[tuple[Any, ...], tuple[Any, ...]] = {}
     for row in found:
         survey, mjd, band, visit, reduction = row[9:]
-        key = (survey, -round(mjd * TENTHS) if visit is None else visit, band if by_band else None)
+        key = (survey, -round(mjd * TENTHS_OF_A_SECOND) if visit is None else visit, band if by_band else None)
         if key not in best or priorities[reduction] > priorities[best[key][-1]]:
             best[key] = row
     return list(best.values())

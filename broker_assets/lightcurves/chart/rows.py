@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from broker_assets.database.tables import SURVEYS
-from broker_assets.lightcurves.chart.marks import ERROR_FACTOR, Marks, band_name
+from broker_assets.lightcurves.chart.marks import Marks, band_name
 from broker_assets.lightcurves.chart.points import FORCED, LIMIT, CurvePoints
-from broker_assets.lightcurves.photometry import magnitude
+from broker_assets.lightcurves.photometry import ERROR_FACTOR, magnitude
 from broker_assets.packets.timescales import tai_to_utc
 
 KIND_NAMES: Final = ("detection", "forced", "limit")

@@ -19,8 +19,8 @@ from broker_assets.lightcurves.chart.points import DETECTION, CurvePoints
 from broker_assets.lightcurves.chart.rows import utc_texts
 from broker_assets.lightcurves.chart.state import ChartState
 from broker_assets.lightcurves.chart.svg import Axes
-from broker_assets.lightcurves.photometry import BANDS, ZERO_POINT, band_codes
-from broker_assets.lightcurves.solar_system import POGSON, WITHIN
+from broker_assets.lightcurves.photometry import BANDS, ERROR_FACTOR, ZERO_POINT, band_codes
+from broker_assets.lightcurves.solar_system import WITHIN
 
 Y = Literal["mag", "reduced"]
 X = Literal["mjd", "ago", "phase"]
@@ -138,10 +138,10 @@ def points_of(track: pa.Table, state: TrackState) -> CurvePoints:
         identifier=np.asarray(track["diasourceid"].to_numpy(), np.int64),
         diaobjectid=np.zeros(count, np.int64),
         flux=flux,
-        error=flux * _floats(track, "magerr") / POGSON,
+        error=flux * _floats(track, "magerr") / ERROR_FACTOR,
         total=unknown,
         total_error=unknown,
-        snr=POGSON / _floats(track, "magerr"),
+        snr=ERROR_FACTOR / _floats(track, "magerr"),
         reliability=unknown,
         has_packet=np.zeros(count, np.bool_),
     )

@@ -18,7 +18,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from broker_assets.database import border
-from broker_assets.database.reductions import TENTHS
+from broker_assets.database.point_identity import TENTHS_OF_A_SECOND
 from broker_assets.database.tables import diaforcedsources, diasources
 from broker_assets.tom.light_curves import DETECTIONS, PATCH, WHICH
 from broker_assets.tom.versions import definitions
@@ -180,7 +180,7 @@ def _points(
     order = np.argsort(wanted.roots.objects)
     at = np.searchsorted(wanted.roots.objects, columns["diaobjectid"], sorter=order)
     columns["place"] = wanted.roots.places[order[at]] if len(at) else np.zeros(0, np.int64)
-    by_time = -np.rint(columns["mjd"] * TENTHS).astype(np.int64)
+    by_time = -np.rint(columns["mjd"] * TENTHS_OF_A_SECOND).astype(np.int64)
     unnumbered = np.ma.getmaskarray(columns["visit"])
     columns["exposure"] = np.where(unnumbered, by_time, np.ma.getdata(columns["visit"]).astype(np.int64))
     ranks = np.zeros(max(priorities, default=0) + 1, np.int64)

@@ -12,7 +12,7 @@ from psycopg import sql
 
 from broker_assets.database.border import Conditions
 from broker_assets.database.border_sql import anything_left, ask
-from broker_assets.database.reductions import TENTHS
+from broker_assets.database.point_identity import TENTHS_OF_A_SECOND
 from broker_assets.database.tables import diaforcedsources, diasources
 from broker_assets.tom.versions import definitions
 from broker_assets.tom.versions.definitions import Version
@@ -77,7 +77,7 @@ def _points(version: Version, kind: str, chosen: sql.Composable, until: float | 
         return None
     detections = kind == definitions.DETECTIONS
     return sql.SQL(_POINTS).format(
-        tenths=sql.Literal(TENTHS),
+        tenths=sql.Literal(TENTHS_OF_A_SECOND),
         chosen=chosen,
         table=sql.Identifier("diasources" if detections else "diaforcedsources"),
         reductions=sql.SQL(", ").join(
