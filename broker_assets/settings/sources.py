@@ -6,9 +6,9 @@ The tree that they are part of is `settings`. Nothing here opens a connection.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 FetchedInput = Literal[
     "spice_kernels", "observation_plan", "instrument_configuration", "instrument_database", "request_table"
@@ -51,6 +51,17 @@ class InputSource(BaseModel):
     """Bytes that a byte of a zip file may become; files that expand to less than 64 MiB always may."""
     seconds: float = Field(default=1800.0, gt=0)
     """Time limit of a fetch."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        repository = self.url.startswith("git+")
+        if self.public_folder is not None and not repository:
+            raise ValueError("public_folder is of a git repository only: the URL must begin with git+")
+        if repository and self.input == "request_table":
+            raise ValueError("request_table is one file, or a web service: it cannot be a git repository")
+        if repository and self.remove:
+            raise ValueError("remove has no meaning for a git repository: its folder is exchanged as a whole")
+        return self
 
     @property
     def revealed_options(self) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """Fetches files of a remote folder into a local one: only what is new, and all of it or nothing.
 
 New files are copied to a hidden folder next to the target, checked, and moved into place by renaming when all have
-arrived; meta-kernels last, since they name other files. What was fetched is recorded, so that a zip file is unpacked
-once, and files that others have put there are never removed.
+arrived; meta-kernels and VERSION.TXT last, since they speak of other files. What was fetched is recorded, so that a zip
+file is unpacked once, and files that others have put there are never removed.
 """
 
 from __future__ import annotations
@@ -12,17 +12,22 @@ import hashlib
 import logging
 import os
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from pydantic import BaseModel, Field, ValidationError
 
 from broker_assets.settings.sources import InputSource
 from broker_assets.storage.atomic import hidden_folder, replace_atomically, sync, sync_folders
 from broker_assets.telemetry.fetching.zips import FetchError, unpack_kernels
-from broker_assets.telemetry.reception.folders import FolderError, IncomingFolder, Listed, NotComplete
+from broker_assets.telemetry.reception.folders import FolderError, IncomingFolder, Listed, NotComplete, public
 
 logger = logging.getLogger(__name__)
+
+VERSION: Final = "VERSION.TXT"
+"""File of a configuration with its version."""
 
 
 class FetchedFile(BaseModel):
@@ -40,6 +45,8 @@ class Record(BaseModel):
 
     version: str = ""
     """Version of the source, see `listing_version`; or the tag of a repository."""
+    url: str = ""
+    """The folder, without password: files of another one are new even if names, sizes and times are equal."""
     fetched_at: datetime | None = None
     files: dict[str, FetchedFile] = Field(default_factory=dict)
     """By path below the source."""
@@ -78,7 +85,7 @@ def listed(source: InputSource) -> dict[str, Listed]:
     Raises
     ------
     FetchError
-        If it cannot be listed, or has more or larger files than its bounds allow.
+        If it cannot be listed, has no files, or has more or larger files than its bounds allow.
     """
     try:
         with IncomingFolder(source.url, "*", source.revealed_options) as folder:
@@ -89,6 +96,11 @@ def listed(source: InputSource) -> dict[str, Listed]:
             }
     except FolderError as error:
         raise FetchError(str(error)) from error
+    # A disk that is not mounted is an empty folder: this must not remove what was fetched.
+    if not found:
+        raise FetchError(f"{public(source.url)} has no files {', '.join(source.patterns)}")
+    if source.input == "instrument_configuration" and VERSION not in found:
+        raise FetchError(f"{public(source.url)} has no {VERSION}: products could not name their configuration")
     if len(found) > source.files:
         raise FetchError(f"{source.input}: the source has {len(found):,} files; the limit is {source.files:,}")
     for name, item in found.items():
@@ -100,8 +112,10 @@ def listed(source: InputSource) -> dict[str, Listed]:
 
 
 def listing_version(found: dict[str, Listed]) -> str:
-    """Digest of the names, sizes and times of the files of a source."""
-    rows = sorted((name, item.size, item.modified.isoformat() if item.modified else "") for name, item in found.items())
+    """Digest of the names, places, sizes and times of the files of a source."""
+    rows = sorted(
+        (name, item.url, item.size, item.modified.isoformat() if item.modified else "") for name, item in found.items()
+    )
     return hashlib.sha256(repr(rows).encode()).hexdigest()[:32]
 
 
@@ -120,17 +134,19 @@ def fetch_files(source: InputSource, target: Path, record: Path) -> Fetched:
     Raises
     ------
     FetchError
-        If a file cannot be read, has changed in the meantime, or exceeds a bound; nothing local is then changed.
+        If a file cannot be read, has changed in the meantime, exceeds a bound, or would be where a folder is; nothing
+        local is then changed.
     OSError
         If the disk is full.
     """
     deadline = time.monotonic() + source.seconds
     single = source.input == "request_table"
     folder = target.parent if single else target
-    known, found = Record.read(record), listed(source)
+    known, found, url = Record.read(record), listed(source), public(source.url)
     if single and len(found) != 1:
         raise FetchError(f"{source.url} has {len(found)} files {', '.join(source.patterns)}; the table is one")
-    new = {name: item for name, item in found.items() if _is_new(known.files.get(name), item, folder)}
+    elsewhere = known.url not in ("", url)
+    new = {name: item for name, item in found.items() if elsewhere or _is_new(known.files.get(name), item, folder)}
     size = sum(item.size for item in new.values())
     if size > source.total_bytes:
         raise FetchError(f"{source.input}: {size:,} bytes are new; the limit is {source.total_bytes:,}")
@@ -138,18 +154,20 @@ def fetch_files(source: InputSource, target: Path, record: Path) -> Fetched:
     files = {name: known.files[name] for name in found if name in known.files}
     with hidden_folder(folder, f"{source.input}-fetched") as place:
         staged: dict[str, Path] = {}
-        for name, item in new.items():
+        # The latest of several zip files that have the same kernel prevails.
+        for name, item in sorted(new.items(), key=lambda pair: _time(pair[1])):
             entry, members = _stage(source, item, place / f"{len(files)}-{len(staged)}", deadline)
             if not members:
                 members = {target.name if single else name: entry[0]}
             files[name] = FetchedFile(size=item.size, modified=item.modified, sha256=entry[1], members=list(members))
             staged |= members
+        _check_places(folder, staged)
         for name in sorted(staged, key=_order):
             _put(staged[name], folder / name)
         sync_folders({(folder / name).parent for name in staged})
     removed = _remove(folder, known, files) if source.remove and not single else []
     version = listing_version(found)
-    Record(version=version, fetched_at=datetime.now(UTC), files=files).write(record)
+    Record(version=version, url=url, fetched_at=datetime.now(UTC), files=files).write(record)
     return Fetched(version=version, new=sorted(staged), removed=removed, bytes=size)
 
 
@@ -177,8 +195,20 @@ def _stage(source: InputSource, item: Listed, place: Path, deadline: float) -> t
 
 
 def _order(name: str) -> tuple[bool, str]:
-    """Meta-kernels after the kernels that they name."""
-    return ("mk" in name.split("/")[:-1], name)
+    """Meta-kernels after the kernels that they name, and the version after the files whose version it is."""
+    return (name == VERSION or "mk" in name.split("/")[:-1], name)
+
+
+def _time(item: Listed) -> tuple[datetime, str]:
+    return (item.modified or datetime.min.replace(tzinfo=UTC), item.url)
+
+
+def _check_places(folder: Path, names: Iterable[str]) -> None:
+    """Raise if a file would be where a folder is, or below a file, before anything is moved."""
+    for name in names:
+        above = [parent for parent in (folder / name).parents if parent != folder and folder in parent.parents]
+        if (folder / name).is_dir() or any(parent.exists() and not parent.is_dir() for parent in above):
+            raise FetchError(f"{folder / name} cannot be written: there is a folder of its name, or a file above it")
 
 
 def _put(staged: Path, target: Path) -> None:

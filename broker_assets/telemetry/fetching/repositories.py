@@ -18,11 +18,27 @@ from typing import Final
 
 from broker_assets.settings.sources import InputSource
 from broker_assets.storage.atomic import exchange_folder, hidden_folder
-from broker_assets.telemetry.fetching.files import Fetched, Record
+from broker_assets.telemetry.fetching.files import VERSION, Fetched, Record
 from broker_assets.telemetry.fetching.zips import FetchError
 
 PREFIX: Final = "git+"
-VERSION: Final = "VERSION.TXT"
+_STAGES: Final = {
+    "dev": 0,
+    "snapshot": 0,
+    "a": 1,
+    "alpha": 1,
+    "b": 2,
+    "beta": 2,
+    "pre": 3,
+    "preview": 3,
+    "rc": 3,
+}
+"""Marks of pre-releases, and their order."""
+_RELEASED: Final = 4
+_PRE_RELEASE: Final = re.compile(
+    r"(?<=\d)[-._]?(dev|snapshot|alpha|beta|preview|pre|rc|[ab](?=\d))(?![a-z])", re.IGNORECASE
+)
+"""Mark of a pre-release after a number: `v2.0.0-rc1`, `2.0b3`, `2.0.dev1`; `v1.2b` comes after `v1.2`."""
 _LOOK_SECONDS: Final = 30.0
 _ENVIRONMENT: Final = {
     "GIT_TERMINAL_PROMPT": "0",
@@ -48,7 +64,7 @@ def is_repository(source: InputSource) -> bool:
 
 
 def newest_tag(source: InputSource) -> tuple[str, str]:
-    """Name and commit of the newest tag of a repository, by the numbers in the names.
+    """Name and commit of the newest tag of a repository, see `order`.
 
     Raises
     ------
@@ -65,19 +81,40 @@ def newest_tag(source: InputSource) -> tuple[str, str]:
             commits[name] = commit
     if not commits:
         raise FetchError(f"{shown(source)} has no tag {source.tags}")
-    newest = max(commits, key=numbers)
+    newest = max(commits, key=order)
     return newest, commits[newest]
 
 
-def numbers(tag: str) -> tuple[tuple[int, ...], str]:
-    """The numbers of a tag, by which tags are ordered.
+def order(tag: str) -> tuple[tuple[int, ...], int, tuple[int, ...], str]:
+    """What tags are ordered by: their numbers; a pre-release is before the release that it prepares.
+
+    Parameters
+    ----------
+    tag : str
+        Name of the tag.
+
+    Returns
+    -------
+    tuple
+        Numbers of the release without zeros at the end; stage of a pre-release (0 for `dev` and `snapshot`, 1 for
+        `alpha`, 2 for `beta`, 3 for `rc`), or 4 for a release; the numbers after the stage; the name.
 
     Examples
     --------
-    >>> sorted(["v1.10.0", "v1.9.2", "v1.9"], key=numbers)
-    ['v1.9', 'v1.9.2', 'v1.10.0']
+    >>> sorted(["v1.10.0", "v1.9.2", "v1.9", "v1.10.0-rc2", "v1.10.0-rc10"], key=order)
+    ['v1.9', 'v1.9.2', 'v1.10.0-rc2', 'v1.10.0-rc10', 'v1.10.0']
     """
-    return tuple(int(part) for part in re.findall(r"\d{1,18}", tag)), tag
+    mark = _PRE_RELEASE.search(tag)
+    release, rest = (tag, "") if mark is None else (tag[: mark.start()], tag[mark.end() :])
+    counted = list(_numbers(release))
+    while counted and counted[-1] == 0:
+        counted.pop()
+    stage = _RELEASED if mark is None else _STAGES[mark[1].lower()]
+    return tuple(counted), stage, _numbers(rest), tag
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d{1,18}", text))
 
 
 def fetch_tag(source: InputSource, target: Path, record: Path) -> Fetched:

@@ -101,6 +101,8 @@ def _accepted(entries: list[zipfile.ZipInfo], archive: str, source: InputSource)
             raise FetchError(f"{archive}: {entry.filename[:200]!r} is not a regular file")
         if name is None or entry.is_dir():
             continue
+        if name.lower().endswith(".zip"):
+            raise FetchError(f"{archive}: {name} is itself a zip file; kernels must be in the outer one")
         if name in found:
             raise FetchError(f"{archive} has {name} twice")
         if entry.file_size > max(ALWAYS, source.expansion * entry.compress_size):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from pathlib import Path
 
@@ -86,15 +87,72 @@ def test_a_failed_fetch_keeps_what_there_was(tmp_path: Path) -> None:
         fetch_files(late, site.here, site.record)
     assert site.present() == before
     assert [path.name for path in site.here.iterdir()] == ["mk"], "nothing hidden is left"
-    # A meta-kernel comes last: what it names is there when it cannot be put in place.
+    # A place that is taken is found before anything is moved.
+    (site.here / "spk").write_text("no folder")
+    with pytest.raises(FetchError, match=r"b\.bsp cannot be written: .* a file above it"):
+        site.fetch()
+    (site.here / "spk").unlink()
     (site.here / "mk" / "a.tm").unlink()
     (site.here / "mk" / "a.tm").mkdir()
-    with pytest.raises(OSError, match=r"a\.tm"):
+    with pytest.raises(FetchError, match=r"a\.tm cannot be written: there is a folder of its name"):
         site.fetch()
-    assert site.present() == {"spk/b.bsp": b"x" * 900}
+    assert site.present() == {}
     (site.here / "mk" / "a.tm").rmdir()
     assert "mk/a.tm" in site.fetch()
     assert set(site.present()) == {"mk/a.tm", "spk/b.bsp"}
+    # A meta-kernel comes last: what it names is there before it.
+    (orbit,), (meta,) = site.written("spk/b.bsp"), site.written("mk/a.tm")
+    assert orbit[1] <= meta[1]
+
+
+def test_an_empty_source_removes_nothing(tmp_path: Path) -> None:
+    site = Site(tmp_path, remove=True)
+    zipped(site.there / "solo_ANC.zip", {"lsk/leap.tls": b"leap"})
+    site.fetch()
+    (site.there / "solo_ANC.zip").rename(tmp_path / "elsewhere.zip")
+    with pytest.raises(FetchError, match=r"there has no files \*"):
+        site.fetch()
+    assert site.present() == {"lsk/leap.tls": b"leap"}
+    site.put("lsk/other.tls")
+    assert fetch_files(site.source, site.here, site.record).removed == ["lsk/leap.tls"]
+
+
+@pytest.mark.parametrize("names", [("a_v2.zip", "b_v1.zip"), ("a_v1.zip", "b_v2.zip")])
+def test_the_latest_of_several_zips_prevails(tmp_path: Path, names: tuple[str, str]) -> None:
+    site = Site(tmp_path)
+    for name in names:
+        zipped(site.there / name, {"lsk/leap.tls": name.encode()})
+        os.utime(site.there / name, (1e9 + ("v2" in name), 1e9 + ("v2" in name)))
+    site.fetch()
+    newest = next(name for name in names if "v2" in name)
+    assert site.present() == {"lsk/leap.tls": newest.encode()}
+
+
+def test_another_folder_is_another_source(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    for folder, content in ((site.there, b"1"), (tmp_path / "moved", b"2")):
+        folder.mkdir(exist_ok=True)
+        (folder / "leap.tls").write_bytes(content)
+        os.utime(folder / "leap.tls", (1e9, 1e9))
+    site.fetch()
+    before = listing_version(listed(site.source))
+    site.source = site.source.model_copy(update={"url": str(tmp_path / "moved")})
+    assert listing_version(listed(site.source)) != before
+    assert site.fetch() == ["leap.tls"]
+    assert site.present() == {"leap.tls": b"2"}
+    assert site.fetch() == []
+
+
+def test_a_configuration_has_its_version_last(tmp_path: Path) -> None:
+    site = Site(tmp_path, "instrument_configuration")
+    site.put("detector/a.csv")
+    with pytest.raises(FetchError, match=r"has no VERSION\.TXT"):
+        site.fetch()
+    assert site.present() == {}
+    site.put("VERSION.TXT", b"v1\n")
+    site.fetch()
+    (table,), (version,) = site.written("detector/a.csv"), site.written("VERSION.TXT")
+    assert table[1] <= version[1]
 
 
 def test_a_file_that_grows_without_end_is_refused(tmp_path: Path) -> None:

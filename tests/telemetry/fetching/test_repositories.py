@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
+from itertools import permutations
 from pathlib import Path
 
 import pytest
 from input_sources import git, repository
 
 from broker_assets.settings.sources import InputSource
-from broker_assets.telemetry.fetching.repositories import fetch_tag, newest_tag, shown
+from broker_assets.telemetry.fetching.repositories import fetch_tag, newest_tag, order, shown
 from broker_assets.telemetry.fetching.zips import FetchError
 
 
@@ -63,6 +64,25 @@ def test_the_newest_tag_is_checked_out(tmp_path: Path) -> None:
     # The public folder was damaged: only it is made again.
     (tmp_path / "public" / "VERSION.TXT").unlink()
     assert fetch_tag(chosen, here, record).new == [str(tmp_path / "public")]
+
+
+@pytest.mark.parametrize(
+    ("tags", "newest"),
+    [
+        (["v2.0.0", "v2.0.0-rc1", "v1.9"], "v2.0.0"),
+        (["v2.0.0-rc1", "v1.9.12"], "v2.0.0-rc1"),
+        (["2.0rc2", "2.0rc10", "2.0b30", "2.0.dev40"], "2.0rc10"),
+        (["1.0", "1.0.1-beta.2", "1.0.1-alpha.9"], "1.0.1-beta.2"),
+        (["v1.3.0", "v1.2.1"], "v1.3.0"),
+        (["v3.0.0-RC1", "v3.0"], "v3.0"),
+        (["1.0", "1.0.post1", "1.0.post2"], "1.0.post2"),
+        (["v1.2", "v1.2a", "v1.2b"], "v1.2b"),
+        (["2024-02-01", "2024-10-01", "2024-9-30"], "2024-10-01"),
+    ],
+)
+def test_pre_releases_are_before_their_release(tags: list[str], newest: str) -> None:
+    for some in permutations(tags):
+        assert max(some, key=order) == newest
 
 
 def test_a_failure_keeps_the_old_version(tmp_path: Path) -> None:

@@ -51,6 +51,8 @@ def test_names_that_lead_elsewhere_are_refused(tmp_path: Path, name: str) -> Non
 
 
 def test_links_bombs_and_crowds_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(FetchError, match=r"outer\.zip: spk/inner\.ZIP is itself a zip file"):
+        unpack(zipped(tmp_path / "outer.zip", {"mk/a": b"x", "k/spk/inner.ZIP": b"PK"}))
     with pytest.raises(FetchError, match="not a regular file"):
         unpack(zipped(tmp_path / "link.zip", {"mk/a": b"x"}, link="mk/passwd"))
     bomb = zipped(tmp_path / "bomb.zip", {"mk/a": b"\0" * 100_000_000})
