@@ -34,6 +34,7 @@ _FUNCTIONS: Final = frozenset(
         *(
             "power",
             "radians",
+            "rand",
             "round",
             "sin",
             "sqrt",
@@ -246,7 +247,8 @@ def _rows(source: str, table: exp.Table, name: str) -> exp.Expression:
 
 def _functions(root: exp.Expression) -> None:
     """Refuse functions that are not listed; replace those of ADQL with those of PostgreSQL."""
-    for node in list(root.find_all(exp.Func)):
+    # Those within others first: what is replaced is a copy of what it has in it.
+    for node in reversed(list(root.find_all(exp.Func))):
         name = (node.name if isinstance(node, exp.Anonymous) else node.sql_name()).lower()
         if isinstance(node, exp.Anonymous) and name.upper() in GEOMETRY | UNKNOWN_GEOMETRY:
             continue
@@ -260,6 +262,8 @@ def _functions(root: exp.Expression) -> None:
             node.set("this", exp.cast(node.this, "numeric"))
             outer = exp.cast(node.copy(), "double precision")
             node.replace(outer)
+        elif isinstance(node, exp.Rand):
+            node.set("this", None)  # PostgreSQL has no seed for a single call
         elif name not in _FUNCTIONS and not isinstance(node, exp.Connector):
             raise AdqlError(f"there is no function {name[:40]}; functions are {', '.join(sorted(_FUNCTIONS))}")
 

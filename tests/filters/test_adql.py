@@ -17,6 +17,8 @@ from broker_assets.filters.tap_uploads import Upload, UploadedColumn
         ("SELECT TOP 5000 ra FROM objects", ["LIMIT 101"]),
         ("SELECT LOG(ra), LOG10(ra) FROM objects", ["LN(ra)", "LOG10(ra)"]),
         ("SELECT ROUND(ra, 2) FROM objects", ["ROUND(CAST(ra AS DECIMAL), 2)"]),
+        ("SELECT ROUND(ROUND(ra, 2), 1) FROM objects", ["ROUND(CAST(CAST(ROUND(CAST(ra AS DECIMAL), 2) AS DOUBLE"]),
+        ("SELECT RAND(), RAND(3) FROM objects", ["RANDOM(), RANDOM()"]),
         ("SELECT ra FROM objects WHERE tns_name LIKE 'a%'", ["LIKE 'a%%'"]),
         ("SELECT * FROM tap_schema.tables", ["%(tap_tables)s"]),
         ("WITH a AS (SELECT ra FROM objects) SELECT * FROM a UNION SELECT decl FROM objects", ["WITH a AS", "UNION"]),

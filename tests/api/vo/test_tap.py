@@ -58,3 +58,22 @@ def test_forms_and_errors(server: InterfaceServer) -> None:
                   {"QUERY": "SELECT 1", "REQUEST": "getCapabilities"}):  # fmt: skip
         assert ask(**wrong).status_code == 400
     assert httpx.get(f"{server.url}/api/vo/nothing").status_code == 404
+
+
+def test_functions_within_functions(server: InterfaceServer) -> None:
+    """Each of ADQL's numeric functions around each of those that are rewritten for PostgreSQL, to any depth."""
+    inner = ["ROUND(2.5678, 2)", "TRUNCATE(2.5678, 2)", "LOG(20.0)", "LOG10(500.0)", "RAND()", "RAND(7)"]
+    outer = ["ABS({})", "CEILING({})", "DEGREES({})", "EXP({})", "FLOOR({})", "LOG({} + 1)", "LOG10({} + 1)",
+             "POWER({}, 2)", "RADIANS({})", "ROUND({}, 1)", "ROUND({})", "SQRT({})", "TRUNCATE({}, 1)", "TRUNCATE({})",
+             "SIN({})", "ATAN2({}, 2)", "MAX(ROUND({}, 1))", "ROUND(AVG({}), 1)"]  # fmt: skip
+    columns = [one.format(two) for one in outer for two in inner]
+    values = ", ".join(f"ROUND(TRUNCATE(ROUND({one}, 4), 3), 2) AS c{number}" for number, one in enumerate(columns))
+    for query in (
+        f"SELECT {values} FROM tap_schema.tables GROUP BY schema_name",
+        "SELECT RAND() - RAND() FROM objects",
+    ):
+        answer = httpx.post(f"{server.url}/api/vo/tap/sync", data={"LANG": "ADQL", "QUERY": query, "FORMAT": "csv"})
+        assert answer.status_code == 200, answer.text
+    query = "SELECT TOP 1 ROUND(ROUND(2.6549, 3), 1), ROUND(TRUNCATE(1.29, 1) + 0.04, 1) FROM tap_schema.tables"
+    answer = httpx.post(f"{server.url}/api/vo/tap/sync", data={"LANG": "ADQL", "QUERY": query, "FORMAT": "csv"})
+    assert [float(value) for value in answer.text.splitlines()[1].split(",")] == [2.7, 1.2]
