@@ -100,7 +100,8 @@ def object_number(value: Any, named: Callable[[str], int] | None = None) -> int:
 
     Parameters
     ----------
-    value Value in a document.
+    value : Any
+        Value in a document.
     named : callable, optional
         Returns the identifier of a name that is not a number (`ZTF18abcdefg`); raises ValueError if it cannot.
 

@@ -46,6 +46,8 @@ _LONGEST_LINE: Final = 1 << 20
 
 _WITHOUT_VALUE: Final = ("", "null", "NULL", "NaN", "nan", "NA", "N/A", "n/a", "#N/A", "--")
 """Texts in place of numbers that mean that there is none."""
+_DECIMAL: Final = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?$"
+"""A decimal number, in the regular expressions of pyarrow."""
 _UNIT: Final = b"unit"
 """Key of a unit in the metadata of a column."""
 _SPELLINGS: Final = {"degree": "deg", "degrees": "deg", "year": "yr", "years": "yr", "mag(ab)": "mag", "abmag": "mag"}
@@ -246,25 +248,43 @@ def _checked(name: str, values: pa.Array) -> pa.Array:
 
 def _numbers(name: str, column: Column, values: pa.Array) -> pa.Array:
     target = UNITS.get(name)
-    if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
-        trimmed = pc.utf8_trim_whitespace(values)
-        present = pc.and_(pc.is_valid(trimmed), pc.not_equal(trimmed, ""))
-        if target == u.deg and column.unit is not None:
-            numbers = np.full(len(values), np.nan)
-            rows = np.asarray(pc.fill_null(present, False))
-            texts = trimmed.filter(pa.array(rows)).to_pylist()
-            numbers[rows] = Angle(texts, unit=column.unit).deg if texts else []
-            return pa.array(numbers)
-        values = pc.if_else(pc.is_in(trimmed, pa.array(_WITHOUT_VALUE, trimmed.type)), None, trimmed)
-    found = pc.fill_null(pc.cast(values, pa.float64(), safe=False), np.nan).to_numpy(zero_copy_only=False).copy()
+    found, angles = _parsed(values, angles=target == u.deg and column.unit is not None)
     # 99.99 of a file with 32 bits is another number with 64.
-    narrow = (
-        np.array(column.unknown, np.float32).astype(np.float64) if pa.types.is_float32(values.type) else column.unknown
-    )
+    is_narrow = pa.types.is_float32(values.type)
+    narrow = np.array(column.unknown, np.float32).astype(np.float64) if is_narrow else column.unknown
     found[~np.isfinite(found) | np.isin(found, narrow)] = np.nan
     if column.unit is not None and target is not None:
         found = _converted(found, column.unit, target)
+    rows = np.flatnonzero(angles != "")
+    if len(rows):
+        found[rows] = Angle(angles[rows].tolist(), unit=column.unit).deg
     return pa.array(found)
+
+
+def _parsed(values: pa.Array, *, angles: bool) -> tuple[NDArray[np.float64], NDArray[np.object_]]:
+    """Numbers of a column, NaN where there is none, and, if `angles`, the texts that are not numbers, else none.
+
+    Texts are converted as a whole if all are numbers, which takes a tenth of the time.
+    """
+    is_text = pa.types.is_string(values.type) or pa.types.is_large_string(values.type)
+    try:
+        numbers = pc.cast(values, pa.float64(), safe=False)
+    except pa.ArrowInvalid:
+        if not is_text:
+            raise
+        trimmed = pc.utf8_trim_whitespace(values)
+        texts = pc.if_else(pc.is_in(trimmed, pa.array(_WITHOUT_VALUE, trimmed.type)), None, trimmed)
+        if not angles:
+            numbers = pc.cast(texts, pa.float64())
+        else:
+            decimal = pc.fill_null(pc.match_substring_regex(texts, _DECIMAL), False)
+            numbers = pc.cast(pc.if_else(decimal, texts, None), pa.float64())
+            return _plain(numbers), np.asarray(pc.fill_null(pc.if_else(decimal, None, texts), ""), object)
+    return _plain(numbers), np.empty(0, object)
+
+
+def _plain(numbers: pa.Array) -> NDArray[np.float64]:
+    return np.array(pc.fill_null(numbers, np.nan).to_numpy(zero_copy_only=False))
 
 
 def _converted(values: NDArray[np.float64], unit: u.UnitBase, target: u.UnitBase) -> NDArray[np.float64]:

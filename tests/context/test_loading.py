@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import time
 from pathlib import Path
 
 import astropy.units as u
@@ -151,6 +152,26 @@ def test_texts_of_csv_stay_texts(tmp_path: Path) -> None:
                 "columns: {identifier: note, ra: {column: ra, unit: hourangle}, dec: {column: dec, unit: deg}}"
             ),
         )
+
+
+def test_numbers_among_angles_are_in_the_unit_of_the_mapping(tmp_path: Path) -> None:
+    path = tmp_path / "c.csv"
+    path.write_text("id,ra,dec\na,1.5,-999\nb, 01:30:00 ,-0:30:00\nc,1h30m,+2.5e1\nd,--,1\n")
+    text = "columns: {identifier: id, ra: {column: ra, unit: hourangle}, dec: {column: dec, unit: deg, unknown: -999}}"
+    found, without = read(path, Mapped.parse(text))
+    assert (found.identifier.to_pylist(), without) == (["b", "c"], 2)
+    assert found.ra.tolist() == pytest.approx([22.5, 22.5])
+    assert found.dec.tolist() == pytest.approx([-0.5, 25.0])
+
+
+def test_numbers_of_csv_are_not_parsed_one_by_one(tmp_path: Path) -> None:
+    path = tmp_path / "c.csv"
+    path.write_text("id,ra,dec\n" + "".join(f"{row},{row / 1000},{row / 10000}\n" for row in range(200_000)))
+    mapping = Mapped.parse("columns: {identifier: id, ra: {column: ra, unit: deg}, dec: {column: dec, unit: deg}}")
+    start = time.process_time()
+    found, _ = read(path, mapping)
+    assert time.process_time() - start < 5.0  # as angles in text: 20 s
+    assert found.ra[199_999] == 199.999
 
 
 def test_rows_without_a_position_are_counted(tmp_path: Path) -> None:

@@ -143,7 +143,8 @@ def finish(
     ----------
     connection : psycopg.Connection
         In autocommit mode.
-    kind, identifier Kind and number of the list.
+    kind, identifier : Kind, int
+        Kind and number of the list.
     wait : bool
         Wait until past objects have been matched.
     timeout : float
