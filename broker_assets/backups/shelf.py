@@ -172,6 +172,7 @@ class Shelf:
         return removed
 
     def look(self, path: Path, kind: Kind) -> Backup:
+        """The backup in a folder, with the reason if it is damaged or of another kind."""
         try:
             manifest = read_manifest(path)
             if manifest.kind != kind:

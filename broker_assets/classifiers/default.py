@@ -226,7 +226,19 @@ def _selections() -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.
 
 
 def held_out(objects: NDArray[np.int64], seed: int) -> NDArray[np.bool_]:
-    """Which examples are held out: those of randomly chosen objects."""
+    """Which examples are held out: those of randomly chosen objects.
+
+    Parameters
+    ----------
+    objects : (n,) int64 array
+        Object of each example.
+    seed : int
+        Seed of the choice.
+
+    Returns
+    -------
+    (n,) bool array
+    """
     known, place = np.unique(objects, return_inverse=True)
     chosen: NDArray[np.bool_] = np.random.default_rng(seed).random(len(known)) < HELD_OUT
     return chosen[place]

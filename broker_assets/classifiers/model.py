@@ -191,7 +191,17 @@ class Model:
         return found
 
     def wrong(self, outputs: list[NDArray[np.floating]]) -> NDArray[np.int64]:
-        """What is wrong with the scores of each row: −1 for nothing, 1 not finite, 2 out of range, 3 not adding up."""
+        """What is wrong with the scores of each row: −1 for nothing, 1 not finite, 2 out of range, 3 not adding up.
+
+        Parameters
+        ----------
+        outputs : list of (n, k) float array
+            Scores by row and class, for each output.
+
+        Returns
+        -------
+        (n,) int64 array
+        """
         wrong = np.full(len(outputs[0]), -1)
         for item, scores in zip(self.description.outputs, outputs, strict=True):
             with np.errstate(invalid="ignore"):

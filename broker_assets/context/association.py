@@ -141,7 +141,17 @@ class Index:
         return every.take(kept[order])
 
     def touched(self, ra: NDArray[np.float64], dec: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """For which positions any search finds something, whether or not another search would hide it."""
+        """For which positions any search finds something, whether or not another search would hide it.
+
+        Parameters
+        ----------
+        ra, dec : (n,) float64 array
+            ICRS, degrees.
+
+        Returns
+        -------
+        (n,) bool array
+        """
         found = np.zeros(len(ra), bool)
         for part in self._parts:
             found[_found(part, ra, dec).position] = True

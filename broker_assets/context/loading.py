@@ -104,7 +104,13 @@ class Mapped:
 
     @classmethod
     def same(cls, names: list[str]) -> Mapped:
-        """The mapping for a file whose columns have the standard names and units."""
+        """The mapping for a file whose columns have the standard names and units.
+
+        Raises
+        ------
+        CatalogueError
+            If a required column is missing.
+        """
         known = [name for name in SCHEMA.names if name in names]
         missing = [name for name in REQUIRED if name not in known]
         if missing:

@@ -208,7 +208,13 @@ class Catalogue:
         return self._read(chosen, np.array([first]), np.array([last]))
 
     def share_near(self, ra: NDArray[np.float64], dec: NDArray[np.float64]) -> float:
-        """Share of the catalogue that `near` would read; between 0 and 1."""
+        """Share of the catalogue that `near` would read; between 0 and 1.
+
+        Parameters
+        ----------
+        ra, dec : (n,) float64 array
+            ICRS, degrees.
+        """
         return self._touched(*intervals(ra, dec)).size / len(self._groups)
 
     def _touched(self, low: NDArray[np.int64], high: NDArray[np.int64]) -> NDArray[np.int64]:

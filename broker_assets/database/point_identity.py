@@ -94,7 +94,19 @@ def unmix(values: Hashes) -> NDArray[np.int64]:
 
 
 def keys(diaobjectid: NDArray[np.int64], identity: Hashes) -> Hashes:
-    """A hash of each object and identity; two different points have the same with a probability of 2⁻⁶⁴."""
+    """A hash of each object and identity; two different points have the same with a probability of 2⁻⁶⁴.
+
+    Parameters
+    ----------
+    diaobjectid : (n,) int64 array
+        Objects.
+    identity : (n,) uint64 array
+        Identities of points within them.
+
+    Returns
+    -------
+    (n,) uint64 array
+    """
     # Mixed twice: an object often has the number of its first source, whose identity is mixed once.
     return identity ^ mix(mix(diaobjectid).view(np.int64))
 

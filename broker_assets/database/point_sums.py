@@ -115,7 +115,22 @@ class Sums:
     def find(
         self, place: NDArray[np.int64], kind: NDArray[np.integer[Any]], month: NDArray[np.int64]
     ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        """The entry of each (object, kind, month), and whether it is known; an entry of zeros if there is no point."""
+        """The entry of each (object, kind, month), and whether it is known; an entry of zeros if there is no point.
+
+        Parameters
+        ----------
+        place : (n,) int64 array
+            Places in `objects`.
+        kind : (n,) integer array
+            Kinds of points.
+        month : (n,) int64 array
+            Months; see `months_of`.
+
+        Returns
+        -------
+        entries : (n,) array of `ENTRY`
+        known : (n,) bool array
+        """
         found = np.zeros(len(place), ENTRY)
         known = self.known[place] & (month >= self.since[place])
         if len(self.entries):

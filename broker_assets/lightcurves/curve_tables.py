@@ -230,7 +230,21 @@ def point_query(
     until: float | None = None,
     reductions: Mapping[int, int] = ALERTS,
 ) -> sql.Composed:
-    """The query of `curve_table` for one table of points."""
+    """The query of `curve_table` for one table of points.
+
+    Parameters
+    ----------
+    table : Table
+        Table of points.
+    columns : sequence of str
+        Its columns, in this order.
+    diaobjectid : (n,) int array, or int
+        Objects.
+    as_of, since, until : float, optional
+        MJD TAI, days; see `curve_table`.
+    reductions : mapping of int to int
+        Priority of each reduction of which points count.
+    """
     wanted = [int(value) for value in np.atleast_1d(np.asarray(diaobjectid, np.int64))]
     conditions: list[sql.Composable] = [sql.SQL("diaobjectid = ANY({})").format(one_of(wanted))]
     if as_of is not None:

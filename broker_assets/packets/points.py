@@ -44,7 +44,23 @@ class Points:
         columns: dict[str, Any] | pa.Table,
         end: NDArray[np.int32],
     ) -> Self:
-        """Points of one kind, from the columns that identify them; see `point_identity.identities`."""
+        """Points of one kind, from the columns that identify them; see `point_identity.identities`.
+
+        Parameters
+        ----------
+        kind : PointKind
+            Kind of all points.
+        packet : (n,) int64 array
+            Row of the packet of each point.
+        diaobjectid : (n,) int64 array
+            Its object.
+        midpointmjdtai : (n,) float64 array
+            MJD TAI, days.
+        columns : dict or Table
+            Columns of n rows that identify a point of the kind.
+        end : (n,) int32 array
+            See the attribute.
+        """
         names = columns.column_names if isinstance(columns, pa.Table) else columns
         return cls(
             packet,

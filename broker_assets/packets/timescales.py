@@ -56,6 +56,16 @@ def jd_utc_to_mjd_tai(jd_utc: ArrayLike) -> NDArray[np.float64]:
 
     The difference to JD 2400000.5 is exact in float64, so nothing is lost beyond the 40 µs spacing of the Julian
     date itself.
+
+    Parameters
+    ----------
+    jd_utc : (n,) float array
+        Julian dates, UTC, days.
+
+    Returns
+    -------
+    (n,) float64 array
+        MJD TAI, days.
     """
     return utc_to_tai(np.asarray(jd_utc, dtype=np.float64) - MJD_ZERO)
 

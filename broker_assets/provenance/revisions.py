@@ -33,6 +33,11 @@ def next_revision(connection: psycopg.Connection[Any]) -> int:
     """Take the number of a change, in the transaction that makes it.
 
     Other changes wait until that transaction ends, so it should be taken late.
+
+    Raises
+    ------
+    LookupError
+        If the database is not migrated.
     """
     row = connection.execute("UPDATE revision_counter SET value = value + 1 RETURNING value").fetchone()
     if row is None:
@@ -41,7 +46,13 @@ def next_revision(connection: psycopg.Connection[Any]) -> int:
 
 
 def current_revision(connection: psycopg.Connection[Any]) -> int:
-    """Number of the newest change that is visible to the connection."""
+    """Number of the newest change that is visible to the connection.
+
+    Raises
+    ------
+    LookupError
+        If the database is not migrated.
+    """
     row = connection.execute("SELECT value FROM revision_counter").fetchone()
     if row is None:
         raise LookupError("revision_counter has no row: the database is not migrated")

@@ -90,7 +90,17 @@ class ObjectStatistics:
     def force(
         self, rows: NDArray[np.int64], band: NDArray[np.int64], flux: NDArray[np.float64], error: NDArray[np.float64]
     ) -> None:
-        """Add one forced measurement of each of these objects."""
+        """Add one forced measurement of each of these objects.
+
+        Parameters
+        ----------
+        rows : (n,) int64 array
+            Objects, without duplicates.
+        band : (n,) int64 array
+            Place of the band in `bands`.
+        flux, error : (n,) float64 array
+            nJy.
+        """
         self._weigh("fp", (rows, band), flux, error)
 
     def columns(self, rows: NDArray[np.int64]) -> dict[str, NDArray[np.float64] | NDArray[np.int64]]:

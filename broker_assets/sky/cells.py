@@ -128,7 +128,15 @@ class CellIndex:
 
     @classmethod
     def of(cls, cell: NDArray[np.int64], entry: NDArray[np.integer]) -> CellIndex:
-        """Sort cells and their entries into an index."""
+        """Sort cells and their entries into an index.
+
+        Parameters
+        ----------
+        cell : (m,) int64 array
+            NUNIQ numbers, in any order.
+        entry : (m,) integer array
+            Row of the entry that touches the cell.
+        """
         order = np.argsort(cell, kind="stable")
         return cls(np.ascontiguousarray(cell[order]), np.ascontiguousarray(entry[order].astype(np.int32)))
 

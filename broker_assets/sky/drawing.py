@@ -57,7 +57,18 @@ class DrawingMap:
         return round(ra, digits) % 360.0, round(min(max(dec, -90.0), 90.0), digits)
 
     def pixel(self, ra: float, dec: float) -> tuple[float, float]:
-        """The pixel of a position, which may be outside the map."""
+        """The pixel of a position, which may be outside the map.
+
+        Parameters
+        ----------
+        ra, dec : float
+            ICRS, degrees.
+
+        Returns
+        -------
+        x, y : float
+            Pixels from the upper left corner.
+        """
         scale = self.field / WIDTH
         away = (ra - self.ra + 180.0) % 360.0 - 180.0
         return (

@@ -81,7 +81,15 @@ class ConesInForce:
         )
 
     def match(self, ra: Degrees, dec: Degrees, mjd: Degrees) -> pa.Table:
-        """Every pair of a position at a time (MJD TAI) and a cone that contains it, as `CONE_MATCHES`."""
+        """Every pair of a position at a time (MJD TAI) and a cone that contains it, as `CONE_MATCHES`.
+
+        Parameters
+        ----------
+        ra, dec : (n,) float64 array
+            ICRS, degrees.
+        mjd : (n,) float64 array
+            MJD TAI; cones with a time window match only within it.
+        """
         parts = []
         for index, whole in ((self.base, False), (self.added, True)):
             if len(index) == 0:
@@ -169,7 +177,13 @@ class AreasInForce:
         )
 
     def match(self, ra: Degrees, dec: Degrees) -> pa.Table:
-        """Every pair of a position and an area that contains it, as `AREA_MATCHES`."""
+        """Every pair of a position and an area that contains it, as `AREA_MATCHES`.
+
+        Parameters
+        ----------
+        ra, dec : (n,) float64 array
+            ICRS, degrees.
+        """
         parts = []
         for index, whole in ((self.base, False), (self.added, True)):
             if len(index) == 0:
@@ -205,7 +219,19 @@ class EventMap:
     def match(
         self, identifier: int, ra: Degrees, dec: Degrees, mjd: Degrees, *, distance: Degrees | None = None
     ) -> pa.Table:
-        """Positions within the map, at times (MJD TAI) near that of the event, as `SKY_MAP_MATCHES`."""
+        """Positions within the map, at times (MJD TAI) near that of the event, as `SKY_MAP_MATCHES`.
+
+        Parameters
+        ----------
+        identifier : int
+            `mw_id` of the map.
+        ra, dec : (n,) float64 array
+            ICRS, degrees.
+        mjd : (n,) float64 array
+            MJD TAI.
+        distance : (n,) float64 array, optional
+            Luminosity distances, Mpc; NaN where unknown.
+        """
         near = np.flatnonzero(np.abs(mjd - self.event_tai) <= DAYS_AROUND_EVENT)
         part = sky_map_matches(
             identifier, self.sky_map, ra[near], dec[near], distance=None if distance is None else distance[near]

@@ -73,7 +73,15 @@ class TimeWindows:
         return held
 
     def replaced(self, keep: NDArray[np.bool_], added: TimeWindows) -> TimeWindows:
-        """The windows after rows that are not kept were removed and others were appended."""
+        """The windows after rows that are not kept were removed and others were appended.
+
+        Parameters
+        ----------
+        keep : (n,) bool array
+            Rows that stay; they are numbered again from 0.
+        added : TimeWindows
+            Windows of the appended rows, which are numbered from 0.
+        """
         if len(self) == 0 and len(added) == 0:
             return self
         stay = keep[self.row]

@@ -308,7 +308,19 @@ def as_integer(column: Column, *, null: int = 0) -> NDArray[np.int64]:
 
 
 def as_flux(values: NDArray[np.floating[Any]], valid: NDArray[np.bool_]) -> pa.Array:
-    """A float32 column; null where not valid, NaN and infinity kept where valid."""
+    """A float32 column; null where not valid, NaN and infinity kept where valid.
+
+    Parameters
+    ----------
+    values : (n,) float array
+        Fluxes, nJy.
+    valid : (n,) bool array
+        Where a value exists.
+
+    Returns
+    -------
+    (n,) Arrow float32 array
+    """
     with np.errstate(over="ignore"):
         return pa.array(values.astype(np.float32), mask=~valid)
 

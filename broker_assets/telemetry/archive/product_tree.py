@@ -113,6 +113,7 @@ class ProductTree:
         )
 
     def write_level0(self, product: Product, day: datetime.date) -> Path:
+        """Write a product of level 0 and return its file; `day` is the on-board date of the observation."""
         product = self._with_origin(product, "L0", day)
         path = level0_path(product)
         cards = self._common(product, path)
@@ -120,6 +121,10 @@ class ProductTree:
         return self._write(described, [*cards, *level0_cards(product), *remarks(product)], extensions(product))
 
     def write_level1(self, product: Product, kernels: Kernels, day: datetime.date) -> Path:
+        """Write a product of level 1 and return its file.
+
+        `day` is the UTC date of the observation, or the on-board date if the product answers a request.
+        """
         product = self._with_origin(product, "L1", day)
         times = np.array([product.start, product.end, product.average], dtype=np.int64)
         start, end, average = kernels.clock.utc(times)
@@ -130,6 +135,7 @@ class ProductTree:
         return self._write(described, [*cards, *more, *remarks(product)], extensions(product))
 
     def write_derived(self, product: Product, made: Beyond, kernels: Kernels, utc: np.datetime64) -> Path:
+        """Write a product that was made from one of level 1, and return its file; `utc` is the UTC day."""
         day = utc.astype(datetime.date)
         product = self._with_origin(product, product.level, day)
         path, cards, tables = derived_file(product, self.inputs, made.version)

@@ -66,25 +66,65 @@ class SpacecraftClock:
         return np.asarray(parallel + rate / TICKS_PER_SECOND * (encoded - start))
 
     def ephemeris_time(self, ticks: NDArray[Any]) -> NDArray[np.float64]:
-        """TDB, seconds after J2000."""
+        """TDB, seconds after J2000.
+
+        Parameters
+        ----------
+        ticks : (n,) integer array
+            On-board time, 1/65536 seconds.
+
+        Returns
+        -------
+        (n,) float64 array
+        """
         tdt = self.dynamical_time(ticks)
         k, eb, m0, m1 = self.deltet
         anomaly = m0 + m1 * tdt
         return np.asarray(tdt + k * np.sin(anomaly + eb * np.sin(anomaly)))
 
     def utc_seconds(self, ticks: NDArray[Any]) -> NDArray[np.float64]:
-        """UTC, seconds after J2000, each day counted as 86400 seconds."""
+        """UTC, seconds after J2000, each day counted as 86400 seconds.
+
+        Parameters
+        ----------
+        ticks : (n,) integer array
+            On-board time, 1/65536 seconds.
+
+        Returns
+        -------
+        (n,) float64 array
+        """
         tai = self.dynamical_time(ticks) - self.tdt_minus_tai
         starts, offsets = self.leap_seconds.T
         row = np.maximum(np.searchsorted(starts + offsets, tai, side="right") - 1, 0)
         return np.asarray(tai - offsets[row])
 
     def utc(self, ticks: NDArray[Any]) -> NDArray[np.datetime64]:
-        """UTC to the microsecond, nearest."""
+        """UTC to the microsecond, nearest.
+
+        Parameters
+        ----------
+        ticks : (n,) integer array
+            On-board time, 1/65536 seconds.
+
+        Returns
+        -------
+        (n,) datetime64[us] array
+        """
         return np.asarray(J2000 + np.rint(self.utc_seconds(ticks) * 1e6).astype("timedelta64[us]"))
 
     def utc_day(self, ticks: NDArray[Any]) -> NDArray[np.datetime64]:
-        """UTC day."""
+        """UTC day.
+
+        Parameters
+        ----------
+        ticks : (n,) integer array
+            On-board time, 1/65536 seconds.
+
+        Returns
+        -------
+        (n,) datetime64[D] array
+        """
         return self.utc(ticks).astype("datetime64[D]")
 
     def ticks_of_utc(self, utc: np.datetime64) -> int:

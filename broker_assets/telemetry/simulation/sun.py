@@ -83,7 +83,13 @@ class Flare:
         return self.start + 5.0 * self.decay
 
     def rates(self, seconds: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(n, 32) counts per second without attenuator."""
+        """(n, 32) counts per second without attenuator.
+
+        Parameters
+        ----------
+        seconds : (n,) float64 array
+            On-board time, seconds.
+        """
         thermal = _WINDOW * _WIDTH * np.exp(-_MIDDLE / self.temperature) / _MIDDLE
         power = np.where(_MIDDLE > 11.0, _WINDOW * _WIDTH * (_MIDDLE / 20.0) ** -self.index, 0.0)
         since = np.maximum(seconds - self.start, 0.0)[:, None]
@@ -139,18 +145,36 @@ class Sun:
         return cls(seed, tuple(sorted(flares, key=lambda flare: flare.start)))
 
     def rates(self, seconds: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(n, 32) counts per second at on-board times, as measured: behind the attenuator while it is in."""
+        """(n, 32) counts per second at on-board times, as measured: behind the attenuator while it is in.
+
+        Parameters
+        ----------
+        seconds : (n,) float64 array
+            On-board time, seconds.
+        """
         inserted = self.attenuator(seconds)
         return np.where(inserted[:, None], _ATTENUATOR, 1.0) * self._unattenuated(seconds) + self.background(seconds)
 
     def background(self, seconds: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(n, 32) counts per second without any flare: it changes slowly by some percent."""
+        """(n, 32) counts per second without any flare: it changes slowly by some percent.
+
+        Parameters
+        ----------
+        seconds : (n,) float64 array
+            On-board time, seconds.
+        """
         phase = 2.0 * np.pi * seconds / SECONDS_PER_DAY
         drift = 1.0 + 0.04 * np.sin(phase + self.seed) + 0.02 * np.sin(3.3 * phase)
         return np.asarray(drift[:, None] * _BACKGROUND)
 
     def attenuator(self, seconds: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """(n,) whether the attenuator is in."""
+        """(n,) whether the attenuator is in.
+
+        Parameters
+        ----------
+        seconds : (n,) float64 array
+            On-board time, seconds.
+        """
         inside = np.zeros(len(seconds), dtype=np.bool_)
         for begin, end in self.attenuated:
             inside |= (seconds >= begin) & (seconds < end)
@@ -185,6 +209,11 @@ class Sun:
 
 def bands(rates: NDArray[Any]) -> NDArray[Any]:
     """(…, 5) sums over the quick-look energy bands.
+
+    Parameters
+    ----------
+    rates : (…, 32) array
+        Values of the energy channels.
 
     Examples
     --------

@@ -44,7 +44,22 @@ def control_table(packets: PacketSet) -> Table:
 
 
 def sample_times(packets: PacketSet, counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], Table]:
-    """Packet of each sample, and the columns `control_index`, `time` and `timedel`."""
+    """Packet of each sample, and the columns `control_index`, `time` and `timedel`.
+
+    Parameters
+    ----------
+    packets : PacketSet
+        n packets.
+    counts : (n,) int64 array
+        Number of samples of each packet.
+
+    Returns
+    -------
+    packet : (m,) int64 array
+        Row of the packet of each sample.
+    columns : Table
+        m rows; `time` is the middle of the sample and `timedel` its length, ticks of on-board time.
+    """
     packet = np.repeat(np.arange(len(packets)), counts)
     number = np.arange(len(packet)) - np.repeat(np.cumsum(counts) - counts, counts)
     length = integration_ticks(packets)[packet]

@@ -150,6 +150,12 @@ def trigger_columns(
 
 
 def group_flags(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(r, 16) trigger groups with an active detector."""
+    """(r, 16) trigger groups with an active detector.
+
+    Parameters
+    ----------
+    mask : (r, 32) uint8 array
+        1 for each active detector.
+    """
     first, second = (np.array(row) - 1 for row in triggers.GROUP_DETECTORS)
     return mask[:, first] | mask[:, second]

@@ -198,7 +198,13 @@ def schema_of(product: ProductTables, known: Iterable[ProductSchema]) -> Product
 
 
 def described(product: ProductTables) -> ProductSchema:
-    """The schema derived from a file."""
+    """The schema derived from a file.
+
+    Raises
+    ------
+    UnknownSchema
+        If the name of the file is not that of a product.
+    """
     name = product.parsed_name
     if name is None:
         raise UnknownSchema(f"{product.name}: the name is none of a product")
