@@ -45,15 +45,15 @@ _LONGEST_LINE: Final = 1 << 20
 """Bytes of the first line of a CSV file, at most."""
 
 _WITHOUT_VALUE: Final = ("", "null", "NULL", "NaN", "nan", "NA", "N/A", "n/a", "#N/A", "--")
-"""Texts in place of numbers that mean that there is none."""
+"""Texts that stand for a missing number."""
 _DECIMAL: Final = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?$"
-"""A decimal number, in the regular expressions of pyarrow."""
+"""A decimal number, as a regular expression for pyarrow."""
 _UNIT: Final = b"unit"
 """Key of a unit in the metadata of a column."""
 _SPELLINGS: Final = {"degree": "deg", "degrees": "deg", "year": "yr", "years": "yr", "mag(ab)": "mag", "abmag": "mag"}
-"""Units of files that astropy knows under other names, in small letters."""
+"""Spellings of units in files, in lower case, and the names by which astropy knows them."""
 _EPOCHS: Final = (1800.0, 2200.0)
-"""Julian years that an epoch may have; other numbers are days, or years of another zero."""
+"""Limits of an epoch, Julian years; numbers outside them are days, or years from another zero."""
 
 UNITS: Final = {
     field.name: u.Unit(field.metadata[b"unit"].decode()) for field in SCHEMA if b"unit" in (field.metadata or {})
@@ -130,7 +130,7 @@ class Mapped:
         """
         columns = {name: self._values(name, column, table) for name, column in self.columns.items()}
         ra, dec = (columns[name].to_numpy(zero_copy_only=False) for name in ("ra", "dec"))
-        # Right ascensions beyond one turn are not in degrees.
+        # A right ascension beyond one turn is not in degrees.
         good = (np.abs(np.nan_to_num(ra, nan=999.0)) <= 360.0) & (np.abs(np.nan_to_num(dec, nan=99.0)) <= 90.0)
         rows = pa.table(columns).filter(pa.array(good))
         wrapped = pa.array(np.mod(rows["ra"].to_numpy(), 360.0))
@@ -226,7 +226,7 @@ def _unit_of_file(name: str, column: str, written: str) -> u.UnitBase | None:
     Raises
     ------
     CatalogueError
-        If it is not understood or does not fit the standard column: its numbers would be taken for others.
+        If it is not understood or does not fit the standard column: the numbers would be misread.
     """
     if not written:
         return None
@@ -241,7 +241,7 @@ def _unit_of_file(name: str, column: str, written: str) -> u.UnitBase | None:
 
 
 def _checked(name: str, values: pa.Array) -> pa.Array:
-    """The values of a standard column, unless they cannot be what it has."""
+    """The values of a standard column, after a check that they are possible for it."""
     if name == "epoch":
         years = values.to_numpy(zero_copy_only=False)
         wrong = (years < _EPOCHS[0]) | (years > _EPOCHS[1])
@@ -255,7 +255,7 @@ def _checked(name: str, values: pa.Array) -> pa.Array:
 def _numbers(name: str, column: Column, values: pa.Array) -> pa.Array:
     target = UNITS.get(name)
     found, angles = _parsed(values, angles=target == u.deg and column.unit is not None)
-    # 99.99 of a file with 32 bits is another number with 64.
+    # A 99.99 that was read from a 32-bit column differs from 99.99 in 64 bits.
     is_narrow = pa.types.is_float32(values.type)
     narrow = np.array(column.unknown, np.float32).astype(np.float64) if is_narrow else column.unknown
     found[~np.isfinite(found) | np.isin(found, narrow)] = np.nan
@@ -268,7 +268,7 @@ def _numbers(name: str, column: Column, values: pa.Array) -> pa.Array:
 
 
 def _parsed(values: pa.Array, *, angles: bool) -> tuple[NDArray[np.float64], NDArray[np.object_]]:
-    """Numbers of a column, NaN where there is none, and, if `angles`, the texts that are not numbers, else none.
+    """Numbers of a column, NaN where there is none; with `angles`, also its texts that are not numbers, else none.
 
     Texts are converted as a whole if all are numbers, which takes a tenth of the time.
     """

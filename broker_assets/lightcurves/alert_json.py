@@ -165,9 +165,10 @@ _IDENTIFIERS: Final = ("diaSourceId", "diaForcedSourceId")
 def points_of(
     alerts: Sequence[Mapping[str, Any]], name: str
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], list[Mapping[str, Any]]]:
-    """The points of a list of alerts that count, as in packets: with a valid time, not withdrawn, each once.
+    """The points of alerts that count, by the same rules as in packets: valid time, not withdrawn, each once.
 
-    Simulated light curves may have times from any zero, but Julian dates and Unix time are damaged here, too.
+    Simulated light curves may count time from any zero, but Julian dates and Unix times are considered damaged here,
+    too.
 
     Parameters
     ----------
@@ -179,9 +180,9 @@ def points_of(
     Returns
     -------
     owners : (m,) int64 array
-        Number of the alert of each point.
+        Place of each point's alert in `alerts`.
     times : (m,) float64 array
-        Its time, MJD TAI, at most `database.point_identity.MJD_MAXIMUM` from its zero.
+        Its time, MJD TAI; its absolute value is at most `database.point_identity.MJD_MAXIMUM`.
     points : list of mapping
         The points.
 
