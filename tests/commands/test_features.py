@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import alert_packets
+import numpy as np
 import pytest
+from astropy.io import fits
 from feature_formulas import features as plain
 from typer.testing import CliRunner
 
@@ -129,6 +131,13 @@ def test_real_packets_of_other_surveys(shared_folder: Path, survey: str) -> None
 
 def test_another_dust_map(tmp_path: Path) -> None:
     (tmp_path / "alert.json").write_text(json.dumps({"diaObject": {"ra": 1, "dec": 2}, "diaSourcesList": [SOURCE]}))
+    table = fits.BinTableHDU.from_columns([fits.Column("EBV", "E", array=np.full(12, 0.5))])
+    table.header["ORDERING"] = "NESTED"
+    table.writeto(tmp_path / "map.fits")
+    for scale, expected in (((), 0.5), (("--dust-scale", "1.163"), 0.5815)):
+        [document] = run(tmp_path / "alert.json", "--dust", tmp_path / "map.fits", *scale)[0]
+        assert document["ebv"] == pytest.approx(expected)
+    assert CliRunner().invoke(app, ["features", str(tmp_path / "alert.json"), "--dust-scale", "2"]).exit_code == 2
     assert "nowhere.fits" in run(tmp_path / "alert.json", "--dust", "nowhere.fits", code=1)[1]
 
 

@@ -123,6 +123,7 @@ def test_no_value_where_there_is_no_position_or_no_map(tmp_path: Path) -> None:
         ({"EBV": np.ones(12)}, {}, "how its pixels are ordered"),
         ({"EBV": np.ones(13)}, {"ORDERING": "RING"}, "does not cover the whole sky"),
         ({"A": np.ones(12), "B": np.ones(12)}, {"ORDERING": "RING"}, "no column EBV; it has A, B"),
+        ({"I": np.ones(12)}, {"ORDERING": "RING", "TUNIT1": "K_CMB"}, "in K_CMB, which is not a unit of E"),
     ],
 )
 def test_other_tables_are_refused(tmp_path: Path, columns: Any, cards: Any, reason: str) -> None:
