@@ -105,7 +105,7 @@ def parse_position(ra: str, dec: str) -> tuple[float, float]:
     """
     longitude, latitude = parse_angle(ra, hours=True), parse_angle(dec, hours=False)
     if not -360.0 <= longitude <= 360.0:
-        raise ValueError(f"right ascension {ra} is outside [0, 360] degrees")
+        raise ValueError(f"right ascension {ra} is outside [-360, 360] degrees")
     if not -90.0 <= latitude <= 90.0:
         raise ValueError(f"declination {dec} is outside [-90, 90] degrees")
     return longitude % 360.0, latitude

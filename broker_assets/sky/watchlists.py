@@ -292,7 +292,7 @@ def _cone(tokens: list[str], columns: Columns, largest_radius: float) -> tuple[f
     except ValueError as error:
         raise ValueError(f"declination {error}") from None
     if not -360.0 <= ra <= 360.0:
-        raise ValueError(f"right ascension {ra} is outside [0, 360] degrees")
+        raise ValueError(f"right ascension {ra} is outside [-360, 360] degrees")
     if not -90.0 <= dec <= 90.0:
         raise ValueError(f"declination {dec} is outside [-90, 90] degrees")
     name = _optional(tokens, columns.name) or None

@@ -64,7 +64,7 @@ def test_catalogues_that_no_rule_searches_say_nothing(run: Run, tmp_path: Path) 
     ("position", "says"),
     [
         (("10", "95"), "is outside [-90, 90]"),
-        (("1000", "5"), "is outside [0, 360]"),
+        (("1000", "5"), "is outside [-360, 360]"),
         (("10", "5", "--epoch", "57000"), "--epoch"),
         (("ten", "5"), "ten"),
         (("10", "5"), "no catalogue is loaded"),
