@@ -12,7 +12,7 @@ TEST_WORKERS ?= 4
 # of the platform compiles a thousand modules anew, which is a quarter of its start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run up down status doctor scripts test test-all retest lint compiled bench bench-compare soak night pictures lock clean
+.PHONY: help run up down status doctor scripts ready test test-all retest lint compiled bench bench-compare soak night pictures lock clean
 
 help:
 	@echo "make run     install, start everything, replay a sample stream and a day of telemetry; Ctrl-C ends it"
@@ -75,18 +75,21 @@ lint: $(INSTALLED)
 	$(BIN)/lint-imports
 
 # What numba compiles, which a fresh checkout lacks, is compiled while the linters run, and programs that tests need are
-# installed (as root on Debian; else it says what is missing). Tests of a file stay together: their services and module
-# fixtures are made once. Of the workers, twice as many as processors here, one mostly waits for the platforms that its
-# tests start, and each of the others for its servers a third of the time.
-test: $(INSTALLED)
+# installed (as root on Debian; else it says what is missing).
+ready: $(INSTALLED)
 	@$(BIN)/python tests/peers/debian_programs.py & installing=$$!; \
 		$(BIN)/python -m broker_assets.compiled & compiling=$$!; \
 		$(MAKE) --no-print-directory lint || { kill $$compiling; wait $$installing; exit 1; }; \
 		wait $$compiling; compiled=$$?; wait $$installing; exit $$compiled
+
+# Tests of a file stay together: their services and module fixtures are made once. Of the workers, twice as many as
+# processors here, one mostly waits for the platforms that its tests start, and each of the others for its servers a third
+# of the time.
+test: ready
 	$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS)
 
 # The same at full size: more kills, more random worlds and more examples of each property. Takes hours.
-test-all: lint
+test-all: ready
 	BROKER_TEST_FULL=1 BROKER_FAULT_ROUNDS=$${BROKER_FAULT_ROUNDS:-25} \
 		$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --timeout 3600
 
