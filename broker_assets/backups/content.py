@@ -48,12 +48,25 @@ def columns(connection: psycopg.Connection[Any], table: str) -> list[str]:
     return [str(name) for (name,) in found]
 
 
-def table_content(connection: psycopg.Connection[Any], table: str) -> TableContent:
-    """Number of the rows of a table and the sum of their hashes; call `same_text` before."""
+def table_content(
+    connection: psycopg.Connection[Any], table: str, *, where: sql.Composable | None = None
+) -> TableContent:
+    """Number of the rows of a table and the sum of their hashes; call `same_text` before.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        A transaction.
+    table : str
+        Its name, with the schema unless that is the default one.
+    where : sql.Composable, optional
+        Condition on the rows that count, of which each is `old`.
+    """
     names = sql.SQL(", ").join(map(sql.Identifier, columns(connection, table)))
     statement = sql.SQL(
-        "SELECT count(*) AS rows, coalesce(sum(hashtextextended(ROW({})::text, 0)::numeric), 0) AS checksum FROM {}"
-    ).format(names, identifier(table))
+        "SELECT count(*) AS rows, coalesce(sum(hashtextextended(ROW({})::text, 0)::numeric), 0) AS checksum"
+        " FROM {} AS old WHERE {}"
+    ).format(names, identifier(table), where if where is not None else sql.SQL("true"))
     with connection.cursor(row_factory=class_row(TableContent)) as cursor:
         found = cursor.execute(statement).fetchone()
     assert found is not None  # noqa: S101 - an aggregate has one row

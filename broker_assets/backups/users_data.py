@@ -3,7 +3,8 @@
 Everything else can be computed again from the packet archive and the telemetry; these data cannot. A table is one file,
 the text of `COPY` (which `psql` reads, too), compressed with zstandard, with its columns in `contents.json`. All are
 read in one snapshot. A backup is restored in one transaction, into tables of the migration revision with which it was
-made, and is compared with the manifest before the transaction ends.
+made, and is compared with the manifest before the transaction ends. What is computed or received refers to some of
+these tables (classifications of brokers to classifiers, objects to root objects): such rows lose nothing by a restore.
 """
 
 from __future__ import annotations
@@ -155,12 +156,12 @@ def restore_users_data(shelf: Shelf, backup: Backup, url: str, *, replace: bool 
         SQLAlchemy URL of the owner of the tables. A database without tables gets those of the migration revision of the
         backup, and afterwards the later migrations.
     replace : bool
-        Whether users' data that the database has are deleted.
+        Whether users' data that the database has are deleted, except rows to which other data of the database refer.
 
     Returns
     -------
     dict
-        Content of each table after the restoration.
+        Content of each table after the restoration, without rows that were kept because other data refer to them.
 
     Raises
     ------
@@ -190,13 +191,24 @@ def restore_users_data(shelf: Shelf, backup: Backup, url: str, *, replace: bool 
         with transaction(url, application="broker-assets restore") as connection:
             if not fresh and not replace:
                 _refuse_occupied(connection, tables)
+            merged = {} if fresh else _referred_to(connection, tables)
+            for table in merged:
+                _stage(connection, table, contents["columns"][table], _file(backup.path, table))
             for table in reversed(tables):
-                connection.execute(sql.SQL("DELETE FROM {}").format(identifier(table)))
+                _delete(connection, table, merged.get(table, []))
             for table in tables:
-                _read_table(connection, table, contents["columns"][table], _file(backup.path, table))
+                if table in merged:
+                    _merge(connection, table, contents["columns"][table])
+                else:
+                    _read_table(connection, identifier(table), contents["columns"][table], _file(backup.path, table))
             _set_sequences(connection, contents["sequences"])
             same_text(connection)
-            found = {table: table_content(connection, table) for table in tables}
+            found = {
+                table: table_content(
+                    connection, table, where=_is_staged(connection, table) if table in merged else None
+                )
+                for table in tables
+            }
             _compare(backup.name, manifest.tables, found)
     except psycopg.Error as error:
         reason = " ".join(str(error).split())
@@ -263,8 +275,8 @@ def _write_table(connection: psycopg.Connection[Any], table: str, names: list[st
             packed.write(block)
 
 
-def _read_table(connection: psycopg.Connection[Any], table: str, names: list[str], path: Path) -> None:
-    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(identifier(table), _list(names))
+def _read_table(connection: psycopg.Connection[Any], table: sql.Identifier, names: list[str], path: Path) -> None:
+    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(table, _list(names))
     with (
         path.open("rb") as file,
         zstandard.ZstdDecompressor().stream_reader(file) as unpacked,
@@ -274,13 +286,95 @@ def _read_table(connection: psycopg.Connection[Any], table: str, names: list[str
             copy.write(block)
 
 
+def _referred_to(connection: psycopg.Connection[Any], tables: list[str]) -> dict[str, list[sql.Composed]]:
+    """Tables to which tables outside of the backup refer, with the conditions that a row `old` is referred to."""
+    found: dict[str, list[sql.Composed]] = {}
+    names = {row[0]: name for name in tables for row in connection.execute(_OID, (_text(connection, name),))}
+    for child, parent, own, theirs in connection.execute(_REFERENCES, {"tables": list(names)}).fetchall():
+        pairs = sql.SQL(" AND ").join(
+            sql.SQL("other.{} = old.{}").format(sql.Identifier(one), sql.Identifier(another))
+            for one, another in zip(own, theirs, strict=True)
+        )
+        condition = sql.SQL("EXISTS (SELECT FROM {} AS other WHERE {})").format(sql.Identifier(*child), pairs)
+        found.setdefault(names[parent], []).append(condition)
+    return found
+
+
+_OID: Final = "SELECT %s::regclass::oid"
+_REFERENCES: Final = """
+SELECT ARRAY[space.nspname, child.relname]::text[], refers.confrelid,
+    (SELECT array_agg(attname::text ORDER BY place) FROM unnest(refers.conkey) WITH ORDINALITY AS key (number, place)
+     JOIN pg_attribute ON attrelid = refers.conrelid AND attnum = number),
+    (SELECT array_agg(attname::text ORDER BY place) FROM unnest(refers.confkey) WITH ORDINALITY AS key (number, place)
+     JOIN pg_attribute ON attrelid = refers.confrelid AND attnum = number)
+FROM pg_constraint AS refers JOIN pg_class AS child ON child.oid = refers.conrelid
+JOIN pg_namespace AS space ON space.oid = child.relnamespace
+WHERE refers.contype = 'f' AND refers.conparentid = 0
+    AND refers.confrelid = ANY(%(tables)s::oid[]) AND refers.conrelid <> ALL(%(tables)s::oid[])
+"""
+"""Foreign keys of tables outside of the backup: table, oid of the one referred to, and the columns of both."""
+
+
+def _text(connection: psycopg.Connection[Any], table: str) -> str:
+    return identifier(table).as_string(connection)
+
+
+def _staged(table: str) -> sql.Identifier:
+    return sql.Identifier("pg_temp", f"restored_{table.replace('.', '_')}")
+
+
+def _stage(connection: psycopg.Connection[Any], table: str, names: list[str], path: Path) -> None:
+    """Read the backup of a table into a temporary one."""
+    statement = "CREATE TEMPORARY TABLE {} ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA"
+    connection.execute(sql.SQL(statement).format(_staged(table), _list(names), identifier(table)))
+    _read_table(connection, _staged(table), names, path)
+    key = _list(_primary_key(connection, table))
+    connection.execute(sql.SQL("CREATE INDEX ON {} ({})").format(_staged(table), key))
+    connection.execute(sql.SQL("ANALYZE {}").format(_staged(table)))
+
+
+def _is_staged(connection: psycopg.Connection[Any], table: str) -> sql.Composed:
+    """Condition that a row `old` is in the backup."""
+    pairs = sql.SQL(" AND ").join(
+        sql.SQL("restored.{0} = old.{0}").format(sql.Identifier(name)) for name in _primary_key(connection, table)
+    )
+    return sql.SQL("EXISTS (SELECT FROM {} AS restored WHERE {})").format(_staged(table), pairs)
+
+
+def _delete(connection: psycopg.Connection[Any], table: str, referred_to: list[sql.Composed]) -> None:
+    """Delete the rows of a table; of one that others refer to, only rows that nothing needs."""
+    kept = [_is_staged(connection, table), *referred_to] if referred_to else [sql.SQL("false")]
+    statement = sql.SQL("DELETE FROM {} AS old WHERE NOT ({})").format(identifier(table), sql.SQL(" OR ").join(kept))
+    connection.execute(statement)
+
+
+def _merge(connection: psycopg.Connection[Any], table: str, names: list[str]) -> None:
+    """Bring the rows of the backup into a table that still has some of them."""
+    key = _primary_key(connection, table)
+    changed = [sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in names if name not in key]
+    action = sql.SQL("UPDATE SET {}").format(sql.SQL(", ").join(changed)) if changed else sql.SQL("NOTHING")
+    statement = "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {} ON CONFLICT ({}) DO {}"
+    connection.execute(
+        sql.SQL(statement).format(identifier(table), _list(names), _list(names), _staged(table), _list(key), action)
+    )
+
+
+def _primary_key(connection: psycopg.Connection[Any], table: str) -> list[str]:
+    rows = connection.execute(
+        "SELECT attname FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY(indkey)"
+        " WHERE indisprimary AND indrelid = %s::regclass ORDER BY attnum",
+        (_text(connection, table),),
+    ).fetchall()
+    return [str(name) for (name,) in rows]
+
+
 def _sequences(connection: psycopg.Connection[Any]) -> dict[str, list[Any]]:
     """Next values of the sequences of identity columns: by table, its column and value; none if never used."""
     found: dict[str, list[Any]] = {}
     for table in USERS_DATA:
         for name in columns(connection, table):
             row = connection.execute(
-                "SELECT pg_get_serial_sequence(%s, %s)", (identifier(table).as_string(connection), name)
+                "SELECT pg_get_serial_sequence(%s, %s)", (_text(connection, table), name)
             ).fetchone()
             if row is not None and row[0] is not None:
                 last = connection.execute("SELECT pg_sequence_last_value(%s::regclass)", (row[0],)).fetchone()
@@ -291,7 +385,10 @@ def _sequences(connection: psycopg.Connection[Any]) -> dict[str, list[Any]]:
 def _set_sequences(connection: psycopg.Connection[Any], sequences: dict[str, list[Any]]) -> None:
     for table, (name, value) in sequences.items():
         if value is not None:
+            # Rows that were kept may have larger numbers than the backup.
             connection.execute(
-                "SELECT setval(pg_get_serial_sequence(%s, %s), %s)",
-                (identifier(table).as_string(connection), name, value),
+                sql.SQL("SELECT setval(pg_get_serial_sequence(%s, %s), greatest(%s, (SELECT max({}) FROM {})))").format(
+                    sql.Identifier(name), identifier(table)
+                ),
+                (_text(connection, table), name, value),
             )

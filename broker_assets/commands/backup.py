@@ -21,6 +21,7 @@ from broker_assets.backups.users_data import restore_users_data
 from broker_assets.backups.verification import Verified, verify_base, verify_users_data
 from broker_assets.commands.status import connected_or_given
 from broker_assets.commands.terminal import echo, terminal
+from broker_assets.instants import instant
 from broker_assets.resources.backups import Backups
 from broker_assets.settings import Settings, load_settings
 
@@ -53,7 +54,10 @@ def list_backups() -> None:
     table = Table("Backup", "Size", "Holds", title=f"Backups in {backups.shelf.folder}", title_justify="left")
     for backup in backups.shelf.backups():
         table.add_row(backup.name, _size(backup), _holds(backup))
-    terminal().print(table)
+    if table.row_count:
+        terminal().print(table)
+    else:
+        echo(f"There are no backups in {backups.shelf.folder}: `broker-assets backup run` makes them.")
     kept = segments(backups.shelf.log)
     if kept:
         echo(f"Write-ahead log: {len(kept)} segments, {kept[0].name} to {kept[-1].name}.")
@@ -91,8 +95,8 @@ def restore(
         typer.Option(help="Base backup: new data folder of the server; default: that of the embedded server."),
     ] = None,
     until: Annotated[
-        datetime.datetime | None,
-        typer.Option(help="Base backup: leave out transactions after this time, UTC.", formats=["%Y-%m-%dT%H:%M:%S"]),
+        str | None,
+        typer.Option(help="Base backup: leave out transactions after this time, UTC: 2027-01-31T12:00:00."),
     ] = None,
     log: Annotated[
         bool, typer.Option("--log/--no-log", help="Base backup: follow the write-ahead log to its end.")
@@ -103,8 +107,9 @@ def restore(
 ) -> None:
     """Restore a backup, completely or not at all.
 
-    Users' data go into an empty database or, with `--replace`, replace what it has. A base backup becomes the
-    data folder of a server that is not running; start it, and the streams continue from the restored position.
+    Users' data go into an empty database or, with `--replace`, replace what it has; rows to which other data refer,
+    such as objects to root objects, stay. A base backup becomes the data folder of a server that is not running; start
+    it, and the streams continue from the restored position.
 
     Example: `broker-assets backup restore database`
     """
@@ -113,6 +118,15 @@ def restore(
     chosen = _found(backups, name)
     if chosen.kind == "objects":
         raise typer.BadParameter("the list of the object store is compared by `check`, not restored", param_hint="NAME")
+    moment = _moment(until)
+    foreign = (
+        {"--into": into is not None, "--until": until is not None, "--no-log": not log}
+        if chosen.kind == "users"
+        else {"--database": database is not None, "--replace": replace}
+    )
+    if given := [option for option, present in foreign.items() if present]:
+        what = "users' data" if chosen.kind == "users" else "a base backup"
+        raise typer.BadParameter(f"{chosen.name} is of {what}, which has no such option", param_hint=" ".join(given))
     if chosen.kind == "users":
         target = database or _connected().url
         held = restore_users_data(backups.shelf, chosen, target, replace=replace)
@@ -120,7 +134,6 @@ def restore(
         echo(f"{chosen.name}: {rows} rows in {len(held)} tables, as when they were saved.")
         return
     folder = into or settings.home.resolve() / "postgres" / "data"
-    moment = until.replace(tzinfo=datetime.UTC) if until is not None else None
     manifest = backups.shelf.opened(chosen)
     found = restore_base(
         backups.shelf, chosen, backups.programs, folder, database=manifest.database, until=moment, follow=log
@@ -170,6 +183,16 @@ def _kinds(given: list[str] | None) -> list[Kind]:
     if unknown:
         raise typer.BadParameter(f"{', '.join(unknown)}: kinds are {WHICH}", param_hint="KIND")
     return [kind for kind in KINDS if not given or kind in given]
+
+
+def _moment(text: str | None) -> datetime.datetime | None:
+    """The time of `--until`, UTC unless it has a time zone."""
+    if text is None:
+        return None
+    try:
+        return instant(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a time such as 2027-01-31T12:00:00", param_hint="--until") from None
 
 
 def _found(backups: Backups, name: str) -> Backup:

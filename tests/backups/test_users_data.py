@@ -151,6 +151,61 @@ def test_restored_rows_are_equal(database_url: str, postgres: Any, new_database:
     assert rows(database_url) == before
 
 
+CLASSIFIER = (
+    "INSERT INTO elasticc2_brokerclassifier (brokername, classifiername) VALUES ('fink', %s) RETURNING classifier_id"
+)
+ROOT = "INSERT INTO root_diaobject (id, ra, dec, survey, zone) VALUES (gen_random_uuid(), %s, 0, 1, 0) RETURNING id"
+OBJECT = (
+    "INSERT INTO diaobject (diaobjectid, base_procver_id, rootid)"
+    " SELECT %s, id, %s FROM base_processing_version WHERE _table = 'diaobject' LIMIT 1"
+)
+CLASSIFICATION = (
+    "INSERT INTO elasticc2_diaobjectclassification (latestclass1id, latestclass1prob, classifier_id, diaobject_id)"
+    " VALUES (1, 0.5, %s, 7)"
+)
+
+
+def test_what_refers_to_users_data_loses_nothing(database_url: str, tmp_path: Path) -> None:
+    """Classifications and objects are not users' data: a restore in their database neither removes nor is stopped."""
+    fill(database_url)
+    with connect(database_url, autocommit=True) as connection:
+
+        def made(statement: str, *given: object) -> Any:
+            row = connection.execute(statement, given).fetchone()  # type: ignore[call-overload]
+            assert row is not None
+            return row[0]
+
+        connection.execute("INSERT INTO elasticc2_diaobjectdetails (diaobject_id, isddf) VALUES (7, false)")
+        saved, root = made(CLASSIFIER, "saved"), made(ROOT, 10)
+        connection.execute(OBJECT, (1, root))
+        connection.execute(CLASSIFICATION, (saved,))
+        backup = write_users_data(database_url, Shelf(tmp_path))
+        # After the backup: changed, new and referred to, new and not referred to.
+        connection.execute("UPDATE elasticc2_brokerclassifier SET brokername = 'changed'")
+        connection.execute("UPDATE root_diaobject SET ra = 11")
+        later = made(CLASSIFIER, "later")
+        made(CLASSIFIER, "unused")
+        connection.execute(CLASSIFICATION, (later,))
+        later_root, unused_root = made(ROOT, 20), made(ROOT, 30)
+        connection.execute(OBJECT, (2, later_root))
+
+        held = restore_users_data(Shelf(tmp_path), backup, database_url, replace=True)
+        assert (held["elasticc2_brokerclassifier"].rows, held["root_diaobject"].rows) == (1, 1)
+        classifiers = "SELECT classifier_id, brokername FROM elasticc2_brokerclassifier ORDER BY 1"
+        assert connection.execute(classifiers).fetchall() == [(saved, "fink"), (later, "fink")]
+        roots = connection.execute("SELECT id, ra FROM root_diaobject ORDER BY ra").fetchall()
+        assert roots == [(root, 10), (later_root, 20)]
+        assert unused_root not in dict(roots)
+        assert connection.execute("SELECT diaobjectid, rootid FROM diaobject ORDER BY 1").fetchall() == [
+            (1, root),
+            (2, later_root),
+        ]
+        given = "SELECT classifier_id FROM elasticc2_diaobjectclassification ORDER BY 1"
+        assert connection.execute(given).fetchall() == [(saved,), (later,)]
+        # The next number is none of those that are taken.
+        assert made(CLASSIFIER, "next") > later
+
+
 def test_an_empty_database_has_nothing_to_save(postgres: Any, new_database: Any, tmp_path: Path) -> None:
     made: AbstractContextManager[str] = new_database()
     with made as empty, pytest.raises(BackupError, match="no tables"):

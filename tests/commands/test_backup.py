@@ -32,6 +32,7 @@ def home(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_run_list_check_restore_fetch(home: Path, database_url: str, postgres: Any, new_database: Any) -> None:
     run = CliRunner().invoke
+    assert "There are no backups in" in run(app, ["list"]).output
     made = run(app, ["run", "users", "objects"])
     assert made.exit_code == 0, made.output
     shelf = Shelf(home / "backups")
@@ -45,6 +46,19 @@ def test_run_list_check_restore_fetch(home: Path, database_url: str, postgres: A
 
     with connect(database_url, autocommit=True) as connection:
         connection.execute("INSERT INTO access.users (username, password, roles) VALUES ('later', '', '{}')")
+    # Options of the other kind have no effect, which somebody who gives them does not expect.
+    for option in (["--until", "2027-01-31T12:00:00Z"], ["--into", str(home / "data")], ["--no-log"]):
+        without_effect = run(app, ["restore", "users", "--replace", *option])
+        assert without_effect.exit_code == 2, option
+        assert "which has no such option" in " ".join(without_effect.output.split())
+    base = home / "backups" / "database" / "20270101T000000.000000Z"
+    base.mkdir(parents=True)
+    for option in (["--replace"], ["--database", "postgresql+psycopg://ann@127.0.0.1:1/x"]):
+        without_effect = run(app, ["restore", f"database/{base.name}", *option])
+        assert without_effect.exit_code == 2, option
+        assert "which has no such option" in " ".join(without_effect.output.split())
+    base.rmdir()
+    assert "'yesterday' is not a time" in run(app, ["restore", "users", "--until", "yesterday"]).output
     refused = run(app, ["restore", "users"])
     assert refused.exit_code != 0
     assert "access.users" in str(refused.exception)
