@@ -1,5 +1,5 @@
-"""Runs that are not one asset: each job, with the op that it consists of.
+"""Jobs that do not materialise one asset: each job, with the op that it consists of.
 
-A job is here when it reports assets or checks that it finds out about only as it runs, or none at all. What is
-made is in `assets`, what must hold in `checks`, what starts a job in `sensors`.
+A job belongs here if it learns only while it runs which assets or checks it reports, or if it reports none. What is
+made is in `assets`, what must hold in `checks`, and what starts a job in `sensors`.
 """

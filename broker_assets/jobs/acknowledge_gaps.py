@@ -1,4 +1,4 @@
-"""A job with which operators say that lost offsets are accounted for."""
+"""A job with which operators acknowledge that lost offsets are accounted for."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""A run that reads the topics of all active annotators and runs the filters that ask for what they say."""
+"""A run that reads the topics of all active annotators and runs the filters that depend on their annotations."""
 
 from collections.abc import Iterator
 
@@ -34,7 +34,7 @@ def build_read_annotations(settings: Settings, triggered: Triggered | None = Non
     settings : Settings
         Clusters and limits.
     triggered : callable, optional
-        Runs the filters that ask for new annotations.
+        Runs the filters that depend on annotations, for new ones.
     """
 
     @op(name="apply_annotations", out={})

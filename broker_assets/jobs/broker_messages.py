@@ -1,4 +1,4 @@
-"""A run that reads what brokers of the survey say, on all their topics."""
+"""A run that reads the messages of the survey's brokers, on all their topics."""
 
 from dagster import (
     MAX_RUNTIME_SECONDS_TAG,

@@ -1,7 +1,7 @@
 """All checks of telemetry and of its publication in one run.
 
-One look at the database serves all of them; the schedule starts the job every hour, so that what is wrong becomes an
-alert (`broker_assets.sensors.alerting`) without any manual action.
+All of them share one reading of the database; the schedule starts the job every hour, so that anything wrong becomes an
+alert (`broker_assets.sensors.alerting`) without manual action.
 """
 
 from collections.abc import Iterator, Sequence

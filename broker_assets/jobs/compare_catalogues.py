@@ -1,4 +1,4 @@
-"""The job that marks the facts of past alerts which a changed catalogue or changed rules concern."""
+"""The job that marks the facts of past alerts that a changed catalogue or changed rules affect."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from broker_assets.resources.database import Database
 
 
 def build_compare_catalogues(in_force: CataloguesInForce, readers: Sequence[str]) -> JobDefinition:
-    """The job; `readers` are the assets of facts that are made from associations."""
+    """Build the job; `readers` are the assets of facts that are derived from associations."""
 
     @op
     def mark_stale_facts(context: OpExecutionContext, database: ResourceParam[Database]) -> None:

@@ -1,4 +1,4 @@
-"""A run that sends what is due in the outbox: digests, retries, and what no drain run has sent."""
+"""A run that sends the due messages of the outbox: digests, retries, and those that no drain run has sent."""
 
 import time
 from collections.abc import Iterator
@@ -11,11 +11,11 @@ from broker_assets.settings import Settings
 from broker_assets.stream.sending import make_sender
 
 BUDGET_SECONDS = 300.0
-"""The run ends after this time whatever waits; the sensor starts the next one."""
+"""The run ends after this time even if messages are waiting; the sensor starts the next one."""
 
 
 def build_deliver(settings: Settings) -> JobDefinition:
-    """The job."""
+    """Build the job."""
 
     @op(name="send_due", out={})
     def send_due(context: OpExecutionContext, database: ResourceParam[Database]) -> Iterator[None]:

@@ -125,7 +125,7 @@ def build_drain_op(
             f"duplicate + {report.quarantined} quarantined, {report.messages_per_second:.0f}/s, {report.total_lag} wait"
         )
         if is_canary:
-            # Its nights are not partitions of assets; the sensor `alerting` sees that it arrived.
+            # The canary's nights are not partitions of assets; the sensor `alerting` sees that it arrived.
             return
         nights = set()
         for event in report_run(context.instance, database, report, plan, context.log):
@@ -144,7 +144,7 @@ def build_drain_op(
 
 
 def _progress(watch: "_Watch", sending: Sending, progress: Progress) -> None:
-    """A batch was committed, or some seconds passed."""
+    """Called when a batch was committed, and every few seconds."""
     sending.committed()
     watch.progress(progress)
 

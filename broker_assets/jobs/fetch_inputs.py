@@ -1,7 +1,7 @@
 """A run that fetches one input of telemetry from its source; a sensor starts it when the source has something new.
 
-The files are observed and compared by the sensor `telemetry_inputs`, as if somebody had put them there. A run that
-fails has changed nothing and is an alert.
+The sensor `telemetry_inputs` observes and compares the files as if somebody had put them there by hand. A run that
+fails has changed nothing and raises an alert.
 """
 
 from collections.abc import Iterator
@@ -27,17 +27,17 @@ FETCH_JOB = "fetch_inputs"
 FETCH_OP = "fetch_input"
 LONGEST = 6 * 3600
 LOCK = "broker-assets fetch "
-"""With the name of a source, the lock of a fetch: two would write the same files."""
+"""With the name of a source appended, the name of the lock of a fetch: two fetches would write the same files."""
 
 
 class FetchConfig(Config):
-    """What is fetched."""
+    """Selects the source that is fetched."""
 
     source: str = Field(description="name of the source: that of its input, numbered where there are several")
 
 
 def build_fetch_inputs() -> JobDefinition:
-    """The job."""
+    """Build the job."""
 
     @op(name=FETCH_OP, out={})
     def fetch_input(

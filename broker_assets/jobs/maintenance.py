@@ -1,8 +1,8 @@
-"""Keeping the platform itself in order: Dagster's event log and runs, and facts that are kept for a while.
+"""Housekeeping: Dagster's event log and runs, and records that are kept only for a while.
 
-Dagster keeps every event and every run for ever and has no retention for them. What it needs to know the current state
-(the latest event of each asset, partition and check, and the run that made it) always stays; mere history is deleted
-once provenance has recorded it.
+Dagster keeps every event and every run for ever and has no retention policy for them. What it needs to know the current
+state (the latest event of each asset, partition and check, and the run that made it) always stays; mere history is
+deleted once provenance has recorded it.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -45,7 +45,7 @@ CHUNK = 10_000
 ENDED = (DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED)
 
 RUNS = 500
-"""Runs looked at together."""
+"""Runs examined together."""
 
 KEPT_COSTS = 400
 """Days for which the costs of runs are kept: a year can be compared with the one before."""
@@ -87,7 +87,7 @@ def prune(
     storage = instance.event_log_storage
     if not isinstance(storage, SqlEventLogStorage):
         return {}
-    # Dagster keeps them for 30 days, which is 13 GB where files arrive every minute; nothing but its pages reads them.
+    # Dagster keeps them for 30 days, which is 13 GB where files arrive every minute; only its web pages read them.
     evaluations = instance.schedule_storage
     if evaluations is not None and evaluations.supports_auto_materialize_asset_evaluations:
         evaluations.purge_asset_evaluations(before=(now - timedelta(days=evaluation_days)).timestamp())
@@ -185,7 +185,7 @@ def _delete_runs(instance: DagsterInstance, storage: SqlEventLogStorage, limit: 
         remaining = [run_id for run_id in ids if run_id in kept]
         if len(ids) < RUNS:
             return deleted
-        # A run that was deleted is not a place from which to go on.
+        # A run that was deleted cannot be the cursor.
         cursor = remaining[-1] if remaining else cursor
 
 
@@ -242,7 +242,8 @@ def build_maintenance(settings: Settings) -> JobDefinition:
 
     @op
     def prune_event_log(context: OpExecutionContext, config: PruneConfig, database: ResourceParam[Database]) -> None:
-        # First, so that an unavailable database stops the pruning: what provenance does not have must not be deleted.
+        # First, so that an unavailable database stops the pruning: what provenance has not recorded must not be
+        # deleted.
         with database.transaction() as connection:
             stale = versions.stale(connection)
         deleted = prune(

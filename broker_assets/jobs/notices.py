@@ -1,7 +1,7 @@
-"""A run that applies the notices of events that wait on their topics, one topic after the other.
+"""A run that applies the notices of events that are waiting on their topics, one topic after the other.
 
-Notices of gravitational-wave events become rows of `mma_areas`, those of events with an error circle cones of the
-watchlists of moving lists; the sensor `lists` sees new rows and has them matched and made into files.
+Notices of gravitational-wave events become rows of `mma_areas`; those of events with an error circle become cones of
+moving watchlists. The sensor `lists` sees the new rows and has them matched and written to files.
 """
 
 from collections.abc import Iterator, Mapping
@@ -33,12 +33,12 @@ class TopicsFailed(RuntimeError):
 
 
 def waiting(database: Database, kafka: Kafka, name: str) -> int:
-    """Messages that wait on a topic.
+    """Return the number of messages that wait on a topic.
 
     Raises
     ------
     SourceError
-        If the broker cannot be asked.
+        If the broker does not answer.
     """
     with database.transaction() as connection:
         positions = ledger.positions(connection, name)
@@ -46,7 +46,7 @@ def waiting(database: Database, kafka: Kafka, name: str) -> int:
 
 
 def build_read_notices(topics: Mapping[str, Topic], attempts: AttemptSettings | None = None) -> JobDefinition:
-    """The job: applies what waits on these topics, by their names."""
+    """Build the job that applies the notices that wait on these topics (by name)."""
 
     @op(name="apply_notices", out={})
     def apply(

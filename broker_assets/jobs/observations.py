@@ -1,4 +1,4 @@
-"""A run that works on requests of observations: places them, follows them, and stores their files."""
+"""A run that works on observation requests: submits them, follows them, and stores their files."""
 
 import time
 from collections.abc import Iterator
@@ -18,12 +18,12 @@ BUDGET_SECONDS = 300.0
 
 
 def post(connection: Connection, owner: str, letter: Letter, cause: str) -> None:
-    """Queue a letter to a facility, once for each cause; it is sent with the other messages."""
+    """Queue an e-mail to a facility, once for each cause; it is sent with the other messages."""
     notify(connection, owner, letter.subject, letter.text, cause=cause, address=letter.address)
 
 
 def plan_of(settings: Settings) -> Work:
-    """What a run needs, from the settings.
+    """Return what a run needs, from the settings.
 
     Raises
     ------

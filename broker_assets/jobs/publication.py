@@ -1,7 +1,7 @@
-"""Runs of the publisher: all that is due to all targets, and copies of our archive compared with all of it.
+"""Runs of the publisher: delivery of all due files to all targets, and full comparison of the archive's copies.
 
-What each target has of a day is the asset `published_files`, whose functions deliver; here are the jobs that the clock
-starts, and what they report of the days that they touched.
+What each target has of a day is the asset `published_files`, whose functions deliver; this module has the jobs that
+schedules start, and what these report about the days that they touched.
 """
 
 import datetime
@@ -67,7 +67,7 @@ class PublishConfig(Config):
 
 
 class MirrorConfig(Config):
-    """Which copies are compared."""
+    """Selects the copies that are compared."""
 
     targets: list[str] = Field(default=[], description="names of the copies; all unless given")
 
@@ -149,9 +149,10 @@ def report_days(
     upstream: Sequence[str],
     checks: DayChecks,
 ) -> Iterator[AssetMaterialization | AssetCheckEvaluation]:
-    """One materialisation per day of which targets have something else now, then its check; take all of it.
+    """Yield a materialisation for each day whose files at a target have changed, then its check; consume all of it.
 
-    Also of days that a run delivered and died before it could report, or that were delivered on the command line.
+    This includes days whose files a run delivered before it died without reporting them, and those delivered on the
+    command line.
     """
     with database.transaction() as connection:
         answered = days_answered_since(connection, datetime.datetime.now(datetime.UTC) - ANSWERED)

@@ -11,7 +11,7 @@ from broker_assets.settings import Settings
 from broker_assets.tom.queries.worker import QueryWorker
 
 BUDGET_SECONDS = 300.0
-"""After this time a run takes no other query; the sensor starts the next run."""
+"""After this time a run takes no further query; the sensor starts the next run."""
 
 
 def build_run_queries(settings: Settings) -> JobDefinition:

@@ -1,4 +1,4 @@
-"""The statistics of all objects of the archive and the features of all alerts, by Spark from the cold store."""
+"""A job in which Spark computes the statistics and features of every object from the cold store."""
 
 import importlib.util
 import sys
@@ -13,7 +13,7 @@ from broker_assets.resources.spark_statistics import JOB
 from broker_assets.settings import FeatureSettings
 
 TABLES = [*KINDS, "objects", "object_features", "context_matches"]
-"""Tables of the cold store that it reads."""
+"""Tables of the cold store that the job reads."""
 CONFIG = {"target": str, "master": str, "parts": int}
 
 

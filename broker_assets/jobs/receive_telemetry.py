@@ -1,10 +1,10 @@
 """The ingest run: receives files waiting in the watched folders, then builds level LB of the days they touch.
 
 A run does not know its days beforehand, so it is a job and not a partitioned asset: its one op receives files
-(`telemetry.reception.receiver`), builds level LB of each family and day that has other packets now, and yields
-a materialisation of each with its data version; before them those of the inputs that say something new for these days.
-What follows is made by automation. Nothing about exactly-once depends on this module: what was received by a run that
-died before it could report is reported by the next, and a day that is made twice is the same.
+(`telemetry.reception.receiver`), builds level LB of each family and day whose packets have changed, and yields a
+materialisation of each with its data version, preceded by those of the inputs whose content for these days is new.
+Automation makes what follows. Exactly-once processing does not depend on this module: what was received by a run that
+died before it could report is reported by the next, and a day that is built twice has the same content.
 """
 
 import datetime
@@ -74,7 +74,7 @@ REFRESH_LIMIT_SECONDS = 60.0
 
 
 class IngestConfig(Config):
-    """Limits of a run; the rest is left for the next one."""
+    """Limits of a run; files beyond them are left for the next run."""
 
     files: int = Field(default=Limits.files, ge=1, description="maximum number of files received")
     seconds: float = Field(default=Limits.seconds, gt=0, description="no file is started after this time")
@@ -143,7 +143,7 @@ def file_days(
 ) -> Iterator[AssetMaterialization]:
     """Build level LB of every day touched by files not yet reported, and report it; consume the iterator completely.
 
-    In this order: files, Dagster, provenance, register. If a run dies in between, some days are reported to Dagster
+    The order is: files, Dagster, provenance, register. If a run dies in between, some days are reported to Dagster
     twice, but none is missed.
     """
     files, days = register.unreported(session)
@@ -181,7 +181,7 @@ def file_days(
                 )
             products_made(outcome, began, run_id=run_id)
             if made.day not in partitions:
-                # As for other days, L1 waits for kernels that know the time; a clock that was not set they never do.
+                # As on other days, L1 waits for kernels that cover the time; they never cover a clock that was not set.
                 levels = ("L0", "L1") if KERNELS in inputs.get(made.day, {}) else ("L0",)
                 make_what_follows(session, reporter, telemetry, store, levels, family, made.day, run_id, log)
             artefact = versions.Artefact(
@@ -227,7 +227,7 @@ def changed_days(
     days: Sequence[datetime.date],
     code: str,
 ) -> Iterator[DayInputs]:
-    """Days whose packets differ from those of the last materialisation, or that other code made."""
+    """Yield the days whose packets differ from those of the last materialisation, or that other code made."""
     keys = [day.isoformat() for day in days]
     rows = session.execute(
         'SELECT "partition", data_version, code_version FROM artefact WHERE asset = %s AND "partition" = ANY(%s)',
@@ -283,8 +283,8 @@ def look_for_databases(session: psycopg.Connection[Any], telemetry: Telemetry, s
 def refresh_requests(telemetry: Telemetry, log: Logger) -> None:
     """Update the table of science requests, at most once an hour and for a limited time.
 
-    A failure is only logged: requests that are not in the table will be known by the next time, and their products
-    are rebuilt then.
+    A failure is only logged: requests that are missing from the table will be known at the next update, and their
+    products are rebuilt then.
     """
     settings = telemetry.settings
     if settings.requests is None or settings.requests_url is None:
