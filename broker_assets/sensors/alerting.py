@@ -1,10 +1,10 @@
-"""Notifies operators of what is wrong, and of its end: checks, runs, backfills, sensors, overdue assets, streams.
+"""Notifies operators of faults and of their end: checks, runs, backfills, sensors, overdue assets, streams.
 
-Dagster's run-failure sensors do not see failed checks that block nothing, and continue when their function raises.
-This sensor therefore reads the event log itself, in order, from a cursor: its findings are first recorded in the table
+Dagster's run-failure sensors do not see failed checks that block nothing, and continue when their function raises. This
+sensor therefore reads the event log itself, in order, from a cursor: its findings are first recorded in the table
 `notification`, then the cursor moves, then what is due is sent. Nothing is lost if any of these steps fails, and the
-recorded cause decides whether something is new (`broker_assets.resources.notifier`). Nobody watches the watcher but
-the heartbeat that it leaves: `status` and `/health` report when it is old.
+recorded cause decides whether something is new (`broker_assets.resources.notifier`). The sensor itself is watched by
+its heartbeat: `status` and `/health` report when that is old.
 """
 
 from __future__ import annotations
@@ -51,15 +51,15 @@ EVENTS = 500
 """Maximum number of events read in one tick; the next one continues."""
 
 FIRST_LOOK_SECONDS = 86_400.0
-"""How far a sensor without cursor looks back, instead of over years of solved problems."""
+"""How far a sensor without a cursor looks back, instead of through years of solved problems."""
 
 BACKFILL_SECONDS = 30 * 86_400.0
-"""Backfills that began earlier are no longer looked at."""
+"""Backfills that began longer ago are ignored."""
 
 
 @dataclass(frozen=True)
 class Position:
-    """Position in the event log, and what waited at the last look; small, whatever the size of the log."""
+    """Position in the event log, and what was waiting at the last sweep; small, whatever the size of the log."""
 
     checks: int | None = None
     """Storage id of the last check evaluation read."""
@@ -84,7 +84,7 @@ class Watched:
 
     @classmethod
     def of(cls, repository: RepositoryDefinition | None) -> Watched:
-        """What a code location defines; nothing without one."""
+        """What a code location defines; empty without one."""
         if repository is None:
             return cls()
         graph = repository.asset_graph
@@ -100,20 +100,20 @@ class Watched:
 
 @dataclass(frozen=True)
 class Watch:
-    """Everything that one look needs.
+    """Everything that one sweep needs.
 
     Parameters
     ----------
     instance, notifier, links
-        Whose log is read, where findings go, addresses of Dagster's pages.
+        The instance whose log is read, where findings go, and addresses of Dagster's pages.
     database, kafka
-        Positions and ends of the streams; without Kafka they are not looked at.
+        Positions and ends of the streams; without Kafka they are not examined.
     streams : sequence of str
-        Names of the streams, that of notices included.
+        Names of the streams, including that of notices.
     limits : Limits
         When waiting becomes an alert.
     live, object_store
-        Checks that are evaluated in each look, and what they examine besides the database.
+        Checks that are evaluated in each sweep, and what they examine besides the database.
     canary : CanarySettings, optional
         Limits of the canary; without it, none is expected.
     """
@@ -157,12 +157,12 @@ class Watch:
         streams = self._streams(position, now=now)
         found.append(streams.findings)
         if self.canary is not None:
-            # Since when it has been waited for: at first since the first look.
+            # Since when a canary has been awaited: initially since the first sweep.
             began = position.waiting.get(CANARY, (0, now))[1]
             streams.waiting[CANARY] = (0, began)
             found.append(self._canary(self.canary, began, now=now))
         together = Findings.together(found)
-        # What was fixed before anyone looked is not news.
+        # Failures that were fixed before this sweep are not reported.
         over = settled(instance, links, together.alerts)
         alerts = [alert for alert in together.alerts if alert.cause not in over]
         notifier.record(alerts)
@@ -201,7 +201,7 @@ class Watch:
 def build_alerting(settings: Settings) -> SensorDefinition:
     """The sensor."""
     limits = Limits(settings.notifier.stalled_minutes * 60.0, settings.notifier.unreachable_minutes * 60.0)
-    # The canary judges itself: its positions are in a schema of their own.
+    # The canary is judged separately: its positions are in a schema of their own.
     others = settings.model_copy(update={"canary": CanarySettings()})
     streams = tuple(location.name for location in others.locations())
     live = live_checks(settings)

@@ -1,6 +1,6 @@
-"""Starts a run when annotations are waiting: on a topic of an annotator, for an object that came, or for filters.
+"""Starts a run when annotations are waiting: on an annotator's topic, for an object that has arrived, or for filters.
 
-Which topics there are comes from the table of annotators at every look.
+The topics are read from the table of annotators at every tick.
 """
 
 import hashlib

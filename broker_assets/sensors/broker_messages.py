@@ -1,4 +1,4 @@
-"""Starts a run when messages of brokers of the survey are waiting."""
+"""Starts a run when messages of the survey's brokers are waiting."""
 
 import hashlib
 

@@ -24,7 +24,7 @@ INTERVAL_SECONDS = 30
 
 
 def build_canary(settings: Settings) -> SensorDefinition:
-    """The sensor; the settings have a canary."""
+    """The sensor; the settings must have a canary."""
     stream = settings.canary.stream
     if stream is None:
         raise ValueError("no canary is configured: set BROKER_CANARY__TOPIC")

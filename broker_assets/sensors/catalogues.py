@@ -1,4 +1,4 @@
-"""Follows the catalogues that are loaded, and the rules: what changed is observed, and compared with past alerts.
+"""Follows the loaded catalogues and the rules: changes are observed, and past alerts are compared with them.
 
 A tick reads one small file for each catalogue and compares its version with provenance. Where a catalogue or the rules
 differ from those that past alerts were compared with, a run of `compare_catalogues` marks the facts that are stale.
@@ -34,14 +34,14 @@ INTERVAL_SECONDS = 30
 
 
 def observe_catalogues(instance: DagsterInstance, database: Database, log: Logger, folder: Path) -> int:
-    """Observe every catalogue that is new or changed, and forget those that are gone; gives the number of both."""
+    """Observe catalogues that are new or changed, forget those that are gone, and return the number of both."""
     store = CatalogueStore(folder)
     present = {stored.name: stored.version for stored in store.list()}
     return follow_partitions(instance, database, log, CATALOGUES, partitions, present, lambda name: entry(store, name))
 
 
 def build_catalogues_sensor(folder: Path, in_force: CataloguesInForce, compare: JobDefinition) -> SensorDefinition:
-    """The sensor; `folder` has the catalogues, and `compare` is the job that compares what is in force."""
+    """The sensor; `folder` has the catalogues, and `compare` is the job that compares past alerts with them."""
 
     @sensor(
         name="catalogues",

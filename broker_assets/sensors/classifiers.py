@@ -1,8 +1,8 @@
 """Follows the models on disk, and trains the default classifier where the settings ask for it.
 
-What was added, activated or removed is observed, without a run. What must be observed or trained is asked of the
-folder, of provenance and of Dagster each time, so nothing is lost when a tick or a run fails, and the sensor has no
-cursor.
+Models that were added, activated or removed are observed without a run. What must be observed or trained is derived
+from the folder, provenance and Dagster at every tick, so nothing is lost when a tick or a run fails, and the sensor has
+no cursor.
 """
 
 from collections.abc import Mapping
@@ -37,19 +37,19 @@ from broker_assets.settings import Settings
 
 
 def observe_classifiers(instance: DagsterInstance, database: Database, log: Logger, folder: Path) -> int:
-    """Observe every classifier that is new or changed, and forget those that are gone; gives the number of both."""
+    """Observe classifiers that are new or changed, forget those that are gone, and return the number of both."""
     present = entries(folder)
     found = {name: entry.artefact.data_version for name, entry in present.items()}
     return follow_partitions(instance, database, log, CLASSIFIER, classifiers, found, present.__getitem__)
 
 
 def reasons_to_train(connection: psycopg.Connection[Any], folder: Path, codes: Mapping[str, str]) -> list[str]:
-    """Why the default classifier must be trained; empty if it need not.
+    """Why the default classifier must be trained; empty if it need not be.
 
     Parameters
     ----------
     connection : psycopg.Connection
-        To read provenance with.
+        Connection with which provenance is read.
     folder : Path
         Folder of the classifiers.
     codes : mapping of str to str

@@ -2,10 +2,10 @@
 
 `broker-assets status` and `provenance.versions.stale` compare what exists with the table `code`. The code server
 records its versions before it answers, at a reload as at a start (`record_loaded`), and a sensor repeats that: a tick
-compares and writes only what differs, so that nothing must be remembered, and a database that was away, restored or
+compares and writes only what differs. Hence nothing must be remembered, and a database that was away, restored or
 emptied has the deployed versions again one tick later.
 
-Both report the check `up_to_date` of the assets of which something became stale or is stale no longer.
+Both report the check `up_to_date` of every asset of which something became stale or is no longer stale.
 
 Only the code server deploys. Run workers, tests and commands load the same definitions and must not.
 """

@@ -1,6 +1,7 @@
 """Records which dust maps and classifiers the deployed settings name, and which taxonomies are in force, without a run.
 
-Facts that were made with another one are stale from then on, whether or not alerts arrive. Drain runs record the same.
+Facts that were made with another one are stale from then on, whether or not alerts arrive. Drain runs make the same
+record.
 """
 
 from dagster import DefaultSensorStatus, ResourceParam, SensorDefinition, SensorEvaluationContext, SkipReason, sensor

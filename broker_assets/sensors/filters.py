@@ -1,6 +1,6 @@
-"""Looks after filters: records which run, pauses those that should not go on, warns before they expire.
+"""Maintains filters: records which are running, pauses those that should not continue, and warns before they expire.
 
-What is to be done follows from the tables each time, so nothing is lost when a tick fails; there is no cursor.
+What is to be done is derived from the tables at every tick, so nothing is lost when a tick fails; there is no cursor.
 """
 
 import time
@@ -30,11 +30,11 @@ from broker_assets.sensors.observed_partitions import follow_partitions
 from broker_assets.settings.filters import FilterSettings
 
 EXPIRY_SECONDS: Final = 3600.0
-"""How often expiries are looked at."""
+"""How often expiries are checked."""
 
 
 def look_after(database: Database, settings: FilterSettings, *, expiries: bool) -> tuple[list[Paused], Expiries]:
-    """Pause filters, and let expire what has expired; owners are notified."""
+    """Pause filters that should not continue, and those that have expired if `expiries`; owners are notified."""
     with connect(database.url, application="broker-assets filters", autocommit=True) as connection:
         paused = pause_failing(connection, settings, notify)
         over = Expiries([], [])
@@ -44,7 +44,7 @@ def look_after(database: Database, settings: FilterSettings, *, expiries: bool) 
 
 
 def observe_filters(instance: DagsterInstance, database: Database, log: Logger) -> int:
-    """Observe every filter that is new or changed, and forget those that are gone; gives the number of both."""
+    """Observe filters that are new or changed, forget those that are gone, and return the number of both together."""
     with database.transaction() as connection:
         present = active_versions(connection)
 

@@ -87,7 +87,7 @@ class StreamState:
 
 
 def look(kafka: Kafka, database: Database, streams: Sequence[StreamSettings]) -> list[StreamState]:
-    """Positions and ends of every stream, all clusters asked in parallel: an unavailable one does not delay the others.
+    """Read positions and ends of every stream, all clusters in parallel: an unavailable one does not delay the others.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def look(kafka: Kafka, database: Database, streams: Sequence[StreamSettings]) ->
 
 
 def look_at_canary(kafka: Kafka, database: Database, canary: StreamSettings) -> list[StreamState]:
-    """The same for the canary, whose tables do not exist before the first one is sent; its troubles stop no stream."""
+    """The same for the canary, whose tables do not exist before the first one is sent; its failures stop no stream."""
     try:
         return look(kafka, database.in_schema(SCHEMA), [canary])
     except DATABASE_AWAY:
@@ -125,12 +125,12 @@ class Runs:
         self._database = database
 
     def active(self) -> set[str]:
-        """Values of the drain tag of every run that has not ended."""
+        """Return the values of the drain tag of all runs that have not ended."""
         records = self._instance.get_run_records(RunsFilter(statuses=ACTIVE_RUNS))
         return {record.dagster_run.tags[DRAIN_TAG] for record in records if DRAIN_TAG in record.dagster_run.tags}
 
     def history(self, tag: str) -> RunHistory:
-        """What became of the last runs of a set."""
+        """Return how the last runs of a set ended."""
         return run_history(self._instance, RunsFilter(tags={DRAIN_TAG: tag}), self._with_batches)
 
     def _with_batches(self, run_ids: Sequence[str]) -> set[str]:
@@ -139,7 +139,7 @@ class Runs:
 
 
 def requests(states: Iterable[StreamState], runs: Runs, *, now: float) -> Iterator[RunRequest | str]:
-    """A run request for each set with waiting messages and no run; a message where one is held back.
+    """Yield a run request for each set with waiting messages and no run; a message where one is held back.
 
     The run key contains the positions and the previous run: a tick that is evaluated twice requests the same run, and a
     run that ended without progress is followed by another one, after a pause.
@@ -171,7 +171,7 @@ def requests(states: Iterable[StreamState], runs: Runs, *, now: float) -> Iterat
 def observations(
     states: Iterable[StreamState], cursor: Mapping[str, tuple[str, float]], *, now: float
 ) -> Iterator[tuple[AssetObservation, str]]:
-    """An observation of each stream whose ends have moved, at most every `OBSERVATION_SECONDS`."""
+    """Yield an observation of each stream whose ends have moved, at most every `OBSERVATION_SECONDS`."""
     for state in states:
         if state.ends is None:
             continue

@@ -1,9 +1,9 @@
-"""Follows watchlists, areas and sky maps in the database: what changed is observed, indices and matches are renewed.
+"""Follows watchlists, areas and sky maps in the database: changes are observed, indices and matches are updated.
 
-A tick compares revisions, which costs some small queries; cones and cells are not read. Each list that changed is
-one observation with its revision as data version; its files follow by automation. The indices and the matches of past
-objects are brought up to date by one run of `match_lists`. What must be done is asked of the database and of Dagster
-each time, so nothing is lost when a tick or a run fails, and the sensor has no cursor.
+A tick compares revisions, which costs some small queries; cones and cells are not read. Each list that changed is one
+observation with its revision as data version; its files follow by automation. The indices and the matches of past
+objects are brought up to date by one run of `match_lists`. What must be done is derived from the database and Dagster
+at every tick, so nothing is lost when a tick or a run fails, and the sensor has no cursor.
 """
 
 import datetime
@@ -42,7 +42,7 @@ MOST_LISTS = 300
 
 
 def observe_lists(instance: DagsterInstance, database: Database, log: Logger) -> int:
-    """Observe every list that is new or changed, and forget those that are gone; gives the number of both."""
+    """Observe lists that are new or changed, forget those that are gone, and return the number of both together."""
     number = 0
     for asset, definition in PARTITIONS.items():
         with database.transaction() as connection:
@@ -66,16 +66,16 @@ def observe_lists(instance: DagsterInstance, database: Database, log: Logger) ->
 
 
 def reasons_to_match(connection: psycopg.Connection, sky: Path, code_versions: Mapping[str, str]) -> list[str]:
-    """Why indices and matches are behind; empty if they are not.
+    """Why indices and matches are out of date; empty if they are not.
 
     Parameters
     ----------
     connection : psycopg.Connection
-        Any.
+        Connection to the database.
     sky : Path
         Folder of the indices.
     code_versions : mapping
-        Deployed code version of each index, by asset: one that other code made is behind, too.
+        Deployed code version of each index, by asset: an index that other code made is out of date, too.
     """
     pending = lists_to_rematch(connection)
     reasons = outdated(connection, sky / CONES, sky / AREAS)

@@ -1,4 +1,4 @@
-"""When nights are planned: every day, the night that begins."""
+"""The schedule that plans nights: every day, the night that begins."""
 
 import datetime
 
@@ -14,7 +14,8 @@ def build_night_plans_schedule(job: UnresolvedAssetJobDefinition) -> ScheduleDef
     @schedule(
         name="plan_nights",
         job=job,
-        # The night of the date has just begun to be a partition; evenings follow from South Africa to Australia.
+        # The night of the date has just become a partition; all its evenings are still to come, South Africa's first
+        # and Australia's last.
         cron_schedule="5 16 * * *",
         execution_timezone="UTC",
         default_status=DefaultScheduleStatus.RUNNING,

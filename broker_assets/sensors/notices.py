@@ -29,11 +29,11 @@ from broker_assets.stream.messages import SourceError
 
 INTERVAL_SECONDS = 30
 SECONDS = 25.0
-"""Time in which all topics are looked at, about: Dagster ends a tick after a minute."""
+"""Approximate time in which all topics are examined: Dagster ends a tick after a minute."""
 
 
 def build_notices(names: Sequence[str], read: JobDefinition) -> SensorDefinition:
-    """The sensor: it looks at the topics of these names and starts this job."""
+    """The sensor: it examines the topics of these names and starts this job."""
 
     @sensor(
         name="notices",
@@ -57,7 +57,7 @@ def build_notices(names: Sequence[str], read: JobDefinition) -> SensorDefinition
             except DATABASE_AWAY as error:
                 return SkipReason(f"the position cannot be read: {error}")
             except SourceError as error:
-                failed.append(str(error))  # what waits on the other topics does not wait for this one
+                failed.append(str(error))  # the other topics do not wait for this one
                 continue
             positions.append((name, sorted(known.items())))
         if not lag:

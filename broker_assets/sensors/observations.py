@@ -1,4 +1,4 @@
-"""Starts a run when requests of observations wait, or a facility is to be asked about them."""
+"""Starts a run when observation requests are waiting, or when a facility is to be asked about their state."""
 
 from __future__ import annotations
 

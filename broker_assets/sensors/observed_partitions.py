@@ -1,7 +1,7 @@
-"""Keeps the partitions of an observed asset as what they stand for is: lists, catalogues, classifiers.
+"""Keeps the partitions of an observed asset in step with what they represent: lists, catalogues, classifiers.
 
-What there is, and in which version, is asked each time; so nothing is lost when a tick fails. When an asset is followed
-and what is done besides belongs to its sensor.
+What exists, and in which version, is read at every tick, so nothing is lost when a tick fails. The sensor of each asset
+decides when this happens and what else is done.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -26,27 +26,27 @@ def follow_partitions(
     children: Collection[str] = (),
     most: int | None = None,
 ) -> int:
-    """Observe what is new or changed, and forget what is gone; gives the number of both.
+    """Observe what is new or changed, and forget what is gone; return the number of both together.
 
-    What Dagster has no partition for is observed although provenance knows its version, as when Dagster's database is
-    new.
+    Something that has no partition in Dagster is observed even if provenance knows its version: Dagster's database may
+    be new.
 
     Parameters
     ----------
     instance, database, log
-        Dagster's, ours, and where the reporter writes.
+        Dagster's instance, the platform's database, and where the reporter logs.
     asset : str
         Asset key.
     partitions : DynamicPartitionsDefinition
         Its partitions.
     present : mapping of str to str
-        Data version of what there is, by partition key.
+        Data version of everything that exists, by partition key.
     entry : callable
-        What is reported of a key.
+        Returns the entry that is reported for a key.
     children : collection of str
-        Assets with the same keys, whose versions are forgotten with those of what is gone.
+        Assets with the same keys; their versions of a key are forgotten together with it.
     most : int, optional
-        Observe no more than these, in the order of their keys.
+        Maximum number that is observed, in the order of the keys.
     """
     name = str(partitions.name)
     with database.transaction() as connection:

@@ -1,4 +1,4 @@
-"""Schedules of telemetry: checks, publication, copies of the archive.
+"""Schedules of telemetry: checks, publication, comparison of the archive's copies.
 
 The times are those of the daily job that this platform replaces: publication with an updated table of requests at
 05:00 UTC.
@@ -28,9 +28,9 @@ from broker_assets.resources.publisher import Publisher
 from broker_assets.resources.telemetry import Telemetry
 
 MIRROR_HOUR = 6
-"""UTC; hour from which the intervals of copies are counted."""
+"""Hour (UTC) from which the intervals of comparisons are counted."""
 REQUESTS_HOUR = 5
-"""UTC; hour at which the table of requests is updated before files are delivered."""
+"""Hour (UTC) at which the table of requests is updated before files are delivered."""
 
 
 def build_publish_schedule(job: JobDefinition) -> ScheduleDefinition:
@@ -96,7 +96,7 @@ def build_mirror_schedule(job: JobDefinition) -> ScheduleDefinition:
 
 
 def is_due(now: datetime, hours: int) -> bool:
-    """Whether what is done every so many hours is due in the hour of a time (UTC); once a day is at 06:00.
+    """Whether a task that recurs at this interval of hours is due in the hour of a time (UTC); a daily one is at 06:00.
 
     Examples
     --------

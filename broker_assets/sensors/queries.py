@@ -20,7 +20,7 @@ from broker_assets.tom.queries.queue import is_waiting
 from broker_assets.tom.queries.worker import end_overdue
 
 INTERVAL_SECONDS = 10
-"""As often as the queue of FASTDB is looked at; each look costs an idle platform."""
+"""As often as FASTDB examines its queue; each tick is a cost even when the platform is idle."""
 
 
 def build_queries_sensor(settings: Settings, run: JobDefinition) -> SensorDefinition:
@@ -49,7 +49,7 @@ def build_queries_sensor(settings: Settings, run: JobDefinition) -> SensorDefini
         if len(active) >= settings.tom.queued_at_once:
             return SkipReason(f"{len(active)} runs are in progress")
         last = records[0].dagster_run.run_id if records else ""
-        # Of two ticks that see the same runs, one starts another.
+        # If two ticks see the same runs, only one of them starts another run.
         return RunRequest(run_key=f"queries/{last}", tags=dict(PROMPT))
 
     return queries

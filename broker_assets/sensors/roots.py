@@ -1,4 +1,4 @@
-"""Starts a run when batches were stored since the last one: their objects may have no root object yet."""
+"""Starts a run when batches were stored since the last run: their objects may not have a root object yet."""
 
 from dagster import (
     DefaultSensorStatus,
@@ -17,7 +17,7 @@ from broker_assets.dagster_internals import UnresolvedAssetJobDefinition
 from broker_assets.resources.database import DATABASE_AWAY, Database
 
 INTERVAL_SECONDS = 300
-"""A new object is in FASTDB's answers after so long; each run costs some seconds of a processor."""
+"""Time until a new object is in FASTDB's answers; each run costs some seconds of CPU time."""
 
 
 def build_roots_sensor(job: UnresolvedAssetJobDefinition) -> SensorDefinition:

@@ -1,9 +1,9 @@
-"""What became of the last runs of a sensor, and how long it waits before it asks for the next one.
+"""How the last runs of a sensor ended, and how long it waits before it requests the next one.
 
 A run that fails is followed by another after a pause that grows with every failure. A run that was killed after it had
-stored part of its work has not failed at it: only runs without progress count, so that kills, however many, do not
-stop a healthy stream. Failures of before this code was loaded do not count either: a deployment may have removed their
-cause.
+stored part of its work does not count as a failure: only runs without progress count, so that any number of kills does
+not stop a healthy stream. Failures from before this code was loaded do not count either: a deployment may have removed
+their cause.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from broker_assets.automation import BACKGROUND
 from broker_assets.backoff import RUNS, pause_after
 
 REMEMBERED_FAILURES = 8
-"""Runs that are looked at; by then the pause is at its longest."""
+"""Runs that are examined; after as many failures the pause is at its longest."""
 
 LOADED: float = time.time()
 """When the code server loaded this module, Unix time."""
 
 Progressed = Callable[[Sequence[str]], Collection[str]]
-"""Which of some runs have stored something."""
+"""Returns which of some runs (by identifier) have stored something."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def requested(
     priority: Mapping[str, str] = BACKGROUND,
     progressed: Progressed = lambda _: frozenset(),
 ) -> RunRequest | str:
-    """A request for a run of a job that there are reasons for, or why it must wait."""
+    """Return a request for a run of a job if there are reasons for it, or a sentence on why it must wait."""
     why = "; ".join(reasons)
     history = run_history(instance, RunsFilter(job_name=job), progressed)
     if history.active:

@@ -1,6 +1,6 @@
 """Schedules: the checks of nights that have ended, and the daily maintenance.
 
-They run in the afternoon in Chile, after the last observatory's night has ended and before the next one begins.
+They run in the afternoon in Chile, after the last observatory's night has ended and before the next night begins.
 """
 
 from collections.abc import Callable, Sequence
@@ -75,7 +75,7 @@ def touched_nights(database: Database, now: datetime) -> list[str]:
 
 
 def build_move_months(job: JobDefinition | UnresolvedAssetJobDefinition, *, wanted: bool) -> ScheduleDefinition:
-    """Every day, let months that are old enough leave the database, if that is wanted."""
+    """Every day, move months that are old enough out of the database, if that is wanted."""
 
     @schedule(
         name="move_months",

@@ -1,4 +1,4 @@
-"""When nights of the simulated survey are sent and its brokers read: a schedule that starts none unless it is set."""
+"""The schedule that sends nights of the simulated survey and reads its brokers; it starts no run unless it is set."""
 
 from dagster import (
     DefaultScheduleStatus,

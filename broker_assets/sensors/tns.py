@@ -1,7 +1,7 @@
 """Fetches due TNS files: hourly, daily, and the full file twice a month; also files missed during an outage.
 
-The files are an external asset, `tns_bulk_files`. The run that fetches them observes it; a tick observes what a run
-that died has applied without reporting it.
+The files are an external asset, `tns_bulk_files`. The run that fetches them observes it; a tick observes files that a
+run applied before it died without reporting them.
 """
 
 import time
@@ -34,7 +34,7 @@ RETRY_SECONDS = 900.0
 
 
 def build_tns_cadence(job: UnresolvedAssetJobDefinition, *, configured: bool = True) -> SensorDefinition:
-    """The sensor; it starts this job. Where TNS is not `configured`, it only says so."""
+    """The sensor; it starts this job. Where TNS is not `configured`, every tick is skipped with a message."""
 
     @sensor(
         name="tns_cadence",

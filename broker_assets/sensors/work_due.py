@@ -41,11 +41,11 @@ def build_work_due(
     is_due : callable
         Whether there is work, in a transaction.
     what : str
-        What waits, in the plural.
+        Name of what waits, in the plural.
     seconds : int
-        How often it looks.
+        Seconds between two ticks.
     description : str
-        For operators.
+        Description that operators see.
     priority : mapping of str to str
         Tags of the runs.
     """

@@ -1,1 +1,1 @@
-"""What starts the runs of telemetry: files that arrive, inputs that change, days that are due."""
+"""Sensors that start the runs of telemetry: when files arrive, inputs change, or days are due."""

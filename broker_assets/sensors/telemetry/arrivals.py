@@ -66,7 +66,7 @@ def look(incoming: Sequence[IncomingFolder]) -> tuple[dict[str, list[Listed]], d
 def observations(
     states: Mapping[str, register.FolderState], cursor: Mapping[str, tuple[str, float]], *, now: float
 ) -> Iterator[tuple[str, str, AssetObservation]]:
-    """Folder, version and an observation of each whose register has changed, at most every `OBSERVATION_SECONDS`."""
+    """Yield folder, version and observation where the register changed, at most every `OBSERVATION_SECONDS`."""
     for url, state in states.items():
         known, seen = cursor.get(url, ("", 0.0))
         if state.version == known or now - seen < OBSERVATION_SECONDS:
@@ -87,7 +87,7 @@ def observations(
 
 
 def build_telemetry_files(job: JobDefinition, seconds: int) -> SensorDefinition:
-    """The sensor; it starts this job, and looks at this interval."""
+    """The sensor; it starts this job, and ticks at this interval."""
 
     @sensor(
         name="telemetry_files",

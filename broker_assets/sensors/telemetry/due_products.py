@@ -77,7 +77,7 @@ def build_daily_products(job: UnresolvedAssetJobDefinition) -> SensorDefinition:
 
 
 def _asked(context: SensorEvaluationContext, keys: Sequence[str]) -> set[str]:
-    """Those requested before, which must not displace others in a tick."""
+    """Return the keys that were requested before; they must not displace others in a tick."""
     found: set[str] = set()
     for first in range(0, len(keys), AT_A_TIME):
         filters = RunsFilter(tags={TAG: list(keys[first : first + AT_A_TIME])})

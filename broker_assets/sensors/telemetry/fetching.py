@@ -1,8 +1,8 @@
-"""Watches the sources of inputs of telemetry: one sensor each, which starts a run when something is new there.
+"""Watches the sources of telemetry's inputs: a sensor for each, which starts a run when the source has something new.
 
-A look lists the files of a folder or the tags of a repository, and copies nothing. A source that cannot be reached is
-an alert, and so is a run that fails; what was fetched before stays in force. Runs that fail are followed by others
-after a pause that grows.
+A tick lists the files of a folder or the tags of a repository, and copies nothing. A source that cannot be reached
+raises an alert, and so does a run that fails; what was fetched before stays in force. Runs that fail are followed by
+others after a pause that grows.
 """
 
 import time
@@ -70,5 +70,5 @@ def _sensor(named: NamedSource, job: JobDefinition) -> SensorDefinition:
 
 
 def _is_complete(source: NamedSource) -> bool:
-    """Whether what was fetched is still here."""
+    """Whether everything that was fetched is still here."""
     return source.target is not None and source.target.exists()

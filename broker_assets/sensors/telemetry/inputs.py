@@ -85,7 +85,7 @@ def files_digest(telemetry: Telemetry) -> str:
 
 
 def report(context: SensorEvaluationContext, database: Database, telemetry: Telemetry) -> tuple[int, bool]:
-    """Observe the files and report new versions; return how many of days, and whether there are more to report."""
+    """Observe the files and report new versions; return the number of days reported, and whether more remain."""
     reporter = Reporter(context.instance, database, context.log)
     reporter.send(reporter.observe(input_files_entries(telemetry)))
     with telemetry.store() as store:

@@ -1,1 +1,1 @@
-"""What the sensor `alerting` looks at, one module per kind of cause; each gives alerts and causes that have ended."""
+"""What the sensor `alerting` watches, one module per kind of cause; each returns alerts and causes that have ended."""

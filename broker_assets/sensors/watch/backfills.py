@@ -1,4 +1,4 @@
-"""Failed backfills: they last until everything that they lack has been materialised."""
+"""Failed backfills: the alert lasts until everything that the backfill lacks has been materialised."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from broker_assets.resources.notifier import Notifier
 from broker_assets.sensors.watch.findings import Findings, Links
 
 LOOKED_AT = 20
-"""Newest failed backfills that are looked at."""
+"""Number of newest failed backfills that are examined."""
 NAMED = 5
 """Partitions named in an alert."""
 MATERIALISATIONS = 5000
-"""Newest ones of an asset that are compared with what a backfill lacks."""
+"""Number of newest materialisations of an asset that are compared with what a backfill lacks."""
 FAILED = (BulkActionStatus.COMPLETED_FAILED, BulkActionStatus.FAILED)
 
 
@@ -44,7 +44,7 @@ def read_backfills(instance: DagsterInstance, notifier: Notifier, links: Links, 
 
 
 def cause_of(backfill: PartitionBackfill) -> Cause:
-    """The cause: its assets, and the backfill itself, since two of them may lack different partitions."""
+    """The cause: the assets and the backfill itself, since two backfills of an asset may lack different partitions."""
     assets = sorted(key.to_user_string() for key in backfill.asset_selection or ())
     return Cause("backfill", ", ".join(assets) or backfill.job_name or "", "", backfill.backfill_id)
 
@@ -70,7 +70,7 @@ def _lacking(instance: DagsterInstance, backfill: PartitionBackfill) -> Iterator
 
 
 def _made_since(instance: DagsterInstance, key: AssetKey, partitions: set[str], begun: float) -> set[str]:
-    """Those of some partitions that were materialised after a time; of an asset without any, the empty key."""
+    """Return which partitions were materialised after a time (Unix); an unpartitioned asset has the empty key."""
     wanted = AssetRecordsFilter(key, asset_partitions=sorted(partitions - {""}) or None, after_timestamp=begun)
     records = instance.fetch_materializations(wanted, limit=MATERIALISATIONS).records
     return {record.partition_key or "" for record in records}

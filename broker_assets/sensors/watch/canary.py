@@ -12,12 +12,12 @@ from broker_assets.stream.canary import Canary
 
 @dataclass(frozen=True)
 class CanaryLimits:
-    """When a canary is an alert, seconds."""
+    """Limits beyond which a canary raises an alert, in seconds."""
 
     latency: float = 60.0
-    """From Kafka to the committed row."""
+    """Time from Kafka to the committed row."""
     absent: float = 900.0
-    """Since the last one that came."""
+    """Time since the last canary that arrived."""
 
 
 def read_canary(
@@ -28,11 +28,11 @@ def read_canary(
     Parameters
     ----------
     name, last
-        What the canary is called, and the last one that came through.
+        The canary's name, and the last one that arrived.
     links, limits
-        Addresses of Dagster's pages; when it is an alert.
+        Addresses of Dagster's pages; limits beyond which an alert is raised.
     since, now : float
-        Since when canaries have been waited for, and now, Unix time.
+        Since when canaries have been awaited, and now, Unix time.
     """
     asset = stream_key(name).to_user_string()
     absent, late = Cause("canary", asset, "", "comes"), Cause("canary", asset, "", "in time")

@@ -31,11 +31,11 @@ def read_checks(
     Parameters
     ----------
     instance, links
-        Whose log is read; addresses of its pages.
+        The instance whose log is read, and addresses of its pages.
     after : int or None
         Cursor: the last event that was read.
     since : float
-        Without a cursor, the oldest evaluation that counts, Unix time.
+        Without a cursor, the time of the oldest evaluation that counts, Unix time.
     limit : int
         Maximum number of events that are read.
     blocking : collection of (str, str)
@@ -62,7 +62,8 @@ def read_checks(
             continue
         found = event.asset_check_evaluation_data
         if found.check_name == UP_TO_DATE:
-            # Automation or an operator's command follows a deployment; what is stale is in the status, not an alert.
+            # Automation or an operator's command follows a deployment; what is stale is shown in the status and raises
+            # no alert.
             continue
         asset = found.asset_key.to_user_string()
         cause = Cause("check", asset, found.partition or "", found.check_name)
@@ -96,13 +97,13 @@ def _alert(cause: Cause, found: AssetCheckEvaluation, links: Links, event: int, 
 
 
 def stated_step(metadata: Mapping[str, object]) -> str:
-    """The next step that metadata state; empty if they state none."""
+    """Return the next step that the metadata give; empty if they give none."""
     value = getattr(metadata.get(NEXT_STEP), "value", "")
     return value if isinstance(value, str) else ""
 
 
 def no_longer_defined(lasting: Iterable[OpenAlert], defined: Collection[tuple[str, str]]) -> dict[Cause, str]:
-    """Causes of checks that are gone: no evaluation will end them."""
+    """Return the causes whose checks no longer exist: no evaluation would end them."""
     return {
         alert.cause: "the check is no longer defined"
         for alert in lasting

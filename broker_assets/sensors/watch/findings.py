@@ -1,4 +1,4 @@
-"""What a look found, and addresses of the pages that show it."""
+"""What a sweep found, and addresses of the pages that show it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from broker_assets.monitoring.alerts import Alert, Cause
 
 @dataclass(frozen=True)
 class Findings:
-    """What is wrong, and what is no longer."""
+    """What is wrong, and what is resolved."""
 
     alerts: list[Alert] = field(default_factory=list)
     """In order; the last alert of a cause counts."""
@@ -20,7 +20,7 @@ class Findings:
 
     @classmethod
     def together(cls, parts: Iterable[Findings]) -> Findings:
-        """The findings of several looks."""
+        """Combine several findings."""
         found = cls()
         for part in parts:
             found.alerts.extend(part.alerts)
@@ -43,7 +43,7 @@ class Links:
     """
 
     address: str
-    """Of Dagster's webserver, as operators reach it."""
+    """Address of Dagster's webserver, as operators reach it."""
 
     def _link(self, text: str, *path: str, **query: str) -> str:
         where = "/".join(quote(part, safe="@") for part in path)

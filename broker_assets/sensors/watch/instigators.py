@@ -11,10 +11,10 @@ from broker_assets.monitoring.alerts import TROUBLE, Alert, Cause, OpenAlert
 from broker_assets.sensors.watch.findings import Findings, Links
 
 TICKS = 4
-"""Newest ticks that are read of each; the newest may be in progress."""
+"""Number of newest ticks that are read of each sensor or schedule; the newest may be in progress."""
 FAILING = 2
-"""Consecutive ticks that fail before a sensor is an alert: a restart of a server is none. Schedules tick rarely, and
-alert at once."""
+"""Consecutive ticks that fail before a sensor raises an alert: the restart of a server raises none. Schedules tick
+rarely and raise one at once."""
 
 
 def read_instigators(
@@ -25,7 +25,7 @@ def read_instigators(
     Parameters
     ----------
     instance, links
-        Whose ticks are read; addresses of its pages.
+        The instance whose ticks are read, and addresses of its pages.
     running : collection of str
         Names of those that run unless an operator stops them; others are ignored.
     lasting : sequence of OpenAlert
@@ -61,7 +61,7 @@ def read_instigators(
 
 
 def _failing(ticks: Sequence[Any], number: int) -> str | None:
-    """Message of the newest error if the newest ticks have all failed, or were skipped for trouble outside."""
+    """Return the newest error's message if the newest ticks all failed, or were skipped for external reasons."""
     newest = ticks[:number]
     if len(newest) < number or not all(map(_is_failure, newest)):
         return None

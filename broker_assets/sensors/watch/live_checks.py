@@ -1,8 +1,8 @@
 """Checks that cannot wait for a run: their verdicts are shown to Dagster when they change.
 
 A drain or ingest run that works through a backlog lasts for minutes, and the checks of telemetry run every hour; what
-is put into quarantine meanwhile should be known within a minute. An evaluation without a run makes the page of the
-check agree with the alert that follows from it.
+is put into quarantine in the meantime should be known within a minute. An evaluation without a run makes the page of
+the check agree with the alert that follows from it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from broker_assets.resources.object_store import ObjectStore
 from broker_assets.settings import Settings
 
 TELEMETRY = ("failing_files", "bad_packets")
-"""Judgements of the files that arrive which cannot wait."""
+"""Judgements of arriving files that cannot wait."""
 
 
 @dataclass(frozen=True)
@@ -36,16 +36,16 @@ class LiveCheck:
     name: str
     judge: Callable[[Evidence], Verdict]
     counts: bool = False
-    """Whether its description has numbers that grow with every message; they alone are not a change."""
+    """Whether its description contains numbers that grow with every message; these alone are not a change."""
 
     def state(self, verdict: Verdict) -> str:
-        """What makes a verdict differ from the one before."""
+        """Return the part of a verdict that is compared with the one before."""
         said = "" if self.counts else verdict.description
         return "passed" if verdict.passed else f"{verdict.severity.value} {said}"
 
 
 def live_checks(settings: Settings) -> list[LiveCheck]:
-    """Those of streams and of delivery, and of telemetry where it is received."""
+    """Return the live checks of streams and of delivery, and of telemetry where it is received."""
     streams = [
         LiveCheck(
             stream_key(stream.name).to_user_string(),
@@ -84,16 +84,16 @@ def show_changes(
     Parameters
     ----------
     instance, database, object_store
-        Where evaluations go; what the checks examine.
+        Where evaluations go, and what the checks examine.
     checks : sequence of LiveCheck
         The checks.
     before : mapping of str to str
-        Their states at the look before.
+        Their states at the previous sweep.
 
     Returns
     -------
     dict
-        Their states, for the next look. A check that passes at the first look has not changed.
+        Their states, for the next sweep. A check that passes at the first sweep has not changed.
     """
     states = {}
     for check in checks:

@@ -1,8 +1,8 @@
 """Failed runs: what they should have made, and whether it has been made since.
 
-The cause of a failure is the asset and the partition that the failed step should have made; one of each step stands
-for all that it makes. It ends when they are materialised. A run that makes no assets is its job, with the set of
-Kafka partitions for drain runs; it ends when a later run of the same job succeeds.
+The cause of a failure is the asset and partition that the failed step should have made; one asset stands for all that a
+step makes. It ends when they are materialised. The cause of a failed run that makes no assets is its job, with the set
+of Kafka partitions for drain runs; it ends when a later run of the same job succeeds.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from broker_assets.sensors.watch.findings import Findings, Links
 
 @dataclass(frozen=True)
 class Planned:
-    """What a step of a run was to make."""
+    """What a step of a run should have made."""
 
     step: str
     asset: str
@@ -69,7 +69,7 @@ def read_failures(
 
 
 def _alerts(instance: DagsterInstance, links: Links, run: DagsterRun, error: StepError, event: int) -> Iterator[Alert]:
-    """One for each partition of each step that made nothing."""
+    """Yield an alert for each partition of each step that made nothing."""
     summary = error.text.splitlines()[0]
     lacking = not_made(instance, run.run_id)
     failed = [item for item in lacking if item.step == error.step] or lacking
@@ -104,7 +104,7 @@ def job_cause(run: DagsterRun) -> Cause:
 
 
 def not_made(instance: DagsterInstance, run_id: str) -> list[Planned]:
-    """What a run was to materialise and did not."""
+    """Return what a run should have materialised but did not."""
     planned: dict[tuple[str, str], str] = {}
     kinds = {DagsterEventType.ASSET_MATERIALIZATION_PLANNED, DagsterEventType.ASSET_MATERIALIZATION}
     for record in instance.get_records_for_run(run_id, of_type=kinds).records:
@@ -125,11 +125,11 @@ class StepError:
 
     step: str = ""
     text: str = ""
-    """Without the errors that Dagster wraps around it, and without the modules of its class."""
+    """Its text, without the errors that Dagster wraps around it and without the module of its class."""
     next_step: str = ""
-    """What the step says should be done."""
+    """What should be done, according to the step."""
     of_check: bool = False
-    """Whether a blocking check failed, which is an alert of its own."""
+    """Whether a blocking check failed, which raises its own alert."""
 
 
 def _first_error(instance: DagsterInstance, run_id: str) -> StepError:
@@ -159,7 +159,7 @@ _CLASS: Final = re.compile(r"^(?:\w+\.)+(\w+): ")
 
 
 def settled(instance: DagsterInstance, links: Links, failures: Iterable[Alert | OpenAlert]) -> dict[Cause, str]:
-    """Failed runs whose asset and partition were made since, or whose job has succeeded."""
+    """Return the failures whose asset and partition have been made since, or whose job has succeeded since."""
     ended = {}
     for alert in failures:
         cause = alert.cause
@@ -175,7 +175,7 @@ def settled(instance: DagsterInstance, links: Links, failures: Iterable[Alert | 
 
 
 def made_since(instance: DagsterInstance, asset: str, partition: str, event: int | None) -> str | None:
-    """Run of the newest materialisation of an asset, or of one of its partitions, after an event; None without any."""
+    """Return the run of the newest materialisation of an asset or a partition after an event; None if there is none."""
     places = [partition] if partition else None
     wanted = AssetRecordsFilter(AssetKey.from_user_string(asset), asset_partitions=places, after_storage_id=event)
     records = instance.fetch_materializations(wanted, limit=1).records
@@ -183,7 +183,7 @@ def made_since(instance: DagsterInstance, asset: str, partition: str, event: int
 
 
 def _succeeded(instance: DagsterInstance, cause: Cause) -> str | None:
-    """The newest run of the same job, of the same Kafka partitions, that has ended, if it succeeded."""
+    """Return the newest ended run of the same job (and the same Kafka partitions) if it succeeded, else None."""
     drained = cause.asset.removeprefix("alert_stream/") + f":{cause.partition}"
     tags = {DRAIN_TAG: drained} if cause.partition else {}
     statuses = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE]

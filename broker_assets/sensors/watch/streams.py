@@ -16,19 +16,19 @@ PATIENCE = 2.0
 """Time limit for the answer of a broker, seconds."""
 
 Waiting = Mapping[str, tuple[int, float]]
-"""By partition, as `name:number`, or by stream that does not answer: its position, and since when it has not moved."""
+"""By partition (`name:number`), or by stream that does not answer: its position, and since when it has not moved."""
 
 
 class KafkaEnds(Protocol):
-    """What is asked of the clusters; `resources.kafka.Kafka` answers it."""
+    """Interface to the clusters, implemented by `resources.kafka.Kafka`."""
 
     def ends(self, name: str, positions: Mapping[int, int], *, timeout: float) -> StreamEnds:
-        """Where every partition of a stream ends; raises `SourceError` where Kafka does not say."""
+        """Return where every partition of a stream ends; raise `SourceError` where Kafka does not answer."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """When waiting becomes an alert, seconds."""
+    """Time after which waiting raises an alert, in seconds."""
 
     stalled: float = 900.0
     """A partition with waiting messages has not moved for this long."""
@@ -38,11 +38,11 @@ class Limits:
 
 @dataclass(frozen=True)
 class Look:
-    """What a look at the streams found."""
+    """Result of examining the streams."""
 
     findings: Findings = field(default_factory=Findings)
     waiting: dict[str, tuple[int, float]] = field(default_factory=dict)
-    """For the next look."""
+    """What is waiting, for the next sweep."""
 
 
 def read_streams(
@@ -55,7 +55,7 @@ def read_streams(
     *,
     now: float,
 ) -> Look:
-    """Compare positions with those of the look before.
+    """Compare positions with those of the previous sweep.
 
     Parameters
     ----------
@@ -64,9 +64,9 @@ def read_streams(
     links
         Addresses of Dagster's pages.
     before : mapping
-        What waited at the look before, and since when.
+        What was waiting at the previous sweep, and since when.
     limits, lasting
-        When waiting becomes an alert; alerts that have not ended.
+        Times after which waiting raises an alert; alerts that have not ended.
     now : float
         Unix time.
     """
