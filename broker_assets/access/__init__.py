@@ -1,5 +1,5 @@
 """Accounts: who a user is, what they may do, and the tokens of their programs.
 
-Belongs here: users, groups, roles, passwords, API tokens, limits per user, the record of who changed what. Does not
-belong here: how a request carries a token (`api`), and what a user's SQL may see, which PostgreSQL decides.
+Users, groups, roles, passwords, API tokens, limits per user and the record of who changed what belong here. How a
+request carries a token does not (`api`), nor does what a user's SQL may see, which PostgreSQL decides.
 """

@@ -1,4 +1,4 @@
-"""Users, their groups and roles: made, changed, removed, and recognised by their password."""
+"""Users, their groups and roles: creating, changing and removing accounts, and recognising them by password."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ ROLES: Final[dict[str, str]] = {
     "operator": "may see everything of the platform and start runs",
     "administrator": "may change accounts, and whatever an operator may",
 }
-"""What an account may do besides what every account may."""
+"""What an account with the role may do in addition to what every account may."""
 EVERYBODY: Final = "Public"
 """Group that every account joins."""
 RESERVED: Final = frozenset({"system", "operator", "removed", EVERYBODY.lower()})
-"""Names that owners of the platform's own lists and entries of the record of changes have."""
+"""Names used for owners of the platform's own lists and in the record of changes, which no account may have."""
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9@.+_-]{0,149}", re.ASCII)
-"""Names of accounts: those of Django, of the letters that are safe in names of topics and files."""
+"""Names of accounts: as in Django, restricted to characters that are safe in names of topics and files."""
 _ADDRESS: Final = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,189}")
 
 _OF_AN_ACCOUNT: Final = (
     "tokens", "sessions", "memberships", "requests", "identities", "mailed_links", "uploads", "trials",
     "annotator_requests", "tap_jobs", "key_pairs", "login_challenges",
 )  # fmt: skip
-"""Tables whose rows go with their account."""
+"""Tables whose rows are deleted with their account."""
 
 USER_COLUMNS: Final = "userid, username, email, roles, active, date_joined, last_login"
 """Columns of `access.users` that `user_of` takes."""
 
 
 class BadAccount(ValueError):
-    """An account cannot be as it was asked for; the message says why."""
+    """An account cannot be as requested; the message says why."""
 
 
 class NameTaken(ValueError):
@@ -54,7 +54,7 @@ class UnknownAccount(LookupError):
 
 
 class WrongPassword(PermissionError):
-    """Name or password are wrong, or the account is not active; which of them is not said."""
+    """Name or password is wrong, or the account is not active; the message does not say which."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def add(
     roles: Collection[str] = (),
     by: int | None = None,
 ) -> User:
-    """Make an account, which joins the group `Public`.
+    """Create an account, which joins the group `Public`.
 
     Parameters
     ----------
@@ -118,14 +118,14 @@ def add(
     email, roles : str, collection of str
         Address, and some of `ROLES`.
     by : int, optional
-        Account that makes it; none for the command line.
+        Account that creates it; None for the command line.
 
     Raises
     ------
     BadAccount, BadPassword
-        If name, address, role or password cannot be.
+        If name, address, role or password is not allowed.
     NameTaken
-        If there is an account of that name.
+        If an account of that name exists.
     """
     hashed = "" if password is None else hash_password(password, username)
     _check(username, email, roles)
@@ -148,7 +148,7 @@ def add_with_hash(
     active: bool = True,
     by: int | None = None,
 ) -> User:
-    """Make an account with the hash of its password, as one that is taken over; see `add`."""
+    """Create an account from the hash of its password, such as one that is taken over from elsewhere; see `add`."""
     _check(username, email, roles)
     with connection.transaction():
         taken = connection.execute("SELECT FROM access.users WHERE userid = %s", (userid,)).fetchone()
@@ -183,16 +183,16 @@ def update(
     active: bool | None = None,
     by: int | None = None,
 ) -> User:
-    """Change an account; None leaves what it is about. See `add`.
+    """Change an account; None leaves a property unchanged. See `add`.
 
     A new password ends the sessions of the account. Tokens stay; those of an account that is not active are refused.
 
     Raises
     ------
     UnknownAccount
-        If there is none of that name.
-    BadAccount
-        If the last administrator would be lost, too.
+        If there is no account of that name.
+    BadAccount, BadPassword
+        If a value is not allowed, or if no administrator would be left.
     """
     pair = None if password is None else key_pairs.make_pair(password)
     with connection.transaction():
@@ -219,12 +219,12 @@ def update(
 
 
 def remove(connection: Connection, username: str, *, by: int | None = None) -> None:
-    """Remove an account: its name, address, password and tokens go; its changes stay, by nobody's name.
+    """Remove an account with its name, address, password and tokens; its changes stay on record without its name.
 
     Raises
     ------
     UnknownAccount
-        If there is none of that name.
+        If there is no account of that name.
     BadAccount
         If it is the last administrator.
     """
@@ -246,7 +246,7 @@ def remove(connection: Connection, username: str, *, by: int | None = None) -> N
 
 
 def get(connection: Connection, username: str, *, lock: bool = False) -> User:
-    """The account of a name, whatever its case.
+    """Return the account of a name, ignoring case.
 
     Raises
     ------
@@ -272,7 +272,7 @@ def every(connection: Connection) -> list[User]:
 
 
 def join(connection: Connection, userid: int, names: Iterable[str]) -> None:
-    """Add an account to groups, which are made if they do not exist."""
+    """Add an account to groups, which are created if they do not exist."""
     for name in names:
         check_group(name)
         connection.execute("INSERT INTO access.groups (name) VALUES (%s) ON CONFLICT DO NOTHING", (name,))
@@ -318,20 +318,20 @@ def log_in(connection: Connection, username: str, password: str, address: str) -
     Parameters
     ----------
     connection : psycopg.Connection
-        Outside a transaction: a wrong guess is remembered.
+        Connection outside a transaction, so that a wrong guess is remembered.
     username, password : str
         As they were given.
     address : str
-        Network address that they came from.
+        Network address of the request.
 
     Raises
     ------
     guesses.TooManyGuesses
-        If there were too many wrong ones for this account or from this address; the password is not looked at.
+        If there were too many wrong guesses for this account or from this address; the password is then not examined.
     WrongPassword
         If they do not belong together.
     """
-    if "\0" in username:  # no text of the database has it
+    if "\0" in username:  # no text in the database can contain it
         raise WrongPassword("name or password are wrong")
     guesses.check(connection, username, address)
     row = connection.execute(
@@ -353,7 +353,7 @@ def log_in(connection: Connection, username: str, password: str, address: str) -
 
 
 def check_address(email: str) -> None:
-    """Raise `BadAccount` if this is not an address; an empty text is one of an account without."""
+    """Raise `BadAccount` if this is not an e-mail address; an empty text means that the account has none."""
     if email and not _ADDRESS.fullmatch(email):
         raise BadAccount(f"{email!r} is not an address of electronic mail")
 

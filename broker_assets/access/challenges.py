@@ -1,11 +1,13 @@
 """Log-in by a challenge: the password is the passphrase of a key, and never leaves the client.
 
-The client names an account, gets its private key, encrypted with the password, and a text that is encrypted for that
-key. Who answers with the text can open the key, so knows the password. The dialogue is that of FASTDB.
+The client names an account and gets its private key, encrypted with the password, and a text that is encrypted for that
+key. A client that answers with the text can open the key and therefore knows the password. The dialogue is that of
+FASTDB.
 
-An attempt that is not answered within `SECONDS`, or wrongly, is a wrong guess like that of a password (`guesses`): a
-client that cannot open the key does not answer. A challenge is answered once, by who asked for it: it belongs to a
-cookie. A name that no account has, and an account that cannot log in so, get a challenge like all others.
+A challenge that is answered wrongly, or not within `SECONDS`, counts as a wrong guess like that of a password
+(`guesses`): a client that cannot open the key does not answer. A challenge can be answered only once and only by the
+client that asked for it, as it belongs to a cookie. A name without an account, or an account that cannot log in this
+way, gets a challenge like all others.
 """
 
 from __future__ import annotations
@@ -29,20 +31,20 @@ from broker_assets.access.tokens import stored_hash
 Connection = psycopg.Connection[Any]
 
 SECONDS: Final = 120
-"""After which a challenge ends: deriving the key takes slow clients some seconds."""
+"""Time after which a challenge expires: deriving the key takes slow clients some seconds."""
 MOST_WAITING: Final = BY_ADDRESS
-"""Challenges that wait for an answer, of an account or an address: programs may start together."""
+"""Maximum number of open challenges of an account or an address: programs may start together."""
 
 
 @dataclass(frozen=True)
 class Challenge:
-    """What a client gets."""
+    """What a client receives."""
 
     pair: KeyPair
     encrypted: str
-    """The text that it must answer with, encrypted; base64."""
+    """The text with which the client must answer, encrypted; base64."""
     cookie: str
-    """What shows that the answer is from who asked."""
+    """Shows that the answer comes from the client that asked."""
 
 
 def ask(connection: Connection, username: str, address: str, seed: Callable[[str], str]) -> Challenge:
@@ -51,11 +53,11 @@ def ask(connection: Connection, username: str, address: str, seed: Callable[[str
     Parameters
     ----------
     connection : psycopg.Connection
-        Outside a transaction.
+        Connection outside a transaction.
     username, address : str
-        Account, and the network address that asks.
+        Name of the account, and network address of the client.
     seed : callable
-        From a name, a secret of this server, see `key_pairs.pair_of_nobody`.
+        Derives a secret of this server from a name, see `key_pairs.pair_of_nobody`.
 
     Raises
     ------
@@ -66,7 +68,7 @@ def ask(connection: Connection, username: str, address: str, seed: Callable[[str
     _count_unanswered(connection)
     guesses.check(connection, name, address)
     _check_waiting(connection, name, address)
-    nobody = key_pairs.pair_of_nobody(seed(name))  # made in any case: the time of the answer must not depend on it
+    nobody = key_pairs.pair_of_nobody(seed(name))  # always made: the response time must not depend on it
     user, own = _account(connection, name)
     pair = own if own is not None else nobody
     text, cookie = str(uuid.uuid4()), secrets.token_hex(16)
@@ -87,14 +89,14 @@ def ask(connection: Connection, username: str, address: str, seed: Callable[[str
 
 
 def answer(connection: Connection, cookie: str, username: str, response: str, address: str) -> User:
-    """End a log-in; whatever the answer is, there is no second one.
+    """Complete a log-in; whether the answer is right or wrong, there is no second one.
 
     Raises
     ------
     WrongPassword
-        If it is not the answer to a challenge that was given to this client for this account and is in force.
+        If it is not the answer to an unexpired challenge that this client was given for this account.
     guesses.TooManyGuesses
-        If there were too many wrong guesses meanwhile.
+        If there have been too many wrong guesses in the meantime.
     """
     name = username.lower()[:150]
     guesses.check(connection, name, address)
@@ -105,7 +107,7 @@ def answer(connection: Connection, cookie: str, username: str, response: str, ad
     ).fetchone()
     user, pair = _account(connection, name)
     right = row is not None and is_same(stored_hash(response), row[2]) and row[0] == name and bool(row[3])
-    # The account may have changed since: another password, another name, switched off.
+    # The account may have changed since: another password, another name, deactivated.
     if row is None or not right or user is None or pair is None or row[1] != user.userid:
         guesses.remember(connection, name, address)
         raise WrongPassword("Authentication failure.")
@@ -121,7 +123,7 @@ def _account(connection: Connection, name: str) -> tuple[User | None, KeyPair | 
         " AND date_removed IS NULL",
         (name,),
     ).fetchone()
-    # The pair is asked for in any case, so that the time of the answer does not depend on it.
+    # The pair is always queried, so that the response time does not depend on it.
     pair = key_pairs.find(connection, row[0] if row else 0, row[-1] if row else "")
     return (None if row is None else user_of(row[:-1])), pair
 

@@ -36,7 +36,7 @@ class Change:
 def record(
     connection: psycopg.Connection[Any], userid: int | None, action: str, subject: str, details: str = ""
 ) -> None:
-    """Enter a change, in the transaction that makes it; `details` must have no secret."""
+    """Record a change, in the transaction that makes it; `details` must not contain secrets."""
     connection.execute(
         "INSERT INTO access.changes (userid, action, subject, details) VALUES (%s, %s, %s, %s)",
         (userid, action, subject, details),
@@ -53,25 +53,25 @@ def newest(
     since: datetime.datetime | None = None,
     before: int | None = None,
 ) -> list[Change]:
-    """The newest entries, newest first.
+    """Return the newest entries, newest first.
 
     Parameters
     ----------
     connection : psycopg.Connection
-        Of a role that reads accounts.
+        Connection of a role that may read accounts.
     most : int
-        How many.
+        Maximum number.
     who, action, subject : str
-        Only those of an account (`operator`: the command line), of a kind, and whose subject has this text in it.
+        Only entries of this account (`operator`: the command line), of this kind, and whose subject contains this text.
     since : datetime, optional
-        Only those at this time and later.
+        Only entries from this time on.
     before : int, optional
-        Only those before this entry: the next page.
+        Only entries before this one, for the next page.
     """
     values = {"who": who, "action": action, "subject": subject, "since": since, "before": before, "most": most}
     return [Change(*row) for row in connection.execute(_LIST, values)]
 
 
 def actions(connection: psycopg.Connection[Any]) -> list[str]:
-    """Kinds of entries that there are."""
+    """Return all kinds of entries on record."""
     return [row[0] for row in connection.execute("SELECT DISTINCT action FROM access.changes ORDER BY action")]

@@ -32,12 +32,12 @@ def every(connection: Connection) -> list[Group]:
 
 
 def add(connection: Connection, name: str, *, by: int | None = None) -> None:
-    """Make a group.
+    """Create a group.
 
     Raises
     ------
     BadAccount
-        If it exists, or cannot have this name.
+        If it exists, or its name is not allowed.
     """
     accounts.check_group(name)
     with connection.transaction():
@@ -50,12 +50,12 @@ def add(connection: Connection, name: str, *, by: int | None = None) -> None:
 
 
 def remove(connection: Connection, groupid: int, *, by: int | None = None) -> None:
-    """Remove a group; what was shared with it is shared no longer.
+    """Remove a group; what was shared with it is no longer shared.
 
     Raises
     ------
     BadAccount
-        If there is none, or it is the group of everybody.
+        If there is no such group, or it is `Public`.
     """
     with connection.transaction():
         row = connection.execute("SELECT name FROM access.groups WHERE groupid = %s FOR UPDATE", (groupid,)).fetchone()
@@ -67,7 +67,7 @@ def remove(connection: Connection, groupid: int, *, by: int | None = None) -> No
 
 
 def set_groups(connection: Connection, username: str, names: list[str], *, by: int | None = None) -> None:
-    """Let an account be in these groups, which exist, and in no others but `Public`.
+    """Make an account a member of exactly these existing groups, and of `Public`.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Wrong passwords are counted, by account and by address; after too many no password is looked at for a while.
+"""Wrong passwords are counted by account and by address; after too many, no password is examined for a while.
 
 The counts are in the database, so that several workers of the web application agree.
 """
@@ -10,20 +10,20 @@ from typing import Any, Final
 import psycopg
 
 MINUTES: Final = 15
-"""Wrong guesses count for so long."""
+"""Time for which a wrong guess counts, in minutes."""
 BY_ACCOUNT: Final = 10
-"""Wrong guesses for an account in that time."""
+"""Allowed wrong guesses for an account in that time."""
 BY_ADDRESS: Final = 50
-"""Wrong guesses from an address in that time, for whatever accounts."""
+"""Allowed wrong guesses from an address in that time, for all accounts together."""
 
 
 class TooManyGuesses(PermissionError):
-    """No password is looked at for now.
+    """No password is examined for now.
 
     Parameters
     ----------
     seconds : int
-        After which it may be tried again.
+        Time after which another attempt is allowed.
     """
 
     def __init__(self, seconds: int) -> None:
@@ -54,5 +54,5 @@ def remember(connection: psycopg.Connection[Any], username: str, address: str) -
 
 
 def forget(connection: psycopg.Connection[Any], username: str) -> None:
-    """The right password was given: the guesses for this account count no more."""
+    """The right password was given: earlier guesses for this account no longer count."""
     connection.execute("DELETE FROM access.failed_guesses WHERE username = lower(%s)", (username,))

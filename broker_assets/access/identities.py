@@ -1,7 +1,7 @@
-"""Persons whom an OpenID Connect provider recognises, and their accounts here.
+"""People who log in through an OpenID Connect provider, and their accounts on the platform.
 
-A person is the pair of issuer and subject, which never changes. Name and address that the provider gives never find an
-account: a person who can choose them there could take over accounts here.
+A person is identified by issuer and subject, which never change. An account is never found by the name or address that
+the provider gives: somebody who can choose these there could take over accounts here.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _ATTEMPTS: Final = 50
 
 @dataclass(frozen=True)
 class Person:
-    """Who logged in at a provider."""
+    """A person who logged in at a provider."""
 
     issuer: str
     subject: str
     name: str
-    """Wanted name of an account; may be empty."""
+    """Desired name of the account; may be empty."""
     email: str
     """Address that the provider has confirmed; empty if there is none."""
 
@@ -47,16 +47,16 @@ def log_in(
     connection : psycopg.Connection
         A transaction is opened in it.
     person : Person
-        Whom the provider recognised.
+        The person whom the provider recognised.
     create : bool
         Whether a person without an account gets one.
     is_taken : callable, optional
-        Whether a name cannot be that of a new account for other reasons than that an account has it.
+        Whether a new account cannot have a name for a reason other than that an account has it.
 
     Raises
     ------
     NoAccount
-        If there is none that is active.
+        If there is no active account.
     """
     with connection.transaction():
         row = connection.execute(
@@ -76,7 +76,7 @@ def log_in(
 
 
 def bind(connection: Connection, username: str, issuer: str, subject: str, *, by: int | None = None) -> None:
-    """Let a person log in to an account.
+    """Allow a person to log in to an account.
 
     Raises
     ------

@@ -1,8 +1,8 @@
-"""Pairs of keys whose passphrase is the password of the account: for the log-in by a challenge (`challenges`).
+"""Key pairs whose passphrase is the password of the account, for log-in by a challenge (`challenges`).
 
-A pair is used only with the password that it was made for: it remembers which hash that had, so that nothing that
-changes a password can leave an old pair in use. An account that has a password and no pair gets one when it logs in by
-that password.
+A pair is used only with the password for which it was made: the hash of that password is stored with it, so that an old
+pair can never remain in use after a password has changed. An account that has a password but no pair gets one when it
+logs in by that password.
 """
 
 from __future__ import annotations
@@ -24,32 +24,33 @@ from broker_assets.access import changes
 Connection = psycopg.Connection[Any]
 
 ROUNDS: Final = 100_000
-"""Of PBKDF2, which clients have built in."""
+"""Iterations of PBKDF2 (SHA-256); clients have this number built in."""
 BITS: Final = 2048
-"""Of the RSA keys."""
+"""Size of the RSA keys."""
 PADDING: Final = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
-"""Of what is encrypted for the owner of a pair."""
+"""Padding of texts that are encrypted for the owner of a pair."""
 _EXPONENT: Final = 65_537
 _BYTES: Final = 16
-"""Of a salt, and of an initialisation vector; of the mark of AES-GCM at the end of what is encrypted."""
+"""Length of a salt, of an initialisation vector, and of the AES-GCM authentication tag at the end of a ciphertext."""
 _LENGTHS: Final = (1216, 1216, 1217, 1217, 1217, 1218, 1218, 1219)
-"""Bytes of private keys, as often as they are so long."""
+"""Lengths of private keys in bytes, each as often as it occurs."""
 
 
 @dataclass(frozen=True)
 class KeyPair:
-    """A pair of keys, as it is stored and given to clients."""
+    """A key pair, as it is stored and given to clients."""
 
     public: str
     """PEM."""
     private: str
-    """PKCS #8 in DER, encrypted with AES-GCM, whose mark is at the end; base64, as what follows."""
+    """PKCS #8 in DER, encrypted with AES-GCM, with the authentication tag at the end; base64, like the following
+    attributes."""
     salt: str
     iv: str
 
 
 def make_pair(password: str) -> KeyPair:
-    """A new pair for a password; takes a tenth of a second.
+    """Make a new pair for a password, which takes a tenth of a second.
 
     Examples
     --------
@@ -68,12 +69,12 @@ def make_pair(password: str) -> KeyPair:
 
 
 def pair_of_nobody(seed: str) -> KeyPair:
-    """What looks like the pair of an account and opens with no password.
+    """Make what looks like the pair of an account but cannot be opened with any password.
 
     Parameters
     ----------
     seed : str
-        A secret that only this server can make of the name: the same name must always get the same.
+        A secret that only this server can derive from the name: the same name must always get the same pair.
 
     Examples
     --------
@@ -87,7 +88,7 @@ def pair_of_nobody(seed: str) -> KeyPair:
 
 
 def encrypt(pair: KeyPair, said: bytes) -> bytes:
-    """Encrypt something that only the owner of a pair can read."""
+    """Encrypt something so that only the owner of a pair can read it."""
     key = serialization.load_pem_public_key(pair.public.encode())
     assert isinstance(key, rsa.RSAPublicKey)  # noqa: S101 - what was stored
     return key.encrypt(said, PADDING)
@@ -105,12 +106,13 @@ def keep(connection: Connection, userid: int, hashed: str, pair: KeyPair) -> Non
 
 
 def keep_missing(connection: Connection, userid: int, hashed: str, password: str) -> None:
-    """Make the pair of an account that has none for its password, which was just given and is right."""
+    """Make the pair of an account that has none for its password, which has just been given correctly."""
     if find(connection, userid, hashed) is not None:
         return
     pair = make_pair(password)
     with connection.transaction():
-        # Of two log-ins at once the second finds the pair of the first; a new password since then needs another one.
+        # The second of two simultaneous log-ins finds the pair of the first; a password set since then needs another
+        # pair.
         row = connection.execute(
             "SELECT password FROM access.users WHERE userid = %s FOR NO KEY UPDATE", (userid,)
         ).fetchone()
@@ -121,7 +123,7 @@ def keep_missing(connection: Connection, userid: int, hashed: str, password: str
 
 
 def find(connection: Connection, userid: int, hashed: str) -> KeyPair | None:
-    """The pair of an account for the password with this hash; none if it has none."""
+    """Return the pair of an account for the password with this hash; None if it has none."""
     row = connection.execute(
         "SELECT publickey, privatekey, salt, iv FROM access.key_pairs WHERE userid = %s AND passwordsha256 = %s",
         (userid, _stamp(hashed)),
@@ -136,7 +138,7 @@ def _name(connection: Connection, userid: int) -> str:
 
 @cache
 def _nobodys_key() -> str:
-    """A public key whose private one is thrown away; made when it is needed first, since that takes time."""
+    """Return a public key whose private key was thrown away; made when first needed, since that takes time."""
     return make_pair(secrets.token_urlsafe()).public
 
 

@@ -1,7 +1,7 @@
-"""Links by e-mail: to set a password that was forgotten, and to activate an account.
+"""Links sent by e-mail: to replace a forgotten password, and to activate an account.
 
-The secret in a link is random, stored as its hash, works once and ends soon. Whether an address has an account is shown
-to nobody: the answer to a request is the same, and the caller sends the message after it.
+The secret in a link is random, is stored as its hash, works once and expires soon. Nobody can find out whether an
+address has an account: the answer to a request is always the same, and the caller sends the message after it.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ Connection = psycopg.Connection[Any]
 Purpose = Literal["password", "activation"]
 
 MINUTES: Final[dict[Purpose, int]] = {"password": 60, "activation": 3 * 24 * 60}
-"""After which a link ends."""
+"""Time after which a link expires."""
 BY_ACCOUNT: Final = 3
-"""Links to an account in an hour; more are asked for in vain, silently."""
+"""Links sent to an account in an hour; further requests are silently ignored."""
 BY_ADDRESS: Final = 20
-"""Requests from a network address in an hour."""
+"""Allowed requests from a network address in an hour."""
 _KEEP_DAYS: Final = 30
 _FORM: Final = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
 
 class TooManyLinks(PermissionError):
-    """Too many were asked for from a network address; `seconds` is when to try again."""
+    """A network address made too many requests; `seconds` is the time until the next one is allowed."""
 
     def __init__(self) -> None:
         super().__init__("too many requests for messages; try again in an hour")
@@ -39,7 +39,7 @@ class TooManyLinks(PermissionError):
 
 
 class BadLink(PermissionError):
-    """The link is unknown, was used, or has ended."""
+    """The link is unknown, was used, or has expired."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Link:
 
 
 def ask(connection: Connection, purpose: Purpose, given: str, address: str) -> list[Link]:
-    """Make links for the accounts of a name or an e-mail address.
+    """Make links for the accounts that have a name or an e-mail address.
 
     Parameters
     ----------
@@ -61,14 +61,14 @@ def ask(connection: Connection, purpose: Purpose, given: str, address: str) -> l
     purpose : str
         `password` for accounts that are active, `activation` for those that never were.
     given : str
-        Name of an account, or address; several accounts may have one.
+        Name of an account, or an e-mail address, which several accounts may have.
     address : str
-        Network address that asks.
+        Network address of the request.
 
     Returns
     -------
     list of Link
-        Those to send; none if nobody is meant, or the account was sent enough of them.
+        The links to send; empty if no account is meant, or if it has been sent too many.
 
     Raises
     ------
@@ -97,17 +97,17 @@ def ask(connection: Connection, purpose: Purpose, given: str, address: str) -> l
 
 
 def make(connection: Connection, purpose: Purpose, user: User, address: str) -> Link:
-    """A link for an account, as an administrator or a registration makes it."""
+    """Make a link for an account, on behalf of an administrator or a registration."""
     return Link(user, _insert(connection, purpose, user.userid, address))
 
 
 def find(connection: Connection, purpose: Purpose, secret: str) -> User:
-    """The account of a link, which stays usable: programs that look at messages open what is in them.
+    """Return the account of a link, which stays usable: mail scanners open the links in messages.
 
     Raises
     ------
     BadLink
-        If it is unknown, was used, or has ended.
+        If it is unknown, was used, or has expired.
     """
     found = _find(connection, purpose, secret)
     if found is None:
@@ -116,14 +116,14 @@ def find(connection: Connection, purpose: Purpose, secret: str) -> User:
 
 
 def set_password(connection: Connection, purpose: Purpose, secret: str, password: str) -> User:
-    """Use a link to set a password; it activates an account that was never active. All links of the account end.
+    """Use a link to set a password, which activates an account that was never active; all its links then expire.
 
     Raises
     ------
     BadLink
         See `find`.
     BadPassword
-        If the password cannot be; the link stays usable.
+        If the password is not allowed; the link stays usable.
     """
     with connection.transaction():
         user = find(connection, purpose, secret)

@@ -1,7 +1,7 @@
-"""Log-in at a provider of OpenID Connect: the code flow with PKCE, state and nonce (OpenID Connect Core 1.0, RFC 7636).
+"""Log-in at an OpenID Connect provider: the code flow with PKCE, state and nonce (OpenID Connect Core 1.0, RFC 7636).
 
-What the provider says about itself (endpoints, keys) is read at the first log-in, and its keys again when one that
-signs is not known. Who the person is comes from the signed ID token alone.
+The provider's metadata (endpoints, keys) are read at the first log-in, and its keys again when a signature uses an
+unknown one. The identity of the person is taken from the signed ID token alone.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from broker_assets.settings.access import OpenIdSettings
 from broker_assets.web_guard import is_loopback
 
 ALGORITHMS: Final = ("RS256", "ES256", "PS256", "EdDSA")
-"""Signatures that are accepted: by a key pair, never by a shared secret or none."""
+"""Signatures that are accepted: only those by a key pair, never by a shared secret, and never none at all."""
 LEEWAY: Final = 60
 """Seconds by which clocks may differ."""
 _LARGEST: Final = 1024**2
 
 
 class OpenIdError(PermissionError):
-    """The provider is unavailable, or what it said cannot be trusted; the message has no secret."""
+    """The provider is unavailable, or its answer cannot be trusted; the message contains no secret."""
 
 
 @dataclass(frozen=True)
 class Begun:
-    """A log-in that has begun: where the browser goes, and what is compared when it comes back."""
+    """A log-in that has begun: where the browser is sent, and what is compared when it returns."""
 
     url: str
     state: str
@@ -51,14 +51,14 @@ class Provider:
     Parameters
     ----------
     settings : OpenIdSettings
-        With its address, and our name and secret there.
+        The provider's address, and our name and secret there.
     redirect : str
-        Address here that it sends browsers back to.
+        Address on this platform to which the provider sends browsers back.
 
     Raises
     ------
     OpenIdError
-        If its address is not one of HTTPS (or of this machine).
+        If the provider's address is neither HTTPS nor on this machine.
     """
 
     def __init__(self, settings: OpenIdSettings, redirect: str) -> None:
@@ -85,19 +85,20 @@ class Provider:
         return Begun(url, state, nonce, verifier)
 
     def finish(self, code: str, *, nonce: str, verifier: str) -> Person:
-        """Who logged in.
+        """Complete a log-in; return who logged in.
 
         Parameters
         ----------
         code : str
-            What the browser brought.
+            The code that the browser brought.
         nonce, verifier : str
             Those of `Begun`.
 
         Raises
         ------
         OpenIdError
-            If the provider refuses the code, or its statement is not by it, for us, of now and of this log-in.
+            If the provider refuses the code, or its ID token was not issued by it, for us, just now and for this
+            log-in.
         """
         with self._session() as session:
             try:
@@ -106,7 +107,7 @@ class Provider:
                     timeout=self._settings.seconds, allow_redirects=False,
                 )  # fmt: skip
             except Exception as error:  # noqa: BLE001 - what the library raises is not one family
-                # The text of the error may have the code.
+                # The text of the error may contain the code.
                 raise OpenIdError(f"the provider did not accept the log-in ({type(error).__name__})") from None
         statement = token.get("id_token") if isinstance(token, dict) else None
         if not isinstance(statement, str) or len(statement) > _LARGEST:

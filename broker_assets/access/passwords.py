@@ -1,6 +1,6 @@
-"""Passwords: made into hashes with argon2id, and compared with them.
+"""Passwords: hashed with argon2id, and compared with hashes.
 
-Accounts that were taken over from Django have hashes of PBKDF2 until their first log-in, which writes a new one.
+Accounts that were taken over from Django have PBKDF2 hashes until their first log-in, which writes a new one.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import Final
 import argon2
 
 SHORTEST: Final = 10
-"""Characters of a password, at least."""
+"""Minimum number of characters of a password."""
 LONGEST: Final = 1024
-"""Characters of a password, at most: hashing takes time for each."""
+"""Maximum number of characters of a password: hashing takes longer for more."""
 _MOST_ITERATIONS: Final = 5_000_000
-"""Of PBKDF2, in a hash that is taken over: more would only cost the server time."""
+"""Maximum number of PBKDF2 iterations in a hash that is taken over: more would only cost the server time."""
 
 _HASHER: Final = argon2.PasswordHasher()
 """Parameters are those of the library, which follow RFC 9106, section 4, second recommended option."""
@@ -28,7 +28,7 @@ _HASHER: Final = argon2.PasswordHasher()
 
 @cache
 def _of_nobody() -> str:
-    """A hash to compare with where there is no account; made when it is needed first, since that takes time."""
+    """Return a hash to compare with where there is no account; made when first needed, since that takes time."""
     return _HASHER.hash(secrets.token_urlsafe())
 
 
@@ -84,7 +84,7 @@ def is_correct(password: str, hashed: str | None) -> bool:
     >>> is_correct("sufficiently long", None)
     False
     """
-    nobody = _of_nobody()  # whatever is asked first pays for it
+    nobody = _of_nobody()  # the first call takes longer, whether or not the account exists
     if len(password) > LONGEST:
         return False
     if hashed and hashed.startswith("pbkdf2_sha256$"):

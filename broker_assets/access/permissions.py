@@ -9,7 +9,7 @@ import psycopg
 from broker_assets.access.accounts import User
 
 ELASTICC_ADMIN: Final = "elasticc_admin"
-"""May see the truth of simulations and all that is known of a campaign."""
+"""May see the truth of simulations and everything that is known of a campaign."""
 ELASTICC_BROKER: Final = "elasticc_broker"
 """May upload classifications."""
 
@@ -17,7 +17,7 @@ GROUPS: Final = {
     ELASTICC_ADMIN: ("elasticc_admin", "tom_admin"),
     ELASTICC_BROKER: ("elasticc_broker", "elasticc_brokers", "Broker"),
 }
-"""Groups whose members have a right; administrators of the platform make groups, and have every right."""
+"""Groups whose members have a right; administrators of the platform create groups, and have every right."""
 
 
 def may(connection: psycopg.Connection[Any], user: User, permission: str) -> bool:
@@ -26,7 +26,7 @@ def may(connection: psycopg.Connection[Any], user: User, permission: str) -> boo
     Parameters
     ----------
     connection : psycopg.Connection
-        To the accounts.
+        Connection that may read the accounts.
     user : User
         The account.
     permission : str

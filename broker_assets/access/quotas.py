@@ -13,7 +13,7 @@ from broker_assets.database.turns import in_turn
 from broker_assets.settings.access import AccessSettings
 
 MORE: Final = 10
-"""Times as much that accounts with a role may have."""
+"""Factor by which the limits of accounts with a role are higher."""
 
 _COUNTED: Final = {
     "filters": "SELECT count(*) FROM filters WHERE owner = %s",
@@ -25,7 +25,7 @@ _COUNTED: Final = {
 
 
 class OverQuota(ValueError):
-    """An account has as much as it may have; the message says what, and how much."""
+    """An account would exceed a limit; the message says which, and how much is allowed."""
 
 
 @dataclass(frozen=True)
@@ -38,22 +38,22 @@ class Use:
 
 
 def of_account(connection: psycopg.Connection[Any], user: User, settings: AccessSettings) -> list[Use]:
-    """What an account has of everything that is limited."""
+    """Return how much an account has of everything that is limited."""
     return [_use(connection, user, settings, what) for what in _COUNTED]
 
 
 def require_room(
     connection: psycopg.Connection[Any], user: User, settings: AccessSettings, what: str, more: int = 1
 ) -> None:
-    """Require that an account may have some more of something.
+    """Raise an exception unless an account may have more of something.
 
     Parameters
     ----------
     connection : psycopg.Connection
-        With the transaction in which they are added: of two requests at once the second counts what the first has
-        made, and what a removed account still asks for is not made.
+        Connection with the transaction in which they are added: the second of two simultaneous requests counts what the
+        first has added, and nothing is added for an account that has been removed.
     user, settings : User, AccessSettings
-        Whose, and the limits.
+        The account, and the limits.
     what : str
         `filters`, `watchlists`, `cones`, `areas` or `targets`.
     more : int
@@ -62,9 +62,9 @@ def require_room(
     Raises
     ------
     OverQuota
-        If it would have too many.
+        If the account would have too many.
     UnknownAccount
-        If it has been removed since the request came.
+        If the account has been removed since the request arrived.
     """
     if connection.info.transaction_status is TransactionStatus.IDLE:
         raise RuntimeError("room is required in the transaction that takes it")

@@ -1,4 +1,4 @@
-"""How many requests each account made in the last hour: counted in the database, for all workers together."""
+"""Number of requests of each account in the last hour, counted in the database for all workers together."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ WINDOW_MINUTES: Final = 60
 
 
 class TooManyRequests(PermissionError):
-    """The account has made as many requests in the last hour as it may.
+    """The account has made as many requests in the last hour as it is allowed.
 
     Parameters
     ----------
     most : int
-        Requests an hour.
+        Allowed requests per hour.
     seconds : int
-        After which the next one may be made.
+        Time after which the next one is allowed.
     """
 
     def __init__(self, most: int, seconds: int) -> None:
@@ -36,17 +36,17 @@ def count(connection: psycopg.Connection[Any], userid: int, most: int) -> int:
     userid : int
         Account.
     most : int
-        Requests that it may make in an hour.
+        Allowed requests per hour.
 
     Returns
     -------
     int
-        Requests of the last hour, this one with them.
+        Requests of the last hour, including this one.
 
     Raises
     ------
     TooManyRequests
-        If there are as many as it may; this one does not count then.
+        If the limit is reached; this request is then not counted.
     """
     with connection.transaction():
         # One row of the account is locked, so that workers count one after the other.

@@ -1,6 +1,6 @@
-"""Sessions: a log-in of a browser, or of a program that logs in as browsers do.
+"""Sessions: the log-in of a browser, or of a program that logs in like a browser.
 
-The cookie is random and stored as its hash. A new one is made at every log-in, so that nobody can know it before. A
+The cookie is random and stored as its hash. A new one is made at every log-in, so that nobody can know it beforehand. A
 session ends by logging out, two weeks after its last use, 90 days after the log-in, when the password changes, or when
 the account is deactivated.
 """
@@ -27,15 +27,15 @@ DAYS: Final = 90
 
 @dataclass(frozen=True)
 class Session:
-    """Whose session a cookie is."""
+    """The session of a cookie."""
 
     user: User
     csrf: str
-    """What requests that change something must repeat."""
+    """Token that every request that changes something must repeat."""
 
 
 def begin(connection: Connection, user: User) -> tuple[str, str]:
-    """Begin a session; those of the account that have ended are deleted.
+    """Begin a session; ended sessions of the account are deleted.
 
     Returns
     -------
@@ -57,7 +57,7 @@ def begin(connection: Connection, user: User) -> tuple[str, str]:
 
 
 def find(connection: Connection, cookie: str) -> Session | None:
-    """The session of a cookie; none if it has ended. When it was used is written once a minute at most."""
+    """Return the session of a cookie, None if it has ended; the time of use is written at most once a minute."""
     if not cookie or len(cookie) > 64:
         return None
     hashed = stored_hash(cookie)
@@ -82,7 +82,7 @@ def end(connection: Connection, cookie: str) -> None:
 
 
 def end_all(connection: Connection, userid: int) -> int:
-    """End every session of an account; how many there were."""
+    """End every session of an account; return their number."""
     return connection.execute("DELETE FROM access.sessions WHERE userid = %s", (userid,)).rowcount
 
 

@@ -1,7 +1,7 @@
-"""What an owner shares with groups: filters, lists, annotators and targets, of which members may see what is public.
+"""What owners share with groups: filters, lists, annotators and targets. Members see them as if they were public.
 
-Only the owner changes them. The server applies it to users' SQL (`database.query_role`); functions that look
-something up for an account ask for it with the function `shared_with` of the database.
+Only the owner may change them. The database server applies sharing to users' SQL (`database.query_role`); functions
+that look something up for an account use the database function `shared_with`.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _TABLES: Final[dict[str, tuple[tuple[str, ...], str]]] = {
 
 
 class CannotShare(PermissionError):
-    """It does not exist, belongs to another account, or the group is not one of the account; the message says which."""
+    """The thing does not exist or belongs to another account, or its owner is not in the group; see the message."""
 
 
 def lock_sharing(connection: Connection, kind: Kind, identifier: int | str) -> None:
-    """Let others who share a thing, or remove it, wait until the transaction ends."""
+    """Make others who share or remove a thing wait until the transaction ends."""
     in_turn(connection, f"sharing {kind} {identifier}")
 
 
@@ -44,22 +44,22 @@ def share(connection: Connection, user: User, kind: Kind, identifier: str, group
     Parameters
     ----------
     connection : psycopg.Connection
-        A transaction is opened in it; its role must read the tables of what is shared.
+        A transaction is opened in it; its role must be allowed to read the tables of what is shared.
     user : User
         The owner.
     kind, identifier : str
-        What: its kind, and its number or topic.
+        Kind of the thing, and its number or topic.
     groups : collection of str
-        Groups that the owner is in; none ends the sharing.
+        Groups that the owner is in; an empty collection ends the sharing.
 
     Raises
     ------
     CannotShare
-        If it is not the account's, or a group is not.
+        If the account does not own the thing, or is not in a group.
     """
     table, key = _TABLES[kind]
     with connection.transaction():
-        # Of two requests at once the second waits, and replaces what the first has shared.
+        # The second of two simultaneous requests waits, and replaces what the first has shared.
         lock_sharing(connection, kind, identifier)
         row = connection.execute(
             sql.SQL("SELECT owner FROM {} WHERE {}::text = %s").format(sql.Identifier(*table), sql.Identifier(key)),

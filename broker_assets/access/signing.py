@@ -1,8 +1,8 @@
-"""Signatures of the platform: what it gave to somebody and recognises when it comes back, without storing it.
+"""Signatures of the platform: it recognises what it has given out when it comes back, without storing it.
 
 One secret signs; earlier ones are still recognised until their last day, so that a change of the secret breaks no
-address that is in use. Each purpose has a key of its own, derived from the secret: a signature for one is worth nothing
-for another.
+address in use. Each purpose has a key of its own, derived from the secret: a signature for one purpose is not valid for
+another.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 SHORTEST: Final = 32
-"""Characters of a secret, at least."""
+"""Minimum number of characters of a secret."""
 
 
 IMAGES: Final = "cutout"
@@ -27,15 +27,15 @@ IMAGES: Final = "cutout"
 
 
 class BadKey(ValueError):
-    """A secret cannot be used; the message says why and does not repeat it."""
+    """A secret cannot be used; the message says why without repeating it."""
 
 
 class BadSignature(ValueError):
-    """It was not signed here for this purpose, or it has expired."""
+    """The document was not sealed here for this purpose, or it has expired."""
 
 
 class Signer:
-    """Signs and recognises.
+    """Makes and verifies signatures.
 
     Parameters
     ----------
@@ -69,11 +69,11 @@ class Signer:
 
     @classmethod
     def of_this_process(cls) -> Signer:
-        """One with a random secret: what it signs is recognised until the process ends."""
+        """Make a signer with a random secret: its signatures are recognised until the process ends."""
         return cls(secrets.token_hex(32))
 
     def sign(self, purpose: str, text: str) -> str:
-        """Signature of a text: 43 characters that need no quoting in an address."""
+        """Return the signature of a text: 43 characters that need no quoting in a URL."""
         return _encoded(_mac(self._secret, purpose, text))
 
     def is_signed(self, purpose: str, text: str, signature: str) -> bool:
@@ -88,22 +88,22 @@ class Signer:
         return any(found)
 
     def seal(self, purpose: str, document: Mapping[str, Any], seconds: float) -> str:
-        """A document as a text that only this platform can write; anybody can read it.
+        """Turn a document into a text that only this platform can write, but anybody can read.
 
         Parameters
         ----------
         purpose : str
             What it is for.
         document : mapping
-            Values of JSON.
+            A JSON object.
         seconds : float
-            After which it is no longer recognised.
+            Time after which it is no longer recognised.
         """
         body = _encoded(json.dumps([time.time() + seconds, dict(document)], separators=(",", ":")).encode())
         return f"{body}.{self.sign(purpose, body)}"
 
     def open(self, purpose: str, sealed: str) -> dict[str, Any]:
-        """The document that `seal` made a text of.
+        """Return the document of a text that `seal` made.
 
         Raises
         ------

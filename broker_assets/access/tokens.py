@@ -1,7 +1,7 @@
 """API tokens: shown once, stored as their hash.
 
 A token is 160 random bits, written as 40 hexadecimal digits, the form that clients of Lasair send. A plain hash of it
-is enough: there is nothing to guess.
+is enough, since it cannot be guessed.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ Scope = Literal["read", "write"]
 
 _FORM: Final = re.compile(r"[0-9a-fA-F]{40}", re.ASCII)
 MOST: Final = 50
-"""Tokens of an account."""
+"""Maximum number of tokens of an account."""
 
 
 class BadToken(ValueError):
-    """A token cannot be made as it was asked for; the message says why."""
+    """A token cannot be made as requested; the message says why."""
 
 
 @dataclass(frozen=True)
 class Token:
-    """What is known of a token; not the token itself."""
+    """What is known of a token, without the token itself."""
 
     tokenid: int
     name: str
@@ -45,7 +45,7 @@ class Token:
 
 @dataclass(frozen=True)
 class Bearer:
-    """Whose token a request has, and what it may do."""
+    """The owner of the token of a request, and what it may do."""
 
     user: User
     scope: Scope
@@ -69,13 +69,13 @@ def create(
     user : User
         Whose it is.
     name : str
-        What it is for, unique for the account.
+        What it is for, unique within the account.
     scope : str
         `read`, or `write` for one that may change things as well.
     days : float, optional
         Days until it expires; default: never.
     by : int, optional
-        Account that makes it; none for the command line.
+        Account that creates it; None for the command line.
 
     Returns
     -------
@@ -112,7 +112,7 @@ def create(
 
 
 def replace(connection: Connection, user: User, name: str, scope: Scope) -> str:
-    """A new token in place of the one of that name, if there is one; see `create`."""
+    """Make a token in place of the one of that name, if there is one; see `create`."""
     with connection.transaction():
         _in_turn(connection, user)
         connection.execute("DELETE FROM access.tokens WHERE userid = %s AND name = %s", (user.userid, name))
@@ -120,7 +120,7 @@ def replace(connection: Connection, user: User, name: str, scope: Scope) -> str:
 
 
 def issue(connection: Connection, user: User, name: str, scope: Scope, *, most: int) -> str:
-    """One more token for programs that ask for one by password whenever they start.
+    """Make one more token, for programs that ask for one by password whenever they start; see `create`.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def issue(connection: Connection, user: User, name: str, scope: Scope, *, most: 
 
 
 def _in_turn(connection: Connection, user: User) -> None:
-    """Wait for others who make tokens of the account: what is counted and replaced includes theirs."""
+    """Wait for others who are making tokens of the account, so that counting and replacing include theirs."""
     connection.execute("SELECT FROM access.users WHERE userid = %s FOR NO KEY UPDATE", (user.userid,))
 
 
@@ -189,9 +189,9 @@ def revoke(connection: Connection, user: User, name: str, *, by: int | None = No
 
 
 def bearer(connection: Connection, token: str) -> Bearer | None:
-    """Whose token this is; none if it is unknown, has ended, or its account is not active.
+    """Return whose token this is; None if it is unknown, has expired, or its account is not active.
 
-    When it was used is written once a minute at most.
+    The time of use is written at most once a minute.
     """
     if not _FORM.fullmatch(token):
         return None
@@ -210,5 +210,5 @@ def bearer(connection: Connection, token: str) -> Bearer | None:
 
 
 def stored_hash(secret: str) -> str:
-    """What is stored of a random secret."""
+    """Return the hash that is stored of a random secret."""
     return hashlib.sha256(secret.encode()).hexdigest()

@@ -27,7 +27,7 @@ _EVERY: Final = (
 
 @dataclass
 class Imported:
-    """What became of the accounts of a document."""
+    """Which accounts of a document were taken over."""
 
     added: list[User] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
@@ -35,23 +35,23 @@ class Imported:
 
 
 def export(connection: Connection) -> list[dict[str, Any]]:
-    """Every account with the hash of its password, as `take_over` reads it. Tokens are not in it."""
+    """Return every account with the hash of its password, as `take_over` reads it. Tokens are not included."""
     names = ("id", "username", "email", "password", "roles", "is_active", "date_joined", "groups")
     return [dict(zip(names, row, strict=True)) for row in connection.execute(_EVERY)]
 
 
 def take_over(connection: Connection, document: Any, *, by: int | None = None) -> Imported:
-    """Make the accounts of a document, with their identifiers and hashes of passwords.
+    """Create the accounts of a document, with their identifiers and password hashes.
 
     Parameters
     ----------
     connection : psycopg.Connection
-        Each account is made in a transaction of its own.
+        Each account is created in a transaction of its own.
     document : list of dict
         Rows with `username`, and `id`, `email`, `password`, `is_active`, `is_superuser`, `is_staff`, `roles`, `groups`
         where they are known; or objects of Django's `dumpdata`. Superusers become administrators, staff operators.
     by : int, optional
-        Account that imports; none for the command line.
+        Account that imports; None for the command line.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def take_over(connection: Connection, document: Any, *, by: int | None = None) -
 
 
 def _row(item: Any) -> Mapping[str, Any] | None:
-    """The columns of an account; none for an object of another kind in a dump."""
+    """Return the columns of an account; None for an object of another kind in a dump."""
     if not isinstance(item, Mapping):
         return {}
     if "model" in item and "fields" in item:

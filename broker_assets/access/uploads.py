@@ -1,4 +1,4 @@
-"""Files of lists that accounts uploaded: what was accepted, and which lines were not, with the reason."""
+"""List files that accounts uploaded: what was accepted, and which lines were not, with the reason."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Connection = psycopg.Connection[Any]
 Kind = Literal["watchlist", "area"]
 
 KEPT: Final = 30
-"""Uploads of an account that are kept."""
+"""Number of uploads of an account that are kept."""
 MOST_REJECTS: Final = 5000
-"""Lines of an upload that are kept; the others are counted."""
+"""Number of rejected lines of an upload that are kept; the others are only counted."""
 
 
 class Rejected(Protocol):
@@ -32,7 +32,7 @@ class Rejected(Protocol):
 
     @property
     def text(self) -> str:
-        """As it was written."""
+        """The line as it was written."""
         ...
 
     @property
@@ -42,7 +42,7 @@ class Rejected(Protocol):
 
 
 class UnknownUpload(LookupError):
-    """There is no upload of this number, or it is another account's."""
+    """There is no upload with this number, or it belongs to another account."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Upload:
     uploadid: int
     kind: Kind
     item: int | None
-    """The list; none if the file was refused."""
+    """The list; None if the file was refused."""
     name: str
     at: datetime.datetime
     accepted: int
@@ -62,7 +62,7 @@ class Upload:
     """Number of lines that were not accepted."""
 
     def as_csv(self) -> str:
-        """The lines that were not accepted, as a file: each after a comment that says what is wrong."""
+        """Return the lines that were not accepted as a file: each after a comment that says what is wrong with it."""
         lines = io.StringIO()
         for one in self.rejected:
             lines.write(f"# line {one['line']}: {' '.join(str(one['reason']).split())}\n{one['text']}\n")
@@ -78,7 +78,7 @@ def remember(
     accepted: int,
     rejected: Sequence[Rejected],
 ) -> int:
-    """Keep what became of an upload; the oldest of the account are forgotten.
+    """Keep the outcome of an upload; the account's oldest ones are forgotten.
 
     Returns
     -------

@@ -1,7 +1,7 @@
-"""Who may read what an account owns: nobody else, the groups that it is shared with, or everybody.
+"""Who may read what an account owns: only the owner, the groups that it is shared with, or everybody.
 
-Filters, watchlists, areas and annotators have the name of their owner and whether they are public in their own tables;
-with which groups one is shared is in `sharing`.
+The tables of filters, watchlists, areas and annotators record the owner and whether each is public; the groups with
+which each is shared are in `sharing`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Connection = psycopg.Connection[Any]
 Audience = Literal["owner", "group", "public"]
 
 PLATFORM: Final = "system"
-"""Owner of what the platform makes itself, which all may read and nobody changes."""
+"""Owner of what the platform makes itself, which everybody may read and nobody may change."""
 
 
 class Owned(Protocol):
@@ -46,12 +46,12 @@ class Visibility:
 
     @property
     def audience(self) -> Audience:
-        """In one word."""
+        """Who may read it, in one word."""
         return "public" if self.public else "group" if self.groups else "owner"
 
     @property
     def shown(self) -> str:
-        """For people."""
+        """The same, as users read it."""
         words = {"public": "everybody", "group": f"group {', '.join(self.groups)}", "owner": "its owner"}
         return words[self.audience]
 
@@ -66,12 +66,12 @@ def may_read(connection: Connection, user: User | None, kind: Kind, identifier: 
 
 
 def may_change(user: User | None, thing: Owned) -> bool:
-    """Whether an account may change a thing: only its owner may, and nobody what is the platform's."""
+    """Whether an account may change a thing: only its owner may, and nobody if the platform owns it."""
     return user is not None and thing.owner == user.username and thing.owner != PLATFORM
 
 
 def shared(connection: Connection, user: User, kind: Kind) -> set[str]:
-    """Things of a kind that are shared with a group of an account: numbers as texts, or topics."""
+    """Return the things of a kind that are shared with a group of an account: their numbers as texts, or topics."""
     rows = connection.execute(
         "SELECT DISTINCT identifier FROM access.shares JOIN access.memberships USING (groupid)"
         " WHERE kind = %s AND userid = %s",
@@ -81,14 +81,14 @@ def shared(connection: Connection, user: User, kind: Kind) -> set[str]:
 
 
 def readable_sql(owned: str, identifier: str) -> str:
-    """The condition of a query that things may be read by who asks, with the parameters of `reader`.
+    """Return the SQL condition that the viewer may read a thing, with the parameters of `reader`.
 
     Parameters
     ----------
     owned : str
         Alias of the table of the things.
     identifier : str
-        Their number as text, or their topic, as an expression.
+        SQL expression of their number as text, or of their topic.
 
     Examples
     --------
@@ -101,7 +101,7 @@ def readable_sql(owned: str, identifier: str) -> str:
 
 
 def reader(viewer: str | None, shared: Collection[str], *, everything: bool) -> dict[str, Any]:
-    """The parameters of `readable_sql`: who asks (None: a guest), what is shared with them, whether all may be seen."""
+    """Parameters of `readable_sql`: viewer (None: a guest), what is shared with them, whether they see everything."""
     return {"viewer": viewer or "", "shared": sorted(shared), "all": everything}
 
 
@@ -111,9 +111,9 @@ def of_thing(connection: Connection, kind: Kind, identifier: int | str, thing: O
 
 
 def forget(connection: Connection, kind: Kind, identifier: int | str) -> None:
-    """Forget with whom a thing that is removed was shared, in the transaction that removes it.
+    """Forget with whom a thing was shared, in the transaction that removes it.
 
-    It comes before the rows of the thing are locked: who shares it takes the locks in that order too.
+    Call it before the rows of the thing are locked: `share` takes the locks in the same order.
     """
     sharing.lock_sharing(connection, kind, identifier)
     connection.execute("DELETE FROM access.shares WHERE kind = %s AND identifier = %s", (kind, str(identifier)))
