@@ -26,11 +26,11 @@ class Backups:
     Parameters
     ----------
     settings : BackupSettings
-        Where they are and how long they are kept.
+        Where backups are copied and how long they are kept.
     folder : Path
         Their folder.
     url : str, optional
-        Database; none unless one is configured.
+        URL of the database, if one is configured.
     store : str
         fsspec URL of the object store.
     """
@@ -76,12 +76,12 @@ class Backups:
         return Copies(self.settings.copy_url, options)
 
     def make(self, kind: Kind) -> Backup:
-        """Make a backup; afterwards old ones go, and new ones are copied.
+        """Make a backup; afterwards old ones are deleted, and new ones are copied.
 
         Raises
         ------
         BackupError
-            If it cannot be made. Older backups are left as they are then.
+            If it cannot be made. Older backups are then left as they are.
         """
         if kind == "users":
             made = write_users_data(self.url, self.shelf)
@@ -93,7 +93,7 @@ class Backups:
         return made
 
     def tidy(self, kind: Kind) -> list[str]:
-        """Remove backups that are older than they are kept, and the log that nothing needs; copy what is new."""
+        """Remove expired backups and write-ahead log that is no longer needed, and copy new backups."""
         weeks = kind == "database"
         age = (
             datetime.timedelta(weeks=self.settings.keep_weeks) if weeks else datetime.timedelta(self.settings.keep_days)

@@ -1,8 +1,9 @@
-"""Dagster's records in PostgreSQL, with a connection that is kept and nothing asked twice.
+"""Dagster's storage in PostgreSQL, with a connection that is kept and no question asked twice.
 
-Dagster opens a connection for each statement, and asks the server with nearly each whether tables and columns exist
-that a migration may have left out; its code server makes new storages at every tick of a sensor. On an idle platform
-that was most of what PostgreSQL did. Here the storages of a process share one pool, and what exists is remembered.
+Dagster opens a connection for each statement and, with nearly every statement, asks the server whether tables and
+columns exist that a migration may not have added yet; its code server makes new storages at every tick of a sensor. On
+an idle platform that was most of what PostgreSQL did. Here the storages of a process share one pool, and what exists is
+remembered.
 """
 
 from __future__ import annotations
@@ -24,14 +25,15 @@ from dagster_postgres.utils import pg_url_from_config
 from broker_assets.database.engine import RECYCLE_SECONDS, pooled
 
 _PURGE_SECONDS: Final = 3600.0
-"""How often old ticks are deleted: Dagster would after each tick, once for each of its limits."""
+"""How often old ticks are deleted: Dagster would delete them after each tick, once for each of its limits."""
 
 _true: set[tuple[str, ...]] = set()
-"""What is known of a database: address, question, and its arguments. Migrations add tables and columns, none goes."""
+"""Questions answered with yes: address of the database, question and arguments. Migrations never remove tables or
+columns."""
 
 
 class _Remembering:
-    """Storage that asks each of `SETTLED` until the answer is yes."""
+    """Storage that asks each question of `SETTLED` until the answer is yes."""
 
     postgres_url: str
     SETTLED: tuple[str, ...] = ()
@@ -103,7 +105,7 @@ class SharedPostgresStorage(DagsterPostgresStorage):
     def __init__(self, postgres_url: str, should_autocreate_tables: bool = True, inst_data: Any = None) -> None:
         found = (postgres_url, "tables")
         if should_autocreate_tables and found not in _true:
-            DagsterPostgresStorage(postgres_url)  # makes the tables that are missing
+            DagsterPostgresStorage(postgres_url)  # creates missing tables
             _true.add(found)
         super(DagsterPostgresStorage, self).__init__()  # type: ignore[no-untyped-call]
         self.postgres_url = postgres_url
@@ -115,7 +117,7 @@ class SharedPostgresStorage(DagsterPostgresStorage):
 
     @classmethod
     def from_config_value(cls, inst_data: Any, config_value: Any) -> Any:
-        """The storage of a section of `dagster.yaml`; Dagster's own where a cloud's tokens are the passwords."""
+        """Make the storage of a section of `dagster.yaml`; Dagster's own where a cloud's tokens are the passwords."""
         if config_value.get("auth_provider") is not None:
             return DagsterPostgresStorage.from_config_value(inst_data, config_value)
         create = config_value.get("should_autocreate_tables", True)
@@ -124,7 +126,7 @@ class SharedPostgresStorage(DagsterPostgresStorage):
 
 @cache
 def _pool(postgres_url: str) -> sa.Engine:
-    """The pool of this process: one connection is kept, more are opened while they are needed."""
+    """Return the pool of this process: one connection is kept, more are opened while they are needed."""
     return pooled(
         sa.create_engine(
             postgres_url,

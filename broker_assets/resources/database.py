@@ -36,11 +36,11 @@ class Database:
     Parameters
     ----------
     url : str or None
-        `postgresql+psycopg://…`. None is allowed so that definitions can be loaded anywhere; using it then fails
-        with a message that explains what to do.
+        `postgresql+psycopg://…`. None is allowed so that definitions can be loaded anywhere; any use of the database
+        then fails with a message that explains what to do.
     keep : bool
-        Whether connections are kept for the next transaction, as where sensors are evaluated
-        (`broker_assets.database.kept`). Runs open few and keep none.
+        Whether connections are kept for the next transaction (`broker_assets.database.kept`), as in the process that
+        evaluates sensors. Runs open few connections and keep none.
     """
 
     def __init__(self, url: str | None, *, keep: bool = False) -> None:

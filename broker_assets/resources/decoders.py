@@ -17,8 +17,8 @@ class Decoders:
     Parameters
     ----------
     settings : Settings
-        Where the schemas are; those that a registry gave are kept in `<home>/schemas`, by its address, so that the
-        streams continue while the registry is unavailable.
+        Where the schemas are; those from a registry are kept in `<home>/schemas`, by its address, so that the streams
+        continue while the registry is unavailable.
     """
 
     def __init__(self, settings: Settings) -> None:

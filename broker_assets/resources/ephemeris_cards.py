@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def ephemeris_refresh(kernels: Kernels | None) -> Callable[[Any], Sequence[tuple[str, Any, str]]] | None:
     """A function that returns updated ephemeris cards for a header of level L1 and above.
 
-    It returns none if the header has no time or the kernels do not cover it: the original cards are better than empty
-    ones.
+    That function returns no cards if the header has no time or the kernels do not cover it: the original cards are
+    better than empty ones.
     """
     if kernels is None:
         return None

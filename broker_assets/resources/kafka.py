@@ -1,4 +1,4 @@
-"""Alert streams on Kafka: reading from known positions, and how far behind they are.
+"""Alert streams on Kafka: reading from known positions, and how far behind the positions are.
 
 `KafkaSource` is the stream's `MessageSource` over confluent-kafka; `Kafka` is the resource that opens it for runs, each
 stream on its own cluster, and answers the lag sensor. Only contact with the broker belongs here: positions live in the
@@ -47,7 +47,7 @@ QUEUE_KILOBYTES = 64 * 1024
 """Messages that librdkafka reads ahead, kB: limits the memory of a run besides its batches."""
 
 KEPT_SECONDS = 600.0
-"""A source that is kept and older is replaced."""
+"""A kept source that is older than this is replaced."""
 
 _REFUSALS = frozenset(
     {
@@ -222,7 +222,7 @@ class KafkaSource:
         return {partition: self._fetched_end(partition) or self.asked_end(partition) for partition in self._assigned}
 
     def asked_end(self, partition: int) -> int:
-        """Offset after the last message of a partition as the broker answers it (ListOffsets)."""
+        """Offset after the last message of a partition according to the broker (ListOffsets)."""
         return self.watermarks(partition)[1]
 
     def fetched_ends(self, partitions: Iterable[int], *, timeout: float) -> dict[int, int]:
@@ -232,7 +232,7 @@ class KafkaSource:
         """
         wanted = set(partitions)
         deadline = time.monotonic() + timeout
-        # What the client remembers of a fetch for an earlier question may be too small by now.
+        # The end that the client remembers from an earlier fetch may be too small by now.
         heard: set[int] = set()
         while wanted - heard and time.monotonic() < deadline:
             received = self.consume(1, min(0.1, max(deadline - time.monotonic(), 0.0)))
@@ -254,7 +254,7 @@ class KafkaSource:
         return sorted(topic.partitions)
 
     def mirror(self, positions: Mapping[int, int]) -> None:
-        """Repeat committed positions as offsets of the cluster's consumer group, for monitors outside.
+        """Repeat committed positions as offsets of the cluster's consumer group, for external monitoring.
 
         The platform does not read them, so a failure is only logged; a broker known to be unavailable is not contacted.
         """
@@ -286,14 +286,14 @@ class KafkaSource:
         return end if end >= 0 else None
 
     def watermarks(self, partition: int, *, deadline: float | None = None) -> tuple[int, int]:
-        """First offset kept and offset after the last message, as the broker answers it.
+        """First offset kept and offset after the last message, according to the broker.
 
         Parameters
         ----------
         partition : int
             Any partition of the topic.
         deadline : float, optional
-            Time (`time.monotonic`) by which the answer must be there, if that is sooner than the source's timeout.
+            Time (`time.monotonic`) by which the answer must have arrived, if that is sooner than the source's timeout.
         """
         self._require_open()
         asked = TopicPartition(self.topic, partition)
@@ -325,8 +325,8 @@ class KafkaSource:
             raise SourceRefusedError(f"the source of topic {self.topic!r} is closed")
 
     def _reason(self) -> SourceError | None:
-        """Why a question was not answered, where the client has learnt it: "no metadata" hides a wrong password."""
-        for _ in range(20):  # what it learnt last is behind what it learnt first
+        """Why a request was not answered, if the client knows: "no metadata" may hide a wrong password."""
+        for _ in range(20):  # its newest events are queued behind the older ones
             self._consumer.poll(0)
         deferred, self._deferred = self._deferred, None
         reason = self._cause or self._trouble
@@ -384,7 +384,8 @@ class Kafka:
     locations : iterable of StreamLocation
         The streams.
     keep : bool
-        Whether connections for the question where a stream ends are kept for the next, as where sensors are evaluated.
+        Whether the connections over which the end of a stream is queried are kept for the next query, as in the process
+        that evaluates sensors.
     """
 
     def __init__(self, locations: Iterable[StreamLocation], *, keep: bool = False) -> None:
@@ -393,7 +394,7 @@ class Kafka:
 
     @classmethod
     def of(cls, settings: Settings, *, keep: bool = False) -> Self:
-        """For the streams and the notices of the settings."""
+        """Kafka for the streams and the notices of the settings."""
         return cls(settings.locations(), keep=keep)
 
     def source(self, name: str) -> KafkaSource:
@@ -470,7 +471,7 @@ def stream_ends(
     positions : mapping of partition to offset
         Committed positions.
     timeout : float
-        Seconds that the whole may take, about.
+        Approximate time limit for the whole call, seconds.
 
     Raises
     ------
@@ -485,7 +486,7 @@ def stream_ends(
 
 
 def ends_of(source: KafkaSource, positions: Mapping[int, int], *, timeout: float) -> StreamEnds:
-    """The same, asked over a source that may be asked again."""
+    """The same as `stream_ends`, over a source that may be used again."""
     deadline = time.monotonic() + timeout
     partitions = source.partitions()
     watermarks = {partition: source.watermarks(partition, deadline=deadline) for partition in partitions}
@@ -498,7 +499,7 @@ def ends_of(source: KafkaSource, positions: Mapping[int, int], *, timeout: float
         try:
             probed = source.fetched_ends(drained, timeout=max(deadline - time.monotonic(), 0.2))
         except OffsetOutOfRangeError:
-            # The topic was recreated and ends before our position; the drain run finds out and says so.
+            # The topic was recreated and ends before our position; the drain run detects and reports it.
             probed = {}
         finally:
             source.rest()
@@ -507,10 +508,10 @@ def ends_of(source: KafkaSource, positions: Mapping[int, int], *, timeout: float
 
 
 class KeptSources:
-    """Sources that are asked again and again where streams end, safe to use from several threads.
+    """Sources kept for repeated queries of where streams end, safe to use from several threads.
 
-    To connect to a cluster costs it and us three times what the answer costs. A source that could not answer is
-    replaced, and one that is old.
+    Connecting costs a cluster and us three times as much as the answer. A source that could not answer is replaced, and
+    so is an old one.
     """
 
     def __init__(self) -> None:
@@ -521,7 +522,7 @@ class KeptSources:
     def ends(self, location: StreamLocation, positions: Mapping[int, int], *, timeout: float) -> StreamEnds:
         """Where every partition of a stream ends; see `stream_ends`."""
         if self._process != os.getpid():
-            # The threads of the clients have stayed with the process from which this one was forked.
+            # The clients' threads stayed in the process from which this one was forked.
             return stream_ends(location.cluster, location.topic, positions, timeout=timeout)
         key = (location.name, timeout)
         with self._lock:

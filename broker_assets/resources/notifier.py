@@ -1,4 +1,4 @@
-"""Alerts to operators: recorded first, then sent, until every destination has them.
+"""Alerts to operators: first recorded, then sent until every destination has received them.
 
 `Notifier.record` writes what was seen to the table `notification`, one row per cause; `Notifier.deliver` sends what is
 due, grouped in one message, and marks it only after a destination has accepted it. An alert therefore survives a crash
@@ -41,14 +41,14 @@ _TYPES: Final = {
     "error": apprise.NotifyType.FAILURE,
     "resolved": apprise.NotifyType.SUCCESS,
 }
-"""What apprise calls them: services show them by colour, icon or priority."""
+"""Types in apprise: services show them by colour, icon or priority."""
 
 
 class Destination(Protocol):
     """A recipient of messages."""
 
     name: str
-    """Stable and without secrets; only its hash is stored."""
+    """A stable name without secrets; only its hash is stored."""
 
     def send(self, subject: str, body: str, importance: Importance) -> None:
         """Send a Markdown message; raise `DeliveryError` if it was not accepted."""
@@ -164,7 +164,7 @@ class Notifier:
             return open_alerts(connection, kinds)
 
     def ended(self, causes: Iterable[Cause]) -> set[Cause]:
-        """Those of some causes that were recorded and have ended."""
+        """Return the causes that were recorded and have ended."""
         by_fingerprint = {cause.fingerprint: cause for cause in causes}
         columns = notification.c
         statement = sa.select(columns.fingerprint).where(
@@ -174,7 +174,7 @@ class Notifier:
             return {by_fingerprint[found] for found in connection.scalars(statement)}
 
     def beat(self, name: str, said: str, at: datetime | None = None) -> None:
-        """Record that something that nobody else watches has worked, now unless a time is given."""
+        """Record a heartbeat: that something that nothing else watches has worked, now unless a time is given."""
         statement = insert(heartbeat).values(name=name, at=at if at is not None else sa.func.now(), said=said)
         statement = statement.on_conflict_do_update(
             index_elements=[heartbeat.c.name], set_={"at": statement.excluded.at, "said": statement.excluded.said}
@@ -183,7 +183,7 @@ class Notifier:
             connection.execute(statement)
 
     def deliver(self) -> Delivery:
-        """Send what is due: causes in one message per destination, ends of causes in another; what fails stays due.
+        """Send what is due: causes in one message per destination, ended causes in another; what fails stays due.
 
         Returns
         -------

@@ -1,6 +1,6 @@
 """The object store: the packet archive and every product that is a file.
 
-A local folder or any store that fsspec supports; other modules need not know which.
+It is a local folder or any store that fsspec supports; other modules need not know which.
 """
 
 from __future__ import annotations

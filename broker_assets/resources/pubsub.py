@@ -1,6 +1,6 @@
 """Subscriptions of Google Pub/Sub over its REST interface (v1: `pull`, `acknowledge`, `modifyAckDeadline`).
 
-Only contact with the service belongs here; what a delivery means is in `stream.subscriptions`. Credentials are those
+Only contact with the service belongs here; deliveries are interpreted in `stream.subscriptions`. Credentials are those
 that Google's own library reads: the key of a service account, or the defaults of the machine.
 """
 
@@ -33,10 +33,10 @@ from broker_assets.stream.topic_ends import Ends
 
 SCOPE: Final = "https://www.googleapis.com/auth/pubsub"
 AT_A_TIME: Final = 1000
-"""Messages of a request, at most: what the service allows."""
+"""Maximum number of messages per request that the service allows."""
 CONNECT_SECONDS: Final = 10.0
 ANSWER_SECONDS: Final = 30.0
-"""Time for an answer to requests that do not wait for messages."""
+"""Time limit for the answer to requests that do not wait for messages."""
 
 
 class PubSubSubscription:
@@ -62,7 +62,7 @@ class PubSubSubscription:
         self._session = _session(settings)
 
     def pull(self, most: int) -> list[Delivery]:
-        """Messages, `most` at most; none if none has come in the time of the settings."""
+        """Return at most `most` messages; an empty list if none arrives within the time limit of the settings."""
         try:
             answer = self._ask("pull", {"maxMessages": min(most, AT_A_TIME)}, self._settings.pull_seconds)
         except requests.exceptions.ReadTimeout:
@@ -74,11 +74,11 @@ class PubSubSubscription:
             raise SourceUnavailableError(f"{self._name} is answered with something else than messages") from error
 
     def acknowledge(self, acknowledgements: Sequence[str]) -> None:
-        """Let the service forget deliveries."""
+        """Acknowledge deliveries, so that the service forgets them."""
         self._send("acknowledge", acknowledgements, {})
 
     def give_back(self, deliveries: Sequence[Delivery]) -> None:
-        """Let the service send deliveries again at once."""
+        """Return deliveries, so that the service sends them again at once."""
         self._send("modifyAckDeadline", [one.acknowledgement for one in deliveries], {"ackDeadlineSeconds": 0})
 
     def close(self) -> None:
@@ -116,7 +116,7 @@ class PubSubSubscription:
 def opener(
     kafka: Callable[[StreamLocation], MessageSource],
 ) -> Callable[[StreamLocation], MessageSource | Subscription]:
-    """What opens a subscription where a location is one, and what `kafka` opens elsewhere."""
+    """Return a function that opens a subscription where a location is one, and calls `kafka` for all others."""
 
     def open_source(location: StreamLocation) -> MessageSource | Subscription:
         return kafka(location) if location.pubsub is None else PubSubSubscription(location.pubsub, location.topic)
@@ -125,9 +125,9 @@ def opener(
 
 
 def ender(kafka: Ends) -> Ends:
-    """What asks where a stream ends, for subscriptions as well: one message later if any waits.
+    """Return a function that finds where a stream ends, for subscriptions as well: one message later if any waits.
 
-    The service does not say how many messages wait. One is taken, and given back at once.
+    The service does not report how many messages wait. One is taken and given back at once.
     """
 
     def ask(location: StreamLocation, positions: Mapping[int, int]) -> StreamEnds:
@@ -156,7 +156,7 @@ def _session(settings: PubSubSettings) -> requests.Session:
         else:
             credentials, _ = default(scopes=[SCOPE])
     except (GoogleAuthError, OSError, ValueError) as error:
-        # Not what is in the file, which is a secret.
+        # Without the content of the file, which is secret.
         raise SourceRefusedError(
             f"credentials for Pub/Sub of {settings.project} are missing: {type(error).__name__} with "
             f"{settings.credentials_file or 'the default credentials of this machine'}"
@@ -179,7 +179,7 @@ def _delivery(received: Mapping[str, Any]) -> Delivery:
 
 
 def _milliseconds(written: Any) -> int:
-    """A time of RFC 3339 in milliseconds since 1970, UTC; -1 if it is none.
+    """Convert a time of RFC 3339 to milliseconds since 1970 (UTC); -1 if it is not a time.
 
     Examples
     --------

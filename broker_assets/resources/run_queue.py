@@ -1,8 +1,8 @@
-"""The queue of runs, of which one place is for reception.
+"""The queue of runs, in which one place is reserved for reception.
 
-A drain run that waits costs an alert its minute, whatever its priority, as long as long runs have all places. Dagster
-limits runs by their tags, but neither an operator's runs nor the backfills of its pages have a tag in common. They get
-one here, when they enter the queue; `dagster.yaml` limits it to one run less than there are places.
+While long runs occupy all places, a drain run must wait, whatever its priority, and alerts miss their target of a
+minute. Dagster limits runs by their tags, but runs that operators start and backfills from its web pages have no tag in
+common. They get one here when they enter the queue; `dagster.yaml` limits it to one run fewer than there are places.
 """
 
 from __future__ import annotations
@@ -32,4 +32,4 @@ def _prior(priority: str) -> bool:
     try:
         return int(priority) > 0
     except ValueError:
-        return False  # so does Dagster's queue
+        return False  # as does Dagster's queue

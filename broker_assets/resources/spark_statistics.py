@@ -1,4 +1,4 @@
-"""The process of a rebuild over the whole archive: Spark reads the tables of the cold store and shares the objects out.
+"""The process of a rebuild of the whole archive: Spark reads the tables of the cold store and distributes objects.
 
 Dagster Pipes starts it and shows its log. It needs `pip install broker_assets[spark]` and Java. Workers of Spark read
 the files of the tables as all other programs of the platform do: from any store, with the options of their processes.
@@ -24,7 +24,7 @@ _OF_OBJECTS: Final = "reduction = 0 and diaobjectid <> 0"
 
 
 def rebuild(job: Mapping[str, Any]) -> dict[str, int]:
-    """Compute statistics and features of every object, and write them as Parquet; gives the number of rows of each.
+    """Compute statistics and features of every object, and write them as Parquet.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def rebuild(job: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _statistics(spark: Any, job: Mapping[str, Any]) -> Any:
-    """Statistics of all light curves as they are now."""
+    """Statistics of all current light curves."""
     from pyspark.sql import functions as f
 
     points = None
@@ -89,7 +89,7 @@ def _statistics(spark: Any, job: Mapping[str, Any]) -> Any:
     def of_part(rows: pa.Table) -> pa.Table:
         return statistics_of_points(rows.select(POINTS.names).cast(POINTS))
 
-    # Of an empty table: the columns of the result.
+    # An empty table, for the columns of the result.
     schema = _spark_type(statistics_of_points(POINTS.empty_table()).schema)
     return _shared(points, job).groupBy("part").applyInArrow(of_part, schema)
 
@@ -138,8 +138,8 @@ def _alerts(spark: Any, job: Mapping[str, Any]) -> Any:
     rows = _table(spark, job, "diasources", own, f"{_OF_OBJECTS} and archivefileid is not null")
     if rows is None:
         return None
-    # What is not in the cold store is not known: the survey's first time and E(B−V) are stored with earlier features,
-    # the position with the object as the night left it.
+    # Only the cold store is read: the survey's first time and E(B−V) are stored with earlier features, the position
+    # with the object as it was after the night.
     joined = {
         "object_features": (["diaobjectid", "diasourceid", "night"], ["firstdiasourcemjdtai", "ebv"]),
         "objects": (["diaobjectid", "night"], ["ra", "decl"]),
@@ -177,7 +177,7 @@ def _table(spark: Any, job: Mapping[str, Any], name: str, columns: Sequence[str]
 
 
 def _shared(rows: Any, job: Mapping[str, Any]) -> Any:
-    """With the part that all rows of an object go to."""
+    """Add the partition to which all rows of an object go."""
     from pyspark.sql import functions as f
 
     return rows.withColumn("part", f.pmod(f.hash("diaobjectid"), f.lit(int(job["parts"]))))
@@ -205,7 +205,7 @@ def main(compute: Callable[[Mapping[str, Any]], Mapping[str, int]] = rebuild) ->
     Parameters
     ----------
     compute : callable
-        What the job is given to.
+        The function that runs the job.
     """
     with open_dagster_pipes() as pipes:
         numbers = compute(pipes.get_extra(JOB))

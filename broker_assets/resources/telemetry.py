@@ -179,11 +179,12 @@ class Telemetry:
             return self._read[1]
 
     def packet_inputs(self) -> Inputs:
-        """The inputs of receiving and level LB: databases and configuration; a broken plan or table stops neither.
+        """The inputs of reception and level LB: databases and configuration; a broken plan or table stops neither.
 
         Raises
         ------
-        As `inputs`.
+        TelemetryNotConfiguredError
+            If databases or configuration are not set.
         """
         from broker_assets.telemetry.idb.database_versions import InstrumentDatabases
         from broker_assets.telemetry.inputs.configuration import InstrumentConfiguration
@@ -203,7 +204,7 @@ class Telemetry:
         return tuple(sorted(item for place in places if place is not None for item in _files(place)))
 
     def files_version(self, place: Path) -> str | None:
-        """Digest of names, sizes and times of the files of one input; None if there is no file.
+        """Digest of names, sizes and times of the files of one input; None if there are no files.
 
         Names are relative to the place, so that the version does not change when the folder is mounted elsewhere.
         """
