@@ -1,8 +1,8 @@
-"""Alerts to operators as data: what an alert says, which of them last, and whether somebody still looks for them.
+"""Alerts to operators as data: their text, which of them are open, and whether the sensor still looks for them.
 
 The sensor `alerting` finds what is wrong in Dagster and in the streams, and records it in the table `notification`
 (`broker_assets.resources.notifier`), one row per cause. The command line, the status page, `/health` and the metrics
-read it here, so that all of them say the same and none of them needs Dagster.
+read it here, so that all of them agree and none of them needs Dagster.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ SUBJECT_CHARACTERS: Final = 160
 """Maximum length of a subject: mail readers truncate longer ones."""
 
 NEXT_STEP: Final = "next step"
-"""Metadata of a check evaluation or of a failure of a step that says what to do; its alert repeats it."""
+"""Name of the metadata entry of a check evaluation or a step failure that states what to do; the alert repeats it."""
 
 TROUBLE: Final = "trouble: "
-"""How the reason of a skipped tick begins where something outside prevented the sensor from its work: it does not fail,
-since it has done what it could, and is an alert like one that does."""
+"""Prefix of the reason for skipping a tick when something external kept the sensor from its work: the sensor does not
+fail, since it has done what it could, but raises an alert as if it had."""
 
 WATCHER: Final = "alerting"
 """Name of the heartbeat of the sensor that looks for what is wrong."""
@@ -39,7 +39,7 @@ CANARY: Final = "canary"
 """Name of the heartbeat of the canary: when the last one came through, and its latency in seconds."""
 
 SILENT: Final = datetime.timedelta(minutes=3)
-"""Several times the interval of that sensor: nobody has looked for longer."""
+"""Age at which the heartbeat of that sensor counts as silent: several times its interval."""
 
 
 _FOLDERS: Final = re.compile(r"(?<![\w.…])(?:[a-z][a-z0-9+]*:/)?/\S*/(?=[^\s/])")
@@ -47,7 +47,7 @@ _FOLDERS: Final = re.compile(r"(?<![\w.…])(?:[a-z][a-z0-9+]*:/)?/\S*/(?=[^\s/]
 
 @dataclass(frozen=True)
 class Cause:
-    """What failed, the same each time: two alerts with the same cause are one.
+    """What failed, identical each time: two alerts with the same cause are one.
 
     Examples
     --------
@@ -109,7 +109,7 @@ class Alert:
         >>> Alert(Cause("run", "alert_stream/a"), "no file file:///data/archive/a.avro").subject
         'error: alert_stream/a: no file …/a.avro'
         """
-        # Of a path only the name: its folders would fill the line.
+        # Only the name of a path: its folders would fill the line.
         line = " ".join(_FOLDERS.sub("…/", f"{self.severity}: {self.cause.place}: {self.what}").split())
         return line if len(line) <= SUBJECT_CHARACTERS else line[: SUBJECT_CHARACTERS - 1] + "…"
 
@@ -124,12 +124,12 @@ class Alert:
 
 
 class OpenAlert(BaseModel):
-    """An alert whose cause lasts."""
+    """An alert whose cause persists."""
 
     model_config = ConfigDict(frozen=True)
 
     number: str
-    """Beginning of the hash of the cause, by which operators name it."""
+    """Beginning of the hash of the cause, by which operators refer to it."""
     kind: Kind
     asset: str
     partition: str
@@ -159,7 +159,7 @@ class OpenAlert(BaseModel):
 
 
 def open_alerts(connection: psycopg.Connection[Any], kinds: Collection[Kind] = KINDS) -> list[OpenAlert]:
-    """Alerts whose causes last: errors first, then the oldest first."""
+    """Return the alerts whose causes persist: errors first, then the oldest first."""
     with connection.cursor(row_factory=class_row(OpenAlert)) as cursor:
         cursor.execute(
             'SELECT left(fingerprint, 8) AS number, kind, asset, "partition", detail, severity, subject, body, link,'
@@ -171,7 +171,7 @@ def open_alerts(connection: psycopg.Connection[Any], kinds: Collection[Kind] = K
 
 
 def last_watch(connection: psycopg.Connection[Any]) -> datetime.datetime | None:
-    """When the sensor last looked for what is wrong; None if it never did."""
+    """When the sensor last looked for faults; None if it never did."""
     row = connection.execute("SELECT at FROM heartbeat WHERE name = %s", (WATCHER,)).fetchone()
     return row[0] if row is not None else None
 
@@ -183,14 +183,14 @@ def last_canary(connection: psycopg.Connection[Any]) -> tuple[datetime.datetime,
 
 
 def close(connection: psycopg.Connection[Any], numbers: Collection[str], note: str) -> int:
-    """End causes by hand, such as that of a night that will not be rebuilt; return their number.
+    """Close alerts by hand, such as that of a night that will not be rebuilt; return their number.
 
-    What fails again afterwards is a new alert.
+    A later failure of the same cause raises a new alert.
 
     Raises
     ------
     LookupError
-        If a number is that of no open alert; roll the transaction back then.
+        If a number is not that of an open alert; roll the transaction back then.
     """
     wanted = sorted(set(numbers))
     changed = connection.execute(

@@ -14,7 +14,7 @@ from broker_assets.stream.messages import StreamEnds
 from broker_assets.stream.topic_ends import Ends
 
 WHAT: Final = "annotations"
-"""What such a stream has in place of a survey."""
+"""Shown for such a stream in place of a survey."""
 
 
 class Reached(NamedTuple):
@@ -38,7 +38,7 @@ def annotator_streams(
     settings : Settings
         Clusters.
     ends : callable
-        Asks a broker where a topic ends.
+        Queries a broker for where a topic ends.
     """
     found = look(connection, settings, ends)
     rows = connection.execute(

@@ -1,8 +1,8 @@
 """Logs of services by day (UTC), kept for weeks: `service_logs/<day>/<service>.log`.
 
-What a service writes to its file is copied from there, line by line, to the file of the day that the line belongs to.
-It does not depend on Dagster, whose event log is pruned. A process that dies in between loses no line and doubles none:
-where it was is kept with the lengths that the files of the days had then.
+What a service writes to its file is copied, line by line, to the file of the day to which the line belongs. This does
+not depend on Dagster, whose event log is pruned. If the process dies in between, no line is lost or duplicated: its
+position is stored together with the lengths that the daily files had at that point.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from broker_assets.monitoring.service_logs import line_groups
 from broker_assets.storage.atomic import replace_atomically
 
 MOST: Final = 32 << 20
-"""Bytes of a log that are copied at a time; the rest follows the next time."""
+"""Maximum number of bytes of a log that are copied by one call; the rest follows with the next call."""
 POSITIONS: Final = ".positions.json"
 
 
@@ -31,9 +31,9 @@ def collect(logs: Path, daily: Path, now: datetime.datetime) -> int:
     logs : Path
         Folder of the files `<service>.log`, to which services append; a rotated one is `<service>.log.1`.
     daily : Path
-        Folder of the days; made if absent.
+        Folder of the daily files; created if absent.
     now : datetime
-        Its day is that of lines without a time, where none was before them.
+        Lines without a time, and with none before them, are assigned to its day.
 
     Returns
     -------
@@ -43,7 +43,7 @@ def collect(logs: Path, daily: Path, now: datetime.datetime) -> int:
     Raises
     ------
     OSError
-        If the disk is full; the lines follow the next time.
+        If the disk is full; the lines follow with the next call.
     """
     daily.mkdir(parents=True, exist_ok=True)
     path = daily / POSITIONS
@@ -67,7 +67,7 @@ def collect(logs: Path, daily: Path, now: datetime.datetime) -> int:
 
 
 def prune(daily: Path, *, before: datetime.date) -> list[str]:
-    """Remove the logs of days before a day; gives these days."""
+    """Remove the logs of all days before a day; return the names of these days."""
     old = [day for day in days(daily) if day < before]
     for day in old:
         shutil.rmtree(daily / day.isoformat())
@@ -75,7 +75,7 @@ def prune(daily: Path, *, before: datetime.date) -> list[str]:
 
 
 def days(daily: Path, service: str | None = None) -> list[datetime.date]:
-    """Days of which there are logs, of a service or of any, the newest first."""
+    """Days with logs of a service, or of any service, newest first."""
     found = []
     for path in daily.iterdir() if daily.is_dir() else ():
         try:
@@ -88,13 +88,13 @@ def days(daily: Path, service: str | None = None) -> list[datetime.date]:
 
 
 def _sources(log: Path, position: dict[str, Any]) -> list[tuple[Path, int]]:
-    """Files to copy from, and where in them to begin."""
+    """Files to copy from, and where to begin in each."""
     status = log.stat()
     rotated = log.with_name(f"{log.name}.1")
     if position.get("inode") == status.st_ino:
         if position["offset"] <= status.st_size:
             return [(log, position["offset"])]
-        # A file that was truncated begins again; what was in it was copied to the rotated one before.
+        # A truncated file is read from its beginning; its former content was copied to the rotated file before.
         copied = rotated.is_file() and rotated.stat().st_size >= position["offset"]
         return [*([(rotated, position["offset"])] if copied else []), (log, 0)]
     if position and rotated.is_file() and rotated.stat().st_ino == position["inode"]:
@@ -103,7 +103,7 @@ def _sources(log: Path, position: dict[str, Any]) -> list[tuple[Path, int]]:
 
 
 def _undo(daily: Path, service: str, position: dict[str, Any]) -> None:
-    """Remove what was appended after the position was kept."""
+    """Remove what was appended after the position was stored."""
     for day, size in position.get("sizes", {}).items():
         path = daily / day / f"{service}.log"
         if path.is_file() and path.stat().st_size > size:
@@ -119,12 +119,12 @@ def _copy(
     now: datetime.datetime,
     keep: Callable[[dict[str, Any]], None],
 ) -> tuple[int, dict[str, Any]]:
-    """Copy complete lines; gives their bytes and the new position."""
+    """Copy complete lines; return their number of bytes and the new position."""
     with source.open("rb") as file:
         inode = os.fstat(file.fileno()).st_ino
         file.seek(start)
         content = file.read(MOST)
-    # The last line may not be complete; one longer than all that is read is split.
+    # The last line may be incomplete; a line longer than everything that is read is split.
     content = content[: content.rfind(b"\n") + 1] or (content if len(content) == MOST else b"")
     if not content:
         return 0, {**position, "inode": inode, "offset": start}
@@ -135,7 +135,7 @@ def _copy(
         by_day.setdefault(day, []).append(text)
     files = {name: daily / name / f"{service}.log" for name in by_day}
     sizes = {name: path.stat().st_size if path.is_file() else 0 for name, path in files.items()}
-    # Before anything is appended, so that what a process leaves when it dies is removed the next time.
+    # Before anything is appended, so that what a dying process leaves behind is removed by the next call.
     keep({"inode": inode, "offset": start, "day": position.get("day"), "sizes": sizes})
     for name, pieces in by_day.items():
         files[name].parent.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""Promises of freshness that were not kept: assets that were overdue, and until when."""
+"""Missed freshness targets: assets that were overdue, and until when."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from pydantic import BaseModel
 
 MOST: Final = 100
 PROMISES: Final = ("fresh", "published_as_due", "filters_ran")
-"""Checks of telemetry products, deliveries and annotations that are promises, too; that of alerts is kept by the
-canary."""
+"""Checks of telemetry products, deliveries and annotations that are freshness targets, too; that of alerts is checked
+by the canary."""
 
 
 class Miss(BaseModel):
-    """An asset that was not updated within the limit of its freshness policy, or a canary that was too late."""
+    """An asset that was not updated within its freshness policy, or a canary that was too late."""
 
     asset: str
     what: str
-    """What was reported: the promise, and how far it was missed."""
+    """What was reported: the target, and by how much it was missed."""
     since: datetime.datetime
-    """When it was first seen overdue, the last time that it was."""
+    """Beginning of the latest period in which it was seen overdue."""
     until: datetime.datetime | None
-    """When it was fresh again; None while it is overdue."""
+    """When it became fresh again; None while it is overdue."""
     count: int
     """How often it was seen overdue."""
     link: str
@@ -32,14 +32,14 @@ class Miss(BaseModel):
 
 
 def misses(connection: psycopg.Connection[Any], *, days: int = 30) -> list[Miss]:
-    """Assets that are overdue, then those that were within some days, the latest first.
+    """Return the assets that are overdue, then those that were in the last days, latest first.
 
     Parameters
     ----------
     connection : psycopg.Connection
-        To read with.
+        Connection to the database.
     days : int
-        How long ago one may have ended.
+        Maximum number of days since the end.
     """
     with connection.cursor(row_factory=class_row(Miss)) as cursor:
         cursor.execute(

@@ -1,7 +1,7 @@
 """Numbers of each night under Lasair's names, as its status page and programs read them: `nid`, name, value.
 
-Three verbs as in the original: `put` (a value in place of another), `add` (to what there is), `read`. Those that
-the ledger has are computed from it, so that they agree with it whatever happened in between.
+There are three operations as in the original: `put` (replace a value), `add` (to a value) and `read`. Numbers that
+follow from the ledger are computed from it, so that they always agree with it.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import psycopg
 FIRST: Final = datetime.date(2017, 1, 1)
 """Day of `nid` 0."""
 BEGINS: Final = datetime.timedelta(hours=4)
-"""A night begins so long before midnight (UTC)."""
+"""Time before midnight (UTC) at which a night begins."""
 
 
 def nid_of(moment: datetime.datetime) -> int:
-    """Number of the night of a time.
+    """Return the number of the night that contains a time.
 
     Examples
     --------
@@ -44,12 +44,12 @@ def begin_of(nid: int) -> datetime.datetime:
 
 
 def put(connection: psycopg.Connection[Any], nid: int, values: Mapping[str, float]) -> None:
-    """Store values in place of those that there are."""
+    """Store values, replacing existing ones."""
     _write(connection, nid, values, "value = excluded.value")
 
 
 def add(connection: psycopg.Connection[Any], nid: int, values: Mapping[str, float]) -> None:
-    """Add values to those that there are."""
+    """Add to the existing values."""
     _write(connection, nid, values, "value = coalesce(known.value, 0) + excluded.value")
 
 

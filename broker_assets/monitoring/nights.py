@@ -1,7 +1,7 @@
-"""Nights of the alert stream: what was stored, quarantined and lost of each, and whether that is all there was.
+"""Nights of the alert stream: what was stored, quarantined and lost in each, and whether the night is complete.
 
 A message that cannot be read, or that Kafka deleted, has no night of its own. Quarantined messages count for the night
-in which they came to Kafka, lost ones for the first night of the batch that found them missing.
+in which they reached Kafka, lost ones for the first night of the batch that found them missing.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ MEANINGS: Final[Mapping[State, str]] = {
     "not observed": "no alert; the stream was read past this night without a gap",
     "not received": "no alert has come, and nothing shows that there was none",
 }
-"""States of a night; of several, the worst counts."""
+"""States of a night; if several apply, the worst counts."""
 GLYPHS: Final[Mapping[State, str]] = {
     "complete": "✓", "stale": "↻", "held": "‖", "lost": "✗", "running": "▶", "not observed": "–", "not received": "○",
 }  # fmt: skip
 NOON: Final = NOON_UTC_HOURS["rubin"]
-"""Hour of UTC at which a night begins, for what has no observatory of its own."""
+"""Hour (UTC) at which a night begins for anything without an observatory of its own."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ class NightAccount:
     solar_system_sources: int = 0
     """Rows of `sssources`."""
     quarantined: int = 0
-    """Messages that could not be read when they came."""
+    """Messages that could not be read when they arrived."""
     waiting: int = 0
-    """Those of them that still wait."""
+    """Quarantined messages that are still waiting."""
     lost: int = 0
     """Messages that Kafka deleted before they were read."""
     stale: int = 0
@@ -164,16 +164,16 @@ def accounts(
     now: datetime.datetime,
     stale: Mapping[str, int] | None = None,
 ) -> list[NightAccount]:
-    """Give an account of each night of an interval, the newest first.
+    """Return the account of each night of an interval, newest first.
 
     Parameters
     ----------
     connection : psycopg.Connection
-        To read with.
+        Connection to the database.
     first, last : date
         Both are included. Nights before the first one with an alert, and after the current one, are left out.
     now : datetime
-        With a time zone; the night of it is running.
+        The current time, with a time zone; its night is still in progress.
     stale : mapping, optional
         See `stale_of`.
 
@@ -251,7 +251,7 @@ def archive(connection: psycopg.Connection[Any], night: datetime.date) -> tuple[
 def artefacts(
     connection: psycopg.Connection[Any], night: datetime.date, stale: Iterable[Stale] = ()
 ) -> list[NightArtefact]:
-    """What was made for a night, by name of the asset, with why it is out of date."""
+    """What was made for a night, by name of the asset, and why it is out of date if it is."""
     key = night.isoformat()
     reasons = {item.asset: item.reason for item in stale if item.partition == key}
     rows = connection.execute(

@@ -1,6 +1,6 @@
 """The whole path of one message to a sink: packet, light curve, catalogues, lists, filter, sink and receipt.
 
-Each part is what was used for this message, with its version; a part that is no longer known says so.
+Each part shows what was used for this message, with its version, or states that it is no longer known.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from broker_assets.delivery.backlog import shown
 from broker_assets.provenance.why import Locate, why
 
 Line = tuple[str, str]
-"""Name of a part, empty where it goes on, and what it was."""
+"""Name of a part (empty on its further lines), and what it was."""
 Connection = psycopg.Connection[Any]
 
 
@@ -26,11 +26,11 @@ def notification_path(connection: Connection, number: int, locate: Locate) -> li
     Parameters
     ----------
     connection : psycopg.Connection
-        To read with.
+        Connection to the database.
     number : int
         The message, `deliveries.deliveryid`.
     locate : callable
-        Gives the place of a packet in Kafka, see `broker_assets.packets.kafka_place`.
+        Returns the place of a packet in Kafka, see `broker_assets.packets.kafka_place`.
 
     Raises
     ------
@@ -122,7 +122,7 @@ def _light_curve(connection: Connection, message: dict[str, Any]) -> Iterator[Li
 
 
 def _computed(connection: Connection, message: dict[str, Any]) -> Iterator[Line]:
-    """What was computed for the alert in its batch, and of what."""
+    """What was computed for the alert in its batch, and from what."""
     if message["diasourceid"] is None:
         return
     yield from _batch(connection, message["ingestid"], "matched")
@@ -174,7 +174,7 @@ def _filter(connection: Connection, message: dict[str, Any]) -> Iterator[Line]:
 
 
 def _lists(connection: Connection, message: dict[str, Any]) -> Iterator[Line]:
-    """Watchlists and areas that the alert was in, whether or not the filter asks for them."""
+    """Watchlists and areas that contained the alert, whether or not the filter uses them."""
     if message["diasourceid"] is None:
         return
     key = (message["diaobjectid"], message["diasourceid"])

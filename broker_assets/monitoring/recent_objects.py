@@ -1,4 +1,4 @@
-"""What the last nights brought: new objects with their classes, and rates, for the front page."""
+"""New objects of the last nights with their classes, and rates, for the front page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from psycopg.rows import class_row
 NIGHTS: Final = 7
 """Nights of the list of rates."""
 NEW_DAYS: Final = 30.0
-"""Days before the last nights within which the first detection of a new object is."""
+"""An object is new if its first detection is at most this many days before the last nights."""
 _MJD_ZERO: Final = 678_576
 """Ordinal of the day of MJD 0."""
 
@@ -34,7 +34,7 @@ class RecentObject:
     latest_psfflux: float | None
     """nJy, of the newest detection."""
     classification: str | None
-    """Context class; None if it is near to nothing."""
+    """Context class; None if nothing is near the object."""
     tns_name: str | None
 
     @property
@@ -48,7 +48,7 @@ class RecentObject:
 
 @dataclass(frozen=True)
 class NightRate:
-    """What a night brought."""
+    """Numbers of a night."""
 
     night: datetime.date
     alerts: int
@@ -86,16 +86,16 @@ def recent_objects(
     Parameters
     ----------
     connection : psycopg.Connection
-        To read with.
+        Connection to the database.
     since : datetime.date
         First night.
     brightest : bool
-        The brightest first by the difference flux of their newest detection, else those detected last for the first
-        time.
+        Whether to list the brightest first, by the difference flux of their newest detection; else those whose first
+        detection is latest.
     most : int
-        How many.
+        Maximum number.
     """
-    begin = since.toordinal() - _MJD_ZERO + 0.5  # noon, where the longitude of the observatory is of no concern
+    begin = since.toordinal() - _MJD_ZERO + 0.5  # noon; the longitude of the observatory does not matter here
     values = {"since": begin, "new": begin - NEW_DAYS, "most": most}
     with connection.cursor(row_factory=class_row(RecentObject)) as cursor:
         return cursor.execute(_BRIGHTEST if brightest else _NEWEST, values).fetchall()

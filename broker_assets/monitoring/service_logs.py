@@ -1,7 +1,7 @@
-"""Logs of services on this machine, by day (UTC): which there are, and the lines of a day.
+"""Logs of services on this machine, by day (UTC): which exist, and the lines of a day.
 
-Services write to files `<name>.log` of one folder; a file that became large is `<name>.log.1`. A line belongs to the
-time at its beginning, or to that of the line before it: tracebacks have none of their own.
+Services write to files `<name>.log` in one folder; a file that has become large is renamed to `<name>.log.1`. A line
+belongs to the time at its beginning, or to that of the line before it: lines of tracebacks have no time of their own.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Final
 
 LARGEST: Final = 16_000_000
-"""Bytes that are read of a file, from its end."""
+"""Maximum number of bytes that are read from the end of a file."""
 LONGEST: Final = 2000
-"""Characters of a line that are shown."""
+"""Maximum number of characters of a line that are shown."""
 _TIME: Final = re.compile(
     rb"^(?:\x1b\[[0-9;]*m)?\W{0,2}(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:[.,]\d+)? ?(UTC|Z|[+-]\d\d:?\d\d)?",
     re.MULTILINE,
@@ -34,10 +34,10 @@ class LogLine:
     """A line of a log."""
 
     at: datetime.datetime | None
-    """UTC; None of lines before the first with a time."""
+    """UTC; None for lines before the first one with a time."""
     text: str
     problem: bool
-    """Whether it says that something is wrong."""
+    """Whether it reports a problem."""
 
 
 @dataclass(frozen=True)
@@ -45,16 +45,16 @@ class LogDay:
     """What a service wrote on a day."""
 
     lines: list[LogLine]
-    """The last of them, in their order."""
+    """The last lines of the day, in order."""
     total: int
     days: list[datetime.date]
-    """Days of which there are lines, the newest first."""
+    """Days with lines, newest first."""
     whole: bool
     """Whether the files were read from their beginning."""
 
 
 def services(folder: Path, daily: Path | None = None) -> list[str]:
-    """Names of services with a log in a folder, or in one of the days of another; none if there is no folder."""
+    """Names of services with a log in `folder`, or in a day of `daily`; empty if neither exists."""
     found = {path.name.partition(".log")[0] for path in folder.glob("*.log*") if path.is_file()}
     if daily is not None:
         found |= {path.stem for path in daily.glob("????-??-??/*.log")}
@@ -71,22 +71,22 @@ def read_day(
     text: str = "",
     daily: Path | None = None,
 ) -> LogDay:
-    """The lines of a service of a day.
+    """Return the lines of a service on a day.
 
     Parameters
     ----------
     folder : Path
-        With the logs.
+        Folder of the logs.
     service : str
         One of `services`.
     day : date, optional
-        UTC; the newest with lines if it is not given.
+        Day (UTC); default: the newest with lines.
     most : int
-        Lines at most, the last of the day.
+        Maximum number of lines, the last of the day.
     problems : bool
-        Only lines that say that something is wrong.
+        Only lines that report a problem.
     text : str
-        Only lines that contain this text, whatever the case.
+        Only lines that contain this text, ignoring case.
     daily : Path, optional
         Folder of the logs of earlier days, `<day>/<service>.log`.
 
@@ -108,7 +108,7 @@ def read_day(
     kept = {datetime.date.fromisoformat(path.parent.name): path for path in _kept(daily, service)}
     days = sorted(here | kept.keys(), reverse=True)
     chosen = day or (days[0] if days else None)
-    # The files of the services have the newest lines, and perhaps not all of an earlier day.
+    # The files of the services have the newest lines, but perhaps not all lines of an earlier day.
     if chosen in kept and chosen != max(here, default=None):
         content, whole = _end_of(kept[chosen])
         of_day = list(_lines(content))
@@ -122,14 +122,14 @@ def read_day(
 
 
 def _kept(daily: Path | None, service: str) -> list[Path]:
-    """Files of the days that are kept of a service."""
+    """Daily files of a service that are kept."""
     if daily is None:
         return []
     return [path / f"{service}.log" for path in daily.glob("????-??-??") if (path / f"{service}.log").is_file()]
 
 
 def _end_of(path: Path) -> tuple[bytes, bool]:
-    """The end of a file from the beginning of a line, and whether it is all of it."""
+    """The end of a file from the beginning of a line, and whether it is the whole file."""
     with path.open("rb") as file:
         size = file.seek(0, 2)
         start = max(0, size - LARGEST)
@@ -139,7 +139,7 @@ def _end_of(path: Path) -> tuple[bytes, bool]:
 
 
 def line_groups(content: bytes) -> Iterator[tuple[datetime.datetime | None, bytes]]:
-    """A line with a time (UTC) and those that follow it without one; before the first time there is None."""
+    """Yield each line with a time (UTC), together with the following lines without one; None before the first time."""
     found = list(_TIME.finditer(content))
     begins = [match.start() for match in found]
     if content and (not begins or begins[0] > 0):
@@ -162,7 +162,7 @@ def _parted(content: bytes, at: datetime.datetime | None) -> Iterator[LogLine]:
 
 
 def _moment(match: re.Match[bytes]) -> datetime.datetime | None:
-    """The time of a line, UTC; without a zone it is that of this machine."""
+    """The time of a line, UTC; without a zone, it is in that of this machine."""
     zone = (match[3] or b"").decode()
     zone = "+00:00" if zone in ("UTC", "Z") else zone
     try:

@@ -1,7 +1,7 @@
 """The state file of a one-machine platform: its supervisor, its services, and where they answer.
 
-`broker-assets up` writes it (`<home>/state.json`); who shows the state of the platform reads it. It is believed only
-while the supervisor that it names lives. How services are started and ended is in `local`.
+`broker-assets up` writes it (`<home>/state.json`); everything that shows the state of the platform reads it. It is
+valid only while the supervisor named in it is alive. Starting and stopping services is in `local`.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class ServiceState:
 
 @dataclass(frozen=True)
 class PlatformState:
-    """What `state.json` says."""
+    """Content of `state.json`."""
 
     supervisor: ProcessIdentity
     started: float

@@ -31,7 +31,7 @@ from broker_assets.stream.topic_ends import ASKED_AT_ONCE, Ends
 PATIENCE = 3.0
 """Timeout for database and Kafka, each, seconds."""
 NOTICES = "notices"
-"""What topics of notices of events show in place of a survey."""
+"""Shown for topics of event notices in place of a survey."""
 CHECKED_BATCHES = 200
 """Number of latest batches whose counts are compared; the asset checks examine all."""
 SHOWN = 50
@@ -134,7 +134,7 @@ class Status(BaseModel):
     automation: dict[str, str] = Field(default_factory=dict)
     """What automation does about each asset of which something is stale."""
     outbox: Backlog | None = None
-    """Messages of filters that wait, and those given up; None if the database is out of reach."""
+    """Messages of filters that wait, and those given up; None if the database is unavailable."""
     alerts: list[OpenAlert] = Field(default_factory=list)
     """Failed checks, runs, backfills and sensors, overdue assets, streams that do not move: errors first."""
     watched_at: datetime.datetime | None = None
@@ -146,10 +146,10 @@ class Status(BaseModel):
 
 
 class KafkaEnds(Protocol):
-    """What is asked of the clusters of the streams; `resources.kafka.Kafka` answers it."""
+    """Interface to the clusters of the streams, implemented by `resources.kafka.Kafka`."""
 
     def ends(self, name: str, positions: Mapping[int, int], *, timeout: float) -> StreamEnds:
-        """Where every partition of a stream ends; raises `SourceError` where Kafka does not say."""
+        """Return where every partition of a stream ends; raise `SourceError` where Kafka does not answer."""
 
 
 def gather(settings: Settings, kafka: KafkaEnds, *, batches: int = 10) -> Status:
@@ -410,7 +410,7 @@ def _annotators(settings: Settings, kafka: KafkaEnds, status: Status) -> None:
         ) as connection:
             found, notices = annotator_streams(connection, settings, ask)
     except (psycopg.Error, DatabaseUnavailableError):
-        return  # reported by what asked before
+        return  # already reported by an earlier part
     status.notices += notices
     status.streams += [
         _answered(Stream(topic=one.name, survey=WHAT, lag=None), one.positions, one.ends) for one in found
@@ -435,7 +435,7 @@ def _judge(settings: Settings, status: Status) -> None:
                 )
         if stream.lag is None and stream.detail:
             stalled.add((f"alert_stream/{stream.topic}", ""))
-    # What was found just now need not be said again.
+    # What was found just now need not be repeated.
     new = [alert for alert in status.alerts if alert.kind != "stream" or (alert.asset, alert.partition) not in stalled]
     _name(status.problems, [alert for alert in new if alert.severity == "error"])
     _name(status.notices, [alert for alert in new if alert.severity == "warning"])

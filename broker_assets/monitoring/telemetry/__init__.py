@@ -1,1 +1,1 @@
-"""The state of telemetry and of what is delivered of it: facts, judgements, and one page of both."""
+"""The state of telemetry and of its deliveries: facts, judgements, and an overview of both."""

@@ -5,8 +5,8 @@ Levels of products, and `TM` for telemetry files by the day on which they arrive
 - failed: a telemetry file that failed or was given up; a product whose delivery ended with an error;
 - held: a product that waits for an operator before it is delivered;
 - stale: a product whose inputs or code have changed;
-- waiting: what is still to come: a telemetry file that is not processed, a product of which the level below exists, or
-  packets of a family that arrives every day;
+- waiting: still to come: a telemetry file that is not processed, a product of which the level below exists, or packets
+of a family that arrives every day;
 - complete: everything else.
 """
 
@@ -45,7 +45,7 @@ Key = tuple[str, str, datetime.date]
 
 @dataclass(frozen=True)
 class DayStates:
-    """All days with a state; whole months are taken from it."""
+    """All days with a state, from which whole months are taken."""
 
     counts: Mapping[Key, Counts]
     stale: Mapping[str, str] = field(default_factory=dict)
@@ -110,7 +110,7 @@ class Cell:
 
     @property
     def said(self) -> str:
-        """All states in words.
+        """Return all states in words.
 
         Examples
         --------
@@ -249,7 +249,7 @@ def first_day(month: str) -> datetime.date:
     Raises
     ------
     ValueError
-        If it is none between 1971 and 2999.
+        If it is not a month between 1971 and 2999.
 
     Examples
     --------

@@ -1,7 +1,7 @@
 """The state of telemetry at one moment: files that arrived, days, products, kernels, deliveries.
 
-Facts only, read from the database, the packet store and the folder of kernels, none of which needs to be there; what
-they mean is said in `judgements`. Checks, command line and status page show these same numbers.
+This module has facts only, read from the database, the packet store and the folder of kernels, none of which needs to
+exist; `judgements` interprets them. Checks, command line and status page all show the same numbers.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Folder(BaseModel):
     processed: int = 0
     """In the packet store."""
     unreported: int = 0
-    """Those of them whose products were not yet made and reported."""
+    """Processed files whose products were not yet made and reported."""
     failed: int = 0
     """Failed, to be retried later."""
     quarantined: int = 0
@@ -215,7 +215,7 @@ class Look:
     def troubled(self) -> list[TroubledFile]:
         """Files that failed or were given up, newest first, including those that cannot be copied.
 
-        Not those that have been replaced: whose later content was processed.
+        Files that have been replaced, that is, whose later content was processed, are not included.
         """
         return self._all(
             TroubledFile,

@@ -19,7 +19,7 @@ from broker_assets.telemetry.reception.packet_store import PacketStore
 from broker_assets.telemetry.reception.shared_counts import held_between
 
 LOOK_BACK = datetime.timedelta(days=60)
-"""Packets missing for longer will no longer arrive."""
+"""Packets that have been missing for longer than this will no longer arrive."""
 MOST = 500
 """Number of latest requests checked, whose packets are read."""
 
@@ -57,7 +57,7 @@ def recent_answers(connection: psycopg.Connection[Any], now: datetime.datetime) 
 
 
 def incomplete_answers(folder: Path, answers: Iterable[Answer]) -> list[IncompleteAnswer]:
-    """Those with packets missing from the packet store in `folder`; empty if there is no store."""
+    """Return the answers with packets missing from the store in `folder`; empty if there is no store."""
     listed = list(answers)
     if not listed or not (folder / "index.sqlite").is_file():
         return []

@@ -1,4 +1,4 @@
-"""What must hold of telemetry, and what to do where it does not: judgements of the facts of `facts`.
+"""What must hold for telemetry, and what to do where it does not: judgements of the facts in `facts`.
 
 Each function checks one thing and reports numbers, names and the next step. Asset checks and the command line use the
 same functions, so they can never differ.
@@ -21,11 +21,12 @@ STUCK_HOURS: Final = 2
 GROWING_HOURS: Final = 6
 """If the backlog has not shrunk for this long and is larger than before, processing is too slow."""
 UNREPORTED: Final = datetime.timedelta(hours=2)
-"""If packets are stored but products not made after this time, the run that should have made them has ended."""
+"""If packets are stored but their products are not made after this time, the run that should have made them has
+ended."""
 LOOK_BACK: Final = datetime.timedelta(days=90)
-"""Days missing for longer are not reported again; the status command lists all."""
+"""Days that have been missing for longer are no longer reported; the status command lists all."""
 GAPS: Final = {"quicklook": 0, "housekeeping": 0, "calibration": 3}
-"""Maximum gap of families that arrive regularly, days; the others arrive on request."""
+"""Maximum gap, in days, of families that arrive regularly; the others arrive on request."""
 BEHIND: Final = datetime.timedelta(days=1)
 """Products of the newest day with packets should exist within this time."""
 OLD: Final = {"quicklook": 7, "housekeeping": 7, "calibration": 14, "science": 60}
@@ -39,7 +40,7 @@ STOPPED: Final = datetime.timedelta(days=8)
 WITHOUT_KERNELS: Final = datetime.timedelta(days=7)
 """Flown kernels arrive a few days after the data, predicted ones before."""
 OVERDUE: Final = datetime.timedelta(hours=26)
-"""Slightly more than a day, so that the daily run had its chance."""
+"""Slightly more than a day, so that the daily run has had its chance."""
 HELD: Final = datetime.timedelta(days=3)
 """Time by which an operator should have reacted."""
 NAMED: Final = 10
@@ -56,7 +57,7 @@ class Finding:
     text: str
     """What was found."""
     severity: Severity = "warning"
-    """Of a failure."""
+    """Severity if it is a problem."""
     numbers: Mapping[str, Any] = field(default_factory=dict)
     next_step: str = ""
     """What to do about a problem."""
@@ -91,7 +92,7 @@ def _hours(span: datetime.timedelta) -> float:
 
 
 def backlog(look: Look) -> Finding:
-    """Waiting files: whether any are processed at all, and whether the backlog keeps growing."""
+    """Waiting files: whether files are processed at all, and whether the backlog keeps growing."""
     counts = look.backlog
     folders = look.folders
     waiting = sum(folder.waiting for folder in folders)
@@ -216,7 +217,7 @@ def fresh(look: Look, family: str) -> Finding:
         return Finding(True, "no packets yet", numbers=numbers)
     numbers["newest day with packets"] = known.newest.isoformat()
     incomplete = {answer.name for answer in look.incomplete} if family == "science" else set()
-    # Days of a clock that was not set are not partitions: they could not be materialised.
+    # Days from a clock that was not set are not partitions: they could not be materialised.
     days = set(known.days)
     unmade = [
         file

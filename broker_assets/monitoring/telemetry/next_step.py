@@ -1,7 +1,7 @@
 """What comes next for a telemetry file, and what it waits for: one line.
 
-Answered from provenance: the first level of a family and day that is not made, or not from what there is now. What
-starts it (a job, automation, an operator) is named, but whether it is running at the moment is not known here.
+The answer comes from provenance: the first level of a family and day that is not made, or not from the current inputs.
+What starts it (a job, automation, an operator) is named, but whether it is running at the moment is not known here.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _MISSING: Final = {
     REQUESTS: "there is no table of science requests",
     PLAN: "there is no observation plan",
 }
-"""Why an input has no version for a day."""
+"""Reasons why an input has no version for a day."""
 _BY_AUTOMATION: Final = "the sensor automation, which starts it within a minute"
 _BY_SCHEDULE: Final = "the schedule publish_due, which runs hourly"
 _OF_STATE: Final = {
@@ -48,7 +48,7 @@ _OF_STATE: Final = {
     "gone": "the file, which was removed from its folder before it was read",
     "dismissed": "nothing: an operator gave it up",
 }
-"""What a file waits for whose packets are not in the packet store."""
+"""What a file whose packets are not yet in the packet store waits for, by its state."""
 
 
 class NextStep(BaseModel):
@@ -100,7 +100,7 @@ def next_steps(
     Returns
     -------
     dict
-        None where every level is made and nothing waits for delivery.
+        By family and day; None where every level is made and nothing waits for delivery.
     """
     wanted = {(asset, day.isoformat()) for family, day in days for asset in chain(family)}
     wanted |= {(parent, day) for asset, day in wanted for parent in MADE_FROM[asset]}
@@ -119,7 +119,7 @@ def next_steps(
 def _step(
     asset: str, day: datetime.date, known: Mapping[tuple[str, str], versions.Artefact], today: datetime.date
 ) -> NextStep | None:
-    """What an asset waits for on a day; None if it is made from what there is now."""
+    """What an asset waits for on a day; None if it is made from the current inputs."""
     key = day.isoformat()
     level, family = level_and_family(asset)
     made = known.get((asset, key))
@@ -138,7 +138,7 @@ def _step(
 
 
 def _later(asset: str, day: datetime.date, kernels: str, today: datetime.date) -> str | None:
-    """What products wait for that are not made with the others of their level, although there are packets."""
+    """What products that are not made with the others of their level wait for, although there are packets."""
     if asset == PICTURES and today - day <= AGE:
         return "a light curve of the whole day (job daily_products)"
     if asset == ANCILLARY and not kernels.startswith(FLOWN):
@@ -193,7 +193,7 @@ def lines_of_files(
     dict
         By identifier of the entry.
     """
-    # What is known from another file is processed with it.
+    # Content known from another file is processed with that file.
     source = {file.telemetryfileid: file.same_as or file.telemetryfileid for file in files}
     of_file: dict[int, list[FamilyDay]] = {}
     for identifier, family, day in connection.execute(
@@ -221,6 +221,6 @@ def _line(file: Entry, steps: Iterable[NextStep | None]) -> str:
 
 
 def _order(step: NextStep) -> int:
-    """Earlier levels first."""
+    """Sort key: earlier levels first."""
     level = step.what.split()[0]
     return LEVELS.index(level) if level in LEVELS else len(LEVELS)

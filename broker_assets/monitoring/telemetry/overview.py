@@ -25,9 +25,9 @@ PATIENCE = 3.0
 SHOWN = 50
 """Maximum number of files and reasons listed; all are counted."""
 LATEST = 10
-"""Newest files that are listed with what comes next."""
+"""Number of newest files that are listed with their next step."""
 LEVELS = ("LB", "L0", "L1", "L2", "CAL", "ANC", "LL01", "LL03")
-"""In processing order."""
+"""Levels in processing order."""
 
 
 class Attention(BaseModel):
@@ -48,7 +48,7 @@ class Family(BaseModel):
     first: datetime.date | None
     newest: datetime.date | None
     missing: int
-    """Days without packets between others."""
+    """Days without packets between days with packets."""
     missing_days: str
     """Those days."""
     unsynchronised: int
@@ -75,7 +75,7 @@ class Target(TargetState):
 
 
 class LatestFile(BaseModel):
-    """A file that arrived lately."""
+    """A file that arrived recently."""
 
     name: str
     state: str
@@ -102,7 +102,7 @@ class Overview(BaseModel):
     troubled: list[TroubledFile] = Field(default_factory=list)
     """Files that failed or were given up."""
     latest: list[LatestFile] = Field(default_factory=list)
-    """The newest files, and what comes next for each."""
+    """The newest files, with their next steps."""
     bad_packets: list[BadPackets] = Field(default_factory=list)
     """Quarantined packets by reason."""
     families: list[Family] = Field(default_factory=list)
