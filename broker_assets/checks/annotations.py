@@ -1,4 +1,4 @@
-"""Checks of annotations: annotators that are silent, what waits too long, and that history and state agree."""
+"""Checks of annotations: silent annotators, annotations that wait too long, and agreement of history and state."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +18,7 @@ SHOWN = 10
 
 
 def build_annotation_checks(settings: AnnotationSettings) -> list[AssetChecksDefinition]:
-    """The checks."""
+    """Build the checks."""
     return [
         _check(
             "annotators_heard",
@@ -69,7 +69,7 @@ def silent(connection: psycopg.Connection[Any], days: float) -> Verdict:
 
 
 def filters_ran(connection: psycopg.Connection[Any], seconds: float) -> Verdict:
-    """No annotation waits for its filters, and those of the last day that matched did not wait longer than promised."""
+    """No annotation waits too long for its filters, and those of the last day that matched were within the limit."""
     row = connection.execute(
         "SELECT count(*), min(finished_at) FROM annotation_due JOIN ingest_batch USING (ingestid)"
         " WHERE finished_at < now() - greatest(%s, 900) * interval '1 second'",
@@ -78,8 +78,8 @@ def filters_ran(connection: psycopg.Connection[Any], seconds: float) -> Verdict:
     count, since = row or (0, None)
     if count:
         return Verdict(False, f"the filters of {count} annotations have not run since {since:%Y-%m-%d %H:%M} UTC")
-    # From the time of the message in Kafka, or the call of the function, to the transaction of the match. What waited
-    # for its object came with the batch that released it.
+    # The time is counted from the message in Kafka, or the call of the function, to the transaction of the match. For
+    # an annotation that waited for its object it begins with the batch that released it.
     row = connection.execute(
         "WITH matched AS (SELECT extract(epoch FROM queued.created_at - batch.finished_at)::float8"
         "  + coalesce(batch.latency_max, 0) AS waited"

@@ -1,4 +1,4 @@
-"""Checks of backups: the newest is restored and compared, the write-ahead log has no gap, the store lacks nothing."""
+"""Checks of backups: the newest is restored and compared, the write-ahead log has no gap, no stored file is missing."""
 
 from collections.abc import Callable
 

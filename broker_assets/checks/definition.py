@@ -1,4 +1,4 @@
-"""Checks before they become Dagster checks.
+"""Definitions of checks, from which Dagster's asset checks are made.
 
 A check examines several nights (or one topic) in a few set-based queries and returns a verdict for each. Both the asset
 check that operators and schedules run and the evaluation inside a drain run are made from one `NightCheck`, so they
@@ -53,7 +53,7 @@ class Verdict:
 
     @property
     def shown(self) -> dict[str, Any]:
-        """Metadata of the result, with the next step, which alerts repeat."""
+        """Metadata of the result, including the next step, which alerts repeat."""
         step = {NEXT_STEP: self.next_step} if self.next_step and not self.passed else {}
         return {**step, **self.metadata}
 
@@ -112,11 +112,11 @@ class NightCheck:
     name: str
     description: str
     judge: Callable[[Evidence, Sequence[str]], Mapping[str, Verdict]]
-    """Verdicts by night; a night without a verdict has passed."""
+    """Returns verdicts by night; a night without a verdict has passed."""
     next_step: str
-    """What an operator should do about a night that has not, where the verdict does not say it."""
+    """What an operator should do about a night that has not passed, unless the verdict says so itself."""
     blocking: bool = False
-    """Whether nothing is built from a night that fails."""
+    """Whether a failure stops everything that would be built from the night."""
     live: bool = True
     """Whether drain runs evaluate it for the nights that they touch; otherwise the nightly job does."""
 
@@ -175,14 +175,14 @@ def judge_stream(check: StreamCheck, found: Evidence, topic: str) -> Verdict:
 
 
 def advised(verdict: Verdict, next_step: str) -> Verdict:
-    """The verdict with a next step, where it has none of its own."""
+    """Return the verdict with a next step, unless it has one of its own."""
     return verdict if verdict.next_step else replace(verdict, next_step=next_step)
 
 
 def night_definition(check: NightCheck) -> AssetChecksDefinition:
     """The asset check run by operators and by the nightly job."""
     with warnings.catch_warnings():
-        # Partitioned checks are new in Dagster 1.13; without them one bad night of last year would hide all others.
+        # Partitioned checks are new in Dagster 1.13; without them one bad night last year would hide all others.
         warnings.simplefilter("ignore", PreviewWarning)
 
         @asset_check(
@@ -292,7 +292,7 @@ def newest_materialisations(
 
 
 _CANCELLED = (psycopg.errors.QueryCanceled, sa.exc.OperationalError)
-"""Errors of psycopg and SQLAlchemy for a statement that exceeded its time limit."""
+"""Errors of psycopg and SQLAlchemy when a statement exceeds its time limit."""
 
 
 def _too_slow(name: str, error: Exception) -> Verdict:

@@ -1,4 +1,4 @@
-"""Checks of delivery: messages leave in time, and dead letters are looked at."""
+"""Checks of delivery: messages leave in time, and there are no dead letters."""
 
 from functools import partial
 
@@ -19,7 +19,7 @@ _NEXT = {
 
 
 def judge_backlog(found: Backlog, late_seconds: float) -> Verdict:
-    """Whether the oldest message that is due is not older than this."""
+    """Whether no message has been due for longer than `late_seconds`."""
     numbers = {"waiting": found.waiting, "due": found.due, "oldest due, s": found.oldest_due, "failing": found.failing}
     if found.oldest_due <= late_seconds:
         return Verdict(True, f"{found.waiting} messages wait, {found.due} of them are due", metadata=numbers)

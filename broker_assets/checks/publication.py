@@ -1,4 +1,4 @@
-"""Checks of published files: nothing is replaced by something worse, and receipts stay true."""
+"""Checks of published files: nothing is replaced by something worse, and receipts stay valid."""
 
 import datetime
 from collections.abc import Iterator, Mapping
@@ -56,7 +56,7 @@ def day_evaluations(
     targets = newest_materialisations(instance, ASSET, [day.isoformat() for day in states])
     for day, state in states.items():
         verdict = held_of_day(state)
-        # The definition blocks; here the run reports other days too and has not failed.
+        # The check is blocking by definition; not here, where the run has not failed and reports other days too.
         yield verdict.evaluation(AssetKey(ASSET), CHECK, day.isoformat(), targets.get(day.isoformat()))
 
 
@@ -72,7 +72,7 @@ def receipts_hold(database: Database, publisher: Publisher, *, seed: str) -> Ver
             continue
         try:
             with publisher.open(settings) as target:
-                # Without this, a folder that is not mounted would look like one that lost everything.
+                # Without this, a folder that is not mounted would look like one that has lost everything.
                 target.check()
                 for name, sha256 in receipts:
                     found = target.sha256(name)

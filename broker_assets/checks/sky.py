@@ -29,7 +29,8 @@ from broker_assets.storage.published import DamagedProduct, read_published
 from broker_assets.tns.refresh import stored_checksum
 
 FRESH = timedelta(hours=4)
-"""Hourly files appear half an hour after their hour; three missed ones are a warning."""
+"""Maximum age of the latest hourly file: files appear half an hour after their hour; three missed ones are a
+warning."""
 REBUILD = "materialise the index again with the job match_lists"
 FETCH = "start the job fetch_tns and read its log: a file of TNS that was missed is fetched again"
 """Next steps."""
@@ -84,7 +85,7 @@ def _tns_check() -> AssetChecksDefinition:
 
 
 def cones_equal(connection: psycopg.Connection[Any], sky: Path) -> Verdict:
-    """Compare number and checksum of the cones of lists whose revision in the index is that of the database."""
+    """Compare number and checksum of the cones of lists whose revision is the same in the index and the database."""
     if current_version(sky / CONES) is None:
         return Verdict(False, "no cone index has been built")
     index = read_cone_index(sky / CONES)
@@ -133,7 +134,7 @@ def areas_equal(connection: psycopg.Connection[Any], sky: Path) -> Verdict:
 
 
 def recall(connection: psycopg.Connection[Any], sky: Path) -> Verdict:
-    """Compare hits of a sample of positions, half of them near cones, with the separations from every cone."""
+    """Compare the hits of a sample of positions, half of them near cones, with their separations from every cone."""
     if current_version(sky / CONES) is None:
         return Verdict(False, "no cone index has been built")
     index = read_cone_index(sky / CONES)
@@ -147,7 +148,7 @@ def recall(connection: psycopg.Connection[Any], sky: Path) -> Verdict:
     ra = np.mod(index.ra[near] + shift * np.cos(angle) / np.maximum(np.cos(np.radians(dec)), 1e-9), 360.0)
     hits = match_cones(index, ra, dec)
     found = set(zip(hits.position.tolist(), hits.cone.tolist(), strict=True))
-    # every position against a subset of all cones, and against those that it was drawn for
+    # every position is compared with a subset of all cones, and with those near which it was drawn
     part = random.choice(len(index), min(SAMPLE_CONES, len(index)), replace=False)
     part = np.unique(np.concatenate([part, near]))
     expected: set[tuple[int, int]] = set()
@@ -198,7 +199,7 @@ def _not_covered(files: dict[str, bytes]) -> int:
     moc = mocs[0].union(*mocs[1:]) if len(mocs) > 1 else mocs[0]
     ra, dec, radius = values.T
     missing = np.zeros(len(ra), bool)
-    # the CSV has six decimals and the radius four digits: rounding must not look like a gap
+    # the CSV has six decimals, and radii have four digits: rounding must not look like a gap
     inner = np.maximum(radius * 0.999 - 1e-5, 0.0)
     for angle in np.linspace(0, 2 * np.pi, 9)[:-1]:
         latitude = np.clip(dec + inner * np.sin(angle), -90, 90)
@@ -225,7 +226,7 @@ def tns_fresh(connection: psycopg.Connection[Any], *, configured: bool, now: dat
 
 
 def tns_complete(connection: psycopg.Connection[Any]) -> Verdict:
-    """Compare the table with the record made after the last file, and that with the last full file."""
+    """Compare the table with the record made after the last file, and that record with the last full file."""
     files: Iterable[Any] = connection.execute(
         "SELECT name, kind, rows, checksum, table_rows, table_checksum FROM tns_file WHERE table_checksum IS NOT NULL"
         " ORDER BY applied_at DESC"

@@ -1,6 +1,6 @@
 """Asset checks of telemetry: the findings of `broker_assets.monitoring.telemetry.judgements`.
 
-Each can be run by itself here; `jobs.check_telemetry` evaluates all of them at once.
+Here each can be run by itself; `jobs.check_telemetry` evaluates all of them at once.
 """
 
 from collections.abc import Sequence

@@ -1,9 +1,9 @@
 """The check `up_to_date` of every asset: nothing of it is stale.
 
-Dagster shows the staleness of a partitioned asset only for partitions that are selected one by one, so that a
-deployment would stay invisible. This check shows at once what is stale and why, and what automation does about it.
-Provenance decides (`provenance.versions.stale`). The check is of the asset as a whole: an event for each of thousands
-of nights would take minutes.
+Dagster shows the staleness of a partitioned asset only for partitions that are selected one by one, so that the effect
+of a deployment would stay invisible. This check shows at once what is stale and why, and what automation does about it.
+Provenance decides (`provenance.versions.stale`). The check applies to the asset as a whole: an event for each of
+thousands of nights would take minutes.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -79,7 +79,7 @@ def evaluations(
 
 
 def build_up_to_date(assets: Collection[str]) -> AssetChecksDefinition:
-    """The check of these assets, as operators run it and as runs that make some of them do: one step for all."""
+    """The check of these assets, as run by operators and by runs that make some of them: one step for all."""
     specs = [
         AssetCheckSpec(
             CHECK,

@@ -1,4 +1,4 @@
-"""Checks of the alert stream by night: ledger, values of columns, scores, nights unlike those before them."""
+"""Checks of the alert stream by night: ledger, values of columns, scores, unusual nights."""
 
 from collections.abc import Sequence
 
@@ -26,4 +26,4 @@ NIGHT_CHECKS: Sequence[NightCheck] = (
     *links.NIGHT_CHECKS,
     *filters.NIGHT_CHECKS,
 )
-"""Every check of nights."""
+"""All checks of nights."""

@@ -1,7 +1,7 @@
 """Scores of the alerts of a night: finite, from 0 to 1, adding up to 1, complete, and distributed as on earlier nights.
 
-Models are checked when they are added and for each batch, so wrong scores are faults of the code. Missing ones are
-those of a model that fails. A drift may be the survey's, that of another version of a model, or the sky's.
+Models are checked when they are added and for each batch, so invalid scores are faults of the code. Missing scores come
+from a model that fails. A drift may be due to the survey, another version of a model, or the sky.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ TOLERANCE = 1e-3
 """By how much the sum of scores may differ from 1."""
 
 Statistics = Mapping[date, Mapping[str, tuple[float, float]]]
-"""Share of the alerts in which a class has the highest score, and median of its score, by night and class."""
+"""Fraction of the alerts in which a class has the highest score, and median of its score, by night and class."""
 
 
 def scores_in_range(found: Evidence, keys: Sequence[str]) -> Mapping[str, Verdict]:
@@ -72,7 +72,7 @@ def _same_class() -> sa.ColumnElement[bool]:
 
 
 def classifiers_score_all_alerts(found: Evidence, keys: Sequence[str]) -> Mapping[str, Verdict]:
-    """Report what models could not score, with the most frequent reasons."""
+    """Report alerts that models could not score, with the most frequent reasons."""
     failed, booked = classifier_failures.c, ingest_batch_facts.c
     rows = found.connection.execute(
         sa.select(failed.night, failed.classifier, failed.version, failed.reason, sa.func.sum(failed.alerts))
@@ -91,12 +91,12 @@ def classifiers_score_all_alerts(found: Evidence, keys: Sequence[str]) -> Mappin
 
 
 def classes_as_usual(found: Evidence, keys: Sequence[str]) -> Mapping[str, Verdict]:
-    """Compare shares of classes and medians of scores with those of earlier nights."""
+    """Compare fractions of classes and medians of scores with those of earlier nights."""
     return {key: _as_usual(_statistics(found, date.fromisoformat(key)), date.fromisoformat(key)) for key in keys}
 
 
 def _statistics(found: Evidence, night: date) -> Statistics:
-    """Shares and medians in samples of this night and of those before it."""
+    """Fractions and medians in samples of this night and of earlier ones."""
     known = nights_of_facts(ASSET, night)
     sample = sa.select(class_scores).where(class_scores.c.night == known.c.night).limit(SAMPLED_ROWS).lateral("sample")
     joined = known.join(sample, sa.true())

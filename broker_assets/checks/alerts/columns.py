@@ -19,7 +19,7 @@ ESSENTIAL = frozenset({"ra", "decl", "midpointmjdtai", "band"})
 """Columns without which a row cannot be used; a wrong value in another column is a warning."""
 
 MJD_RANGE = (40_000.0, 90_000.0)
-"""1968 to 2105: a time outside this range is in another unit or scale."""
+"""1968 to 2105 (MJD): a time outside this range must be in another unit or scale."""
 
 Rule = tuple[str, sa.ColumnElement[bool]]
 """Description of the rule for a column, and the condition that violates it (null is not a violation)."""
@@ -40,7 +40,7 @@ def rule(column: sa.Column[object]) -> Rule | None:
     found = _range(column)
     if found is None or column.name in ESSENTIAL or not isinstance(column.type, sa.Float):
         return found
-    # Surveys write NaN for what was not measured; this is a violation only where a value is essential.
+    # Surveys write NaN for values that were not measured; this is a violation only where a value is essential.
     words, violated = found
     return words, sa.and_(violated, column != _NAN)
 
@@ -67,7 +67,7 @@ def _range(column: sa.Column[object]) -> Rule | None:
 
 
 def rules(table: sa.Table) -> dict[str, Rule]:
-    """The rules for a table, by column; those for bookkeeping have none."""
+    """The rules for a table, by column; bookkeeping columns have none."""
     found = {column.name: rule(column) for column in table.columns if column.name not in BOOKKEEPING}
     return {name: item for name, item in found.items() if item is not None}
 
@@ -89,7 +89,7 @@ def violated(column: sa.Column[Any], low: float, high: float) -> sa.ColumnElemen
 def violations(
     table: sa.Table, asked: Mapping[str, Rule]
 ) -> Callable[[Evidence, Sequence[str]], Mapping[str, Verdict]]:
-    """A function that counts violations of rules, by column, in the rows of some nights."""
+    """Return a function that counts violations of rules, by column, in the rows of some nights."""
 
     def judge(found: Evidence, keys: Sequence[str]) -> Mapping[str, Verdict]:
         statement = (

@@ -1,7 +1,7 @@
-"""What the alerts of a night are near to: finite and in range, and classes in the usual shares.
+"""Sky context of the alerts of a night: finite and in range, and classes in the usual proportions.
 
-A share that changes may be the survey's (another field), or a catalogue that is missing: without one, all become
-orphans.
+Proportions may change because of the survey (another field) or because a catalogue is missing: without one, all alerts
+become orphans.
 """
 
 from collections.abc import Mapping, Sequence
@@ -81,12 +81,12 @@ def context_in_range(found: Evidence, keys: Sequence[str]) -> Mapping[str, Verdi
 
 
 def context_as_usual(found: Evidence, keys: Sequence[str]) -> Mapping[str, Verdict]:
-    """Compare the share of each class, and of alerts without one, with earlier nights."""
+    """Compare the fraction of each class, and of alerts without one, with earlier nights."""
     return {key: _as_usual(_shares(found, date.fromisoformat(key)), date.fromisoformat(key)) for key in keys}
 
 
 def _shares(found: Evidence, night: date) -> dict[date, dict[str, float]]:
-    """Share of each class among the alerts of this night and of those before it; the rest has no class."""
+    """Fraction of each class among the alerts of this night and of earlier ones; the rest has no class."""
     columns = ingest_batch_facts.c
     alerts = (
         sa.select(columns.night, sa.func.sum(columns.rows).label("rows"))
@@ -160,4 +160,4 @@ NIGHT_CHECKS = (
         live=False,
     ),
 )
-"""Checks of what alerts are near to."""
+"""Checks of the context of alerts."""

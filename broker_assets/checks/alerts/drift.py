@@ -1,4 +1,4 @@
-"""Whether numbers of a night are distributed as on earlier nights: medians, and shares of rows that have a value."""
+"""Whether values of a night are distributed as on earlier nights: medians, and fractions of rows that have a value."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -30,22 +30,22 @@ def as_usual(
     what: str,
     only: sa.ColumnElement[bool] | None = None,
 ) -> Verdict:
-    """Compare medians and shares of a night with those of earlier nights, in a sample of each.
+    """Compare medians and fractions of a night with those of earlier nights, in a sample of each.
 
     Parameters
     ----------
     found : Evidence
         The database.
     table : Table
-        Has `night` and the columns.
+        Table with `night` and the columns.
     names : sequence of str
         Columns that are compared.
     night : date
         The night.
     known : Subquery
-        With the column `night`: the night, and earlier ones that it is compared with.
+        Subquery with the column `night`: the night, and the earlier ones with which it is compared.
     what : str
-        What a row is of, in messages.
+        What the rows are called in messages.
     only : ColumnElement, optional
         Which rows count.
     """
@@ -81,7 +81,7 @@ def _statistics(
     known: sa.Subquery,
     only: sa.ColumnElement[bool] | None,
 ) -> dict[date, Mapping[str, float | None]]:
-    """Median and share of each column in a sample of each night."""
+    """Median of each column, and fraction of rows with a value, in a sample of each night."""
     chosen = sa.select(*(table.c[name] for name in names)).where(table.c.night == known.c.night)
     if only is not None:
         chosen = chosen.where(only)

@@ -1,7 +1,7 @@
 """Features of the alerts of a night: finite and in range, and distributed as on earlier nights.
 
-Features outside their range are faults of the code or of a packet; a drift may also be the survey's (another cadence,
-another reliability) or the dust map's.
+Features outside their range are due to faults of the code or of a packet; a drift may also be due to the survey
+(another cadence or reliability) or the dust map.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,10 +30,10 @@ RANGES: dict[str, tuple[float, float]] = {
     **dict.fromkeys(("nposdiasources", "nposdiasourcesnights", "nsourcesgood"), (0.0, np.inf)),
     **{f"n{band}sources": (0.0, np.inf) for band in BANDS},
 }
-"""Values that features may have; times have those of all times, other numbers must only be finite."""
+"""Allowed values of features; times must be in the range of all times, other numbers need only be finite."""
 
 COMPARED = ("jump1", "medianr", "latestpaircolourmag", "latestpaircolourtemp", "bbbtemp", "bbbriserate", "ebv")
-"""Features whose medians and shares are compared with earlier nights."""
+"""Features whose medians and fractions of values are compared with earlier nights."""
 
 
 def _bounds(column: sa.Column[object]) -> tuple[float, float]:
@@ -54,7 +54,7 @@ features_in_range = violations(
 
 
 def features_as_usual(found: Evidence, keys: Sequence[str]) -> Mapping[str, Verdict]:
-    """Compare medians and shares of features with those of earlier nights."""
+    """Compare medians and fractions of features with those of earlier nights."""
     verdicts = {}
     for key in keys:
         night = date.fromisoformat(key)

@@ -1,4 +1,4 @@
-"""Matches of filters: as many as usual for each, and no filter that did not run."""
+"""Matches of filters: whether each filter ran, and has as many matches as usual."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -37,7 +37,7 @@ def _in_force() -> sa.Join:
 
 
 def no_filter_starved(found: Evidence, keys: Sequence[str]) -> Mapping[str, Verdict]:
-    """Report filters that did not run over batches, or failed, and alerts beyond the limits of batches."""
+    """Report filters that did not run on batches, or failed, and alerts beyond the limits of batches."""
     runs = filter_runs.c
     rows = found.connection.execute(
         sa.select(

@@ -1,4 +1,4 @@
-"""Nothing is lost and nothing is duplicated: the ledger against the rows and the archive.
+"""Nothing is lost and nothing is duplicated: comparison of the ledger with the rows and the archive.
 
 The queries are those of `broker_assets.accounting.balance`; this module interprets their results.
 """
@@ -31,7 +31,7 @@ SAMPLED_BYTES = 256 * 1024**2
 QUARANTINE_HOURS = 24
 QUARANTINE_WARNING = 0.001
 QUARANTINE_ERROR = 0.05
-"""Fractions of the messages of the last day."""
+"""Fractions of the last day's messages in quarantine above which the check gives a warning or an error."""
 
 ACKNOWLEDGED = "; acknowledged"
 """Marks the reason of an acknowledged gap."""
@@ -56,7 +56,7 @@ def _by_night(rows: Iterable[balance.Imbalance], keys: Sequence[str]) -> dict[st
 
 
 def ledger_balances(found: Evidence, keys: Sequence[str]) -> Mapping[str, Verdict]:
-    """Rows of the nights against what the ledger says was stored."""
+    """Compare the rows of the nights with what was stored according to the ledger."""
     span = (dates(keys)[0], dates(keys)[-1])
     rows = balance.stored_rows(found.driver, nights=span) + balance.archive_positions(found.driver, nights=span)
     return _by_night(rows, keys)
@@ -135,7 +135,7 @@ def batches_balance(found: Evidence, topic: str) -> Verdict:
 
 
 def quarantine_share(found: Evidence, topic: str) -> Verdict:
-    """Only few messages of the last day wait in quarantine; those that were read or dismissed since do not count."""
+    """Only a few messages of the last day wait in quarantine; those that have been read or dismissed do not count."""
     columns = ingest_batch.c
     last_day = sa.func.now() - sa.text(f"interval '{QUARANTINE_HOURS} hours'")
     received = found.connection.scalar(

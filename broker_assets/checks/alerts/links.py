@@ -1,4 +1,4 @@
-"""Links between objects of different surveys: symmetric, of objects that exist, as near as they say."""
+"""Links between objects of different surveys: symmetric, between existing objects, and with the right separations."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -28,7 +28,7 @@ _MEANING = {
 
 
 def links_hold(found: Evidence, keys: Sequence[str]) -> Mapping[str, Verdict]:
-    """Count links of some nights that cannot be."""
+    """Count invalid links of some nights."""
     rows = found.connection.execute(_WRONG, {"nights": dates(keys)}).mappings()
     return {row["night"].isoformat(): _verdict(row) for row in rows}
 

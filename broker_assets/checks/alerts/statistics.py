@@ -31,7 +31,7 @@ RANGES: dict[str, tuple[float, float]] = {
     **dict.fromkeys(("bazinrisetime", "bazinfalltime"), (0.0, 1.1e5)),
     "timemean": MJD_RANGE,
 }
-"""Values that statistics may have; other numbers must only be finite."""
+"""Allowed values of statistics; other numbers need only be finite."""
 
 
 def _bounds(name: str) -> tuple[float, float]:
@@ -48,11 +48,11 @@ statistics_in_range = violations(
 """Counts values that are not finite or out of range."""
 
 COMPARED = ("npoints", "duration", "reducedchi2", "stetsonk", "eta", "beyond1std", "period", "skew")
-"""Statistics over all bands whose medians and shares are compared with earlier nights."""
+"""Statistics over all bands whose medians and fractions of values are compared with earlier nights."""
 
 
 def statistics_as_usual(found: Evidence, keys: Sequence[str]) -> Mapping[str, Verdict]:
-    """Compare medians and shares of statistics with those of earlier nights."""
+    """Compare medians and fractions of statistics with those of earlier nights."""
     of_all = object_statistics.c.band == OVER_BANDS
     verdicts = {}
     for key in keys:
@@ -62,7 +62,7 @@ def statistics_as_usual(found: Evidence, keys: Sequence[str]) -> Mapping[str, Ve
 
 
 def _known(key: str) -> sa.Subquery:
-    """A night, and those before it whose statistics were computed."""
+    """A night, and the earlier ones whose statistics were computed."""
     earlier = (
         sa.select(sa.cast(artefact.c.partition, sa.Date).label("night"))
         .where(artefact.c.asset == "object_statistics", artefact.c.partition < key)

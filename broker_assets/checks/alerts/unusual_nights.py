@@ -1,8 +1,8 @@
 """Whether a night is like earlier nights: number of alerts, and fractions of nulls.
 
-Uses robust statistics over a few weeks, median and median absolute deviation, so that one bad night neither hides the
-next nor raises an alarm for ever. All verdicts are warnings: the sky changes too. There is no warning until
-`LEAST_NIGHTS` earlier nights are available for comparison.
+The comparison uses robust statistics over a few weeks, median and median absolute deviation, so that one bad night
+neither hides the next nor raises an alarm for ever. All verdicts are warnings: the sky changes, too. There is no
+warning until `LEAST_NIGHTS` earlier nights are available for comparison.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ SHARE_CHANGE = 0.05
 
 
 def nights_of_facts(asset: str, night: date) -> sa.Subquery:
-    """A night and those before it that have facts of an asset, as a subquery `known` with the column `night`."""
+    """A night and the earlier ones that have facts of an asset, as a subquery `known` with the column `night`."""
     columns = ingest_batch_facts.c
     return (
         sa.select(columns.night)
@@ -97,7 +97,7 @@ def has_ended(night: str) -> bool:
 
 
 def alerts_as_usual(found: Evidence, keys: Sequence[str]) -> Mapping[str, Verdict]:
-    """Compare alerts of a night and topic with earlier nights; a night that still grows can only be too high."""
+    """Compare alerts of a night and topic with earlier nights; while a night still grows, it can only have too many."""
     wanted = dates(keys)
     columns = ingest_batch_night.c
     rows = found.connection.execute(
@@ -131,7 +131,7 @@ def alerts_as_usual(found: Evidence, keys: Sequence[str]) -> Mapping[str, Verdic
 
 
 def nulls_as_usual(table: sa.Table) -> NightCheck:
-    """A check of the fraction of nulls in every column of a table that says something of the sky."""
+    """A check of the fraction of nulls in every column of a table that describes the sky."""
     optional = [column for column in table.columns if column.nullable and column.name not in BOOKKEEPING]
 
     def judge(found: Evidence, keys: Sequence[str]) -> Mapping[str, Verdict]:
