@@ -98,7 +98,7 @@ class Settings(BaseSettings):
         env_prefix="BROKER_",
         env_nested_delimiter="__",
         extra="forbid",
-        # What is wrong may be a secret, or be next to one.
+        # The invalid value may be a secret, or be next to one.
         hide_input_in_errors=True,
     )
 
@@ -146,7 +146,7 @@ class Settings(BaseSettings):
 
     @property
     def nights_begin(self) -> datetime.date:
-        """The first night that is a partition."""
+        """The first night that has a partition."""
         return self.partitions.nights_begin(stream.survey for stream in self.streams)
 
     @property
@@ -190,12 +190,12 @@ class Settings(BaseSettings):
         return self.telemetry.folder or self.home.resolve() / "telemetry"
 
     def stream(self, name: str) -> StreamSettings:
-        """The stream of a name.
+        """Return the stream with a name.
 
         Raises
         ------
         KeyError
-            If no stream has this name; the message gives those that exist.
+            If no stream has this name; the message lists those that exist.
         """
         canary = self.canary.stream
         for stream in [*self.streams, *([canary] if canary is not None else [])]:
@@ -245,7 +245,7 @@ class Settings(BaseSettings):
         Parameters
         ----------
         name : str
-            What the stream is called in our tables.
+            Name of the stream in our tables.
         topic : str
             Kafka topic.
         cluster : str

@@ -18,7 +18,7 @@ class EarlierKey(BaseModel):
     key: SecretStr
     """The key."""
     until: datetime.datetime
-    """Until when what it signed is recognised, with its time zone."""
+    """Time until which its signatures are recognised, with time zone."""
 
     @field_validator("until")
     @classmethod
@@ -34,15 +34,15 @@ class OpenIdSettings(BaseModel):
     client_id: str = ""
     """Our name at the provider."""
     client_secret: SecretStr | None = None
-    """Our secret at the provider; none for a public client."""
+    """Our secret at the provider; unset for a public client."""
     name: str = "single sign-on"
-    """What the button of the log-in page says: log in with …"""
+    """Name on the button of the log-in page: log in with …"""
     scopes: str = "openid profile email"
-    """What is asked for, separated by blanks."""
+    """Requested scopes, separated by blanks."""
     username_claim: str = "preferred_username"
     """Claim that names a new account."""
     create: bool = True
-    """Whether a person without an account gets one; otherwise an administrator binds them (`users bind`)."""
+    """Whether an account is created for a person without one; otherwise an administrator binds them (`users bind`)."""
     seconds: float = Field(default=10.0, gt=0)
     """Time limit for each answer of the provider."""
 
@@ -51,39 +51,40 @@ class AccessSettings(BaseModel):
     """Accounts and what they may do."""
 
     signing_key: SecretStr | None = None
-    """Secret of at least 32 characters that signs addresses and log-ins: `openssl rand -hex 32`. Required where
-    `server.public_hosts` is set; on one machine `broker-assets up` makes one."""
+    """Secret of at least 32 characters that signs links and log-ins: `openssl rand -hex 32`. Required where
+    `server.public_hosts` is set; on one machine `broker-assets up` creates one."""
     earlier_signing_keys: list[EarlierKey] = Field(default_factory=list)
-    """Keys that it replaced, each recognised until a day."""
+    """Keys that it replaced, each with the time until which it is recognised."""
     registration: bool = False
-    """Whether everybody may make an account, which is active once its e-mail address is confirmed."""
+    """Whether anybody may create an account, which becomes active once its e-mail address is confirmed."""
     openid: OpenIdSettings = Field(default_factory=OpenIdSettings)
     """Log-in at a provider of OpenID Connect."""
     challenge_login: bool = True
-    """Whether programs may log in by a challenge, as FASTDB's client does. Who knows the name of an account then gets
-    its key, encrypted with its password, and can try passwords without asking the server."""
+    """Whether programs may log in by a challenge, as FASTDB's client does. Anybody who knows the name of an account
+    then gets its key, encrypted with its password, and can try passwords without asking the server."""
 
     administrator: str = "admin"
     """Name of the first administrator."""
     administrator_password: SecretStr | None = None
-    """Makes the first administrator before the services start, if there is no account of that name."""
+    """Creates the first administrator before the services start, if no account has that name."""
     requests: int = Field(default=100, ge=1)
-    """Requests of an account in an hour."""
+    """Maximum number of requests per hour of an account."""
     requests_power: int = Field(default=10_000, ge=1)
-    """Requests of a power user in an hour."""
+    """Maximum number of requests per hour of a power user."""
     rows: int = Field(default=10_000, ge=1)
-    """Rows of the answer to a query, at most."""
+    """Maximum number of rows of the answer to a query."""
     rows_power: int = Field(default=1_000_000, ge=1)
     """The same for a power user."""
     most_filters: int = Field(default=100, ge=1)
-    """Filters of an account; accounts with a role may have ten times as many, also of what follows."""
+    """Maximum number of filters of an account; accounts with a role may have ten times as many, also of the
+    following."""
     most_watchlists: int = Field(default=100, ge=1)
-    """Watchlists of an account."""
+    """Maximum number of watchlists of an account."""
     most_cones: int = Field(default=1_000_000, ge=1)
-    """Cones of all watchlists of an account."""
+    """Maximum number of cones in all watchlists of an account."""
     most_areas: int = Field(default=100, ge=1)
-    """Areas of an account."""
+    """Maximum number of areas of an account."""
     most_targets: int = Field(default=10_000, ge=1)
-    """Targets of an account."""
+    """Maximum number of targets of an account."""
     upload_bytes: int = Field(default=32 * 1024**2, ge=1024)
-    """Bytes of a file that is uploaded by a page."""
+    """Maximum size of a file that is uploaded on a page, in bytes."""

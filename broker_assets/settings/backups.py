@@ -31,15 +31,15 @@ class BackupSettings(BaseModel):
     """Folder of the programs of PostgreSQL (`pg_basebackup`, `pg_receivewal`, `postgres`), of the version of the
     server; default: those of the embedded one."""
     scratch: Path | None = None
-    """Folder in which backups are restored to be checked, with room for the database; default: that for temporary
-    files."""
+    """Folder in which backups are restored for checks, with room for the database; default: the system's folder for
+    temporary files."""
     keep_days: int = Field(default=14, ge=1)
     """Days for which backups of users' data and lists of the object store are kept; the newest always is."""
     keep_weeks: int = Field(default=5, ge=1)
     """Weeks for which base backups are kept, and the write-ahead log that they need; the newest always is."""
     continuous: bool = False
     """Whether `broker-assets up` also keeps the write-ahead log as it is written, so that a base backup can be brought
-    up to the last committed transaction. It takes as much room as everything that is written. In containers,
-    `broker-assets backup receive` does it."""
+    up to the last committed transaction. It takes as much space as everything that is written. In containers,
+    `broker-assets backup receive` does this."""
     compress_log: bool = False
     """Whether complete segments of the write-ahead log are compressed (gzip)."""

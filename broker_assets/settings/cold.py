@@ -14,18 +14,19 @@ class ColdSettings(BaseModel):
     catalogue_url: str | None = None
     """Address of a REST catalogue of Iceberg; default: the catalogue is a schema of our database."""
     catalogue_options: dict[str, SecretStr] = Field(default_factory=dict)
-    """What the REST catalogue needs besides: `token`, `credential`, `warehouse`, …"""
+    """Further options of the REST catalogue: `token`, `credential`, `warehouse`, …"""
     hats_url: str | None = None
     """fsspec URL of the HATS catalogues; default: `<home>/hats`."""
     nightly: bool = False
-    """Whether each night is written to the cold store when it is over, and again when its rows change. By hand and in
-    backfills it always can be."""
+    """Whether each night is written to the cold store when it is over, and again when its rows change. It can always be
+    written by hand and in backfills."""
     hot_months: int = Field(default=24, ge=2)
     """Calendar months of points that stay in the database besides the current one; older ones leave it when
     `detach` is set. Packets repeat the points of a year, which should be among them."""
     detach: bool = False
-    """Whether months leave the database by themselves, once all their rows are proven equal in the cold store."""
+    """Whether months leave the database automatically, once all their rows have been compared with the cold store and
+    found equal."""
     keep_detached_days: float = Field(default=7.0, ge=0)
     """Days after which the tables of months that have left the database are dropped."""
     chunk_rows: int = Field(default=1_000_000, ge=1)
-    """Rows of a night that are in memory at a time."""
+    """Number of rows of a night that are in memory at a time."""

@@ -17,8 +17,8 @@ class DatabaseSettings(BaseModel):
     """The same database with a role that reads and writes accounts and nothing else, which is created before the
     services start; for the API, which otherwise uses `url`."""
     sql_password: SecretStr | None = None
-    """Password of the roles that users' SQL logs in with (`postgres_elasticc_ro`, `postgres_elasticc_admin_ro`), which
-    they get before the services start. If unset, users' SQL runs only where the server asks for no password, as the
+    """Password of the roles with which users' SQL logs in (`postgres_elasticc_ro`, `postgres_elasticc_admin_ro`); it is
+    set before the services start. If unset, users' SQL runs only where the server requires no password, like the
     embedded PostgreSQL."""
     dagster_url: SecretStr | None = None
     """`postgresql+psycopg2://…` of Dagster's database; if unset, the embedded PostgreSQL is used."""

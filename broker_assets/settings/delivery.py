@@ -58,7 +58,7 @@ class DestinationSettings(BaseModel):
     model_config = _STRICT
 
     url: SecretStr
-    """Apprise URL; it usually holds a token."""
+    """Apprise URL; it usually contains a token."""
     owners: list[str] = Field(default_factory=lambda: ["*"])
     """Owners whose filters may send to it; `*` is all."""
 
@@ -71,12 +71,13 @@ class ReaderSettings(BaseModel):
     public: str | None = None
     """`host:port` of the listener without credentials, as shown to users."""
     private: str | None = None
-    """`host:port` of the listener that asks for a user (SASL_PLAINTEXT or SASL_SSL, SCRAM-SHA-512)."""
+    """`host:port` of the listener that requires a log-in (SASL_PLAINTEXT or SASL_SSL, SCRAM-SHA-512)."""
     private_protocol: str = "SASL_PLAINTEXT"
     """Its security protocol."""
     embedded: bool = False
-    """Whether the Kafka that `broker-assets up` starts has listeners for readers, and asks everybody else for a user:
-    private filters may have topics then. It needs Apache Kafka. Set it where every command sees it (`broker.toml`)."""
+    """Whether the Kafka that `broker-assets up` starts has listeners for readers, and requires a log-in from everybody
+    else: private filters may then have topics. This needs Apache Kafka. Set it where every command sees it
+    (`broker.toml`)."""
     access_control: bool = False
     """Whether the cluster has an authorizer: private topics are refused without one, since anybody could read them."""
 
@@ -87,25 +88,25 @@ class DeliverySettings(BaseModel):
     model_config = _STRICT
 
     kafka: ClusterSettings = Field(default_factory=ClusterSettings)
-    """Cluster of the filters' topics and our credentials; what is left open comes from the section `kafka`."""
+    """Cluster of the filters' topics and our credentials; what is not set here comes from the section `kafka`."""
     readers: ReaderSettings = Field(default_factory=ReaderSettings)
     replication: int = Field(default=1, ge=1)
     """Replicas of a new topic."""
     retention_days: float = Field(default=30.0, gt=0)
     """How long a new topic keeps its messages."""
     enriched_topic: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]{1,249}$")
-    """Topic that gets every stored alert as JSON without images, with what was computed of it; none gets them unless
-    set. It begins with the alerts stored after that."""
+    """Topic that gets every stored alert as JSON without images, with everything that was computed for it; there is
+    none unless set. It begins with the alerts stored afterwards."""
     confirm_seconds: float = Field(default=15.0, gt=0)
-    """Time limit for Kafka's confirmation. After a crash a sender waits this long for what may still arrive, then reads
-    the end of the topic before it sends a message again."""
+    """Time limit for Kafka's confirmation. After a crash a sender waits this long for messages that may still arrive,
+    then reads the end of the topic before it sends a message again."""
     mail: MailSettings = Field(default_factory=MailSettings)
     digest_hour: int = Field(default=18, ge=0, le=23)
     """Hour of the day, UTC, at which daily digests are sent."""
     destinations: dict[str, DestinationSettings] = Field(default_factory=dict)
     """Services of apprise, by name."""
     webhook_key: SecretStr | None = None
-    """Secret from which the key of each webhook is derived; without one webhooks are refused."""
+    """Secret from which the key of each webhook is derived; without it webhooks are refused."""
     webhook_key_file: Path | None = None
     """File that holds it, in place of `webhook_key`."""
     webhook_seconds: float = Field(default=10.0, gt=0)
@@ -115,21 +116,21 @@ class DeliverySettings(BaseModel):
     attempts: int = Field(default=10, ge=1)
     """Attempts for a message that its sink does not accept, before it is a dead letter."""
     give_up_hours: float = Field(default=72.0, gt=0)
-    """A message that waits for a sink out of reach for this long is a dead letter."""
+    """A message that has waited for an unreachable sink for this long is a dead letter."""
     late_days: int = Field(default=14, ge=0)
-    """Alerts that come out of the quarantine are not sent if they are older."""
+    """Alerts that come out of quarantine are not sent if they are older."""
     messages_per_night: int | None = Field(default=None, ge=0)
-    """Messages of a night for each sink that has no quota of its own; none: no limit."""
+    """Maximum number of messages per night for each sink without a quota of its own; no limit if unset."""
     bytes_per_night: int | None = Field(default=100_000_000, ge=0)
-    """Their size."""
+    """Maximum total size of these messages, in bytes."""
     keep_content_days: int = Field(default=30, ge=1)
     """Days for which the content of messages is kept once they are settled."""
     keep_days: int = Field(default=365, ge=1)
-    """Days for which messages are kept with their receipts; that they were sent is known for ever."""
+    """Days for which messages are kept with their receipts; the fact that they were sent is kept for ever."""
     workers: int = Field(default=4, ge=1)
     """Sinks other than topics that one sender serves at a time."""
     late_minutes: float = Field(default=15.0, gt=0)
-    """A message that has been due for this long is an alert to operators."""
+    """A message that has been due for this long raises an alert to operators."""
     pages_url: str | None = None
     """Address of the web application in links of messages; default: that of `server`."""
 

@@ -1,4 +1,4 @@
-"""Settings of the runs that drain streams, and of the canary that passes them."""
+"""Settings of the runs that drain streams, and of the canary that passes through them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class DrainSettings(BaseModel):
     idle_seconds: float = Field(default=5.0, ge=0)
     """The run ends when nothing has arrived for this long."""
     budget_seconds: float = Field(default=600.0, gt=0)
-    """The run ends after this time whatever the backlog; the sensor starts the next one."""
+    """The run ends after this time even with a backlog; the sensor starts the next one."""
 
 
 class AttemptSettings(BaseModel):
@@ -31,28 +31,30 @@ class AttemptSettings(BaseModel):
     narrow_after: int = Field(default=2, ge=1)
     """Runs that died at a position before its messages are processed one at a time."""
     condemn_after: int = Field(default=2, ge=1)
-    """Runs that died with a message alone before it goes to quarantine unread; one run may die for another reason."""
+    """Runs that died while processing a message alone before it goes to quarantine unread; one run may die for another
+    reason."""
 
 
 class CanarySettings(BaseModel):
-    """An alert of our own that passes the whole stream every few minutes; there is none without a topic."""
+    """An alert of our own that passes through the whole stream every few minutes; there is none without a topic."""
 
     topic: str | None = None
     """Kafka topic of our own, to which we may write; `broker-assets up` sets it for its own Kafka."""
     name: str = "canary"
-    """What we call it in the archive and in runs."""
+    """Its name in the archive and in runs."""
     kafka: ClusterSettings = Field(default_factory=ClusterSettings)
-    """Its cluster and credentials; what is left open comes from the top-level section `kafka`."""
+    """Its cluster and credentials; what is not set here comes from the top-level section `kafka`."""
     minutes: float = Field(default=5.0, gt=0)
-    """Time between two of them; each starts a run."""
+    """Time between two canaries; each starts a run."""
     latency_seconds: float = Field(default=60.0, gt=0)
-    """A canary that takes longer from Kafka to the committed row is an alert: what is promised of an alert."""
+    """A canary that takes longer from Kafka to the committed row raises an alert: the target time for every alert of
+    the stream."""
     absent_minutes: float = Field(default=15.0, gt=0)
-    """No canary for this long is an alert."""
+    """The absence of a canary for this long raises an alert."""
 
     @property
     def stream(self) -> StreamSettings | None:
-        """The stream that it is; its packets carry their schema."""
+        """The canary as a stream; its packets carry their schema."""
         if not self.topic:
             return None
         return StreamSettings(name=self.name, topic=self.topic, survey="ztf", framing="container", kafka=self.kafka)

@@ -15,14 +15,14 @@ class ContextSettings(BaseModel):
     rules: Path | None = None
     """YAML file of the rules; default: those of the platform (`docs/context.md`)."""
     default_catalogues: bool = True
-    """Whether `make run` loads catalogues that pip packages bring, at its first start."""
+    """Whether `make run` loads the catalogues that come with pip packages when it first starts."""
 
 
 class LinkSettings(BaseModel):
     """Objects of different surveys that are one source on the sky."""
 
     radius: float = Field(default=1.5, gt=0, le=60)
-    """Separation of their newest positions up to which they are, arcseconds; another radius links all nights again."""
+    """Maximum separation of their newest positions, arcseconds; if it changes, all nights are linked again."""
 
 
 class FeatureSettings(BaseModel):
@@ -36,8 +36,8 @@ class FeatureSettings(BaseModel):
     dust_column: str | None = None
     """Column of a HEALPix table, if it is not called EBV."""
     fit_unclassified_days: float = Field(default=100.0, ge=0)
-    """Objects whose sky context is not known have black-body fits until their light curve is longer than this: those of
-    variable stars and active galaxies go on, and cost most. 0 is never."""
+    """Objects whose sky context is unknown have black-body fits until their light curve is longer than this, in days:
+    those of variable stars and active galaxies continue, and cost most. 0: never."""
     keep_days: int = Field(default=90, ge=1)
     """Days for which the features of each alert are kept; those of each object always are."""
 
@@ -50,10 +50,11 @@ class ClassifierSettings(BaseModel):
     keep_days: int = Field(default=90, ge=1)
     """Days for which the scores of each alert are kept; those of each object always are."""
     seconds: float = Field(default=20.0, gt=0)
-    """Time that a model may take for a batch; then it is ended and rests for a minute, longer each time."""
+    """Time that a model may take for a batch; then it is stopped and pauses for a minute, longer each time."""
     train_default: bool = False
-    """Whether the default classifier is trained by itself, at the first start and when it is stale: the demonstration
-    sets it. It is trained on a simulated survey; an operator can train it by hand (job `train_classifier`)."""
+    """Whether the default classifier is trained automatically, at the first start and when it is stale: the
+    demonstration sets it. It is trained on a simulated survey; an operator can train it by hand (job
+    `train_classifier`)."""
     examples_objects: int = Field(default=4000, ge=1)
     """Objects of the simulated survey that the default classifier is trained on."""
     examples_seed: int = Field(default=4012, ge=0)

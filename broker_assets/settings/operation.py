@@ -15,7 +15,7 @@ class NotifierSettings(BaseModel):
     repeat_minutes: float = 360.0
     """The same cause is not reported again within this time, unless it ended in between."""
     look_seconds: int = Field(default=30, ge=5)
-    """How often the platform is looked at for what is wrong."""
+    """How often the platform is checked for faults."""
     stalled_minutes: float = Field(default=15.0, gt=0)
     """A Kafka partition with waiting messages whose position has not moved for this long has stalled."""
     unreachable_minutes: float = Field(default=2.0, gt=0)
@@ -34,17 +34,19 @@ class ServerSettings(BaseModel):
     dagster_url: str | None = None
     """Address of Dagster's pages as operators reach them, for links in alerts; default: `host` and `dagster_port`."""
     database_connections: int = Field(default=16, ge=1)
-    """Connections of the web application to the database, at most; more requests at once wait for one."""
+    """Maximum number of connections of the web application to the database; further simultaneous requests wait for
+    one."""
     sky_images: list[SkyImage] = Field(default_factory=usual_sky_images)
     """Survey images that maps of the pages offer. They are loaded when somebody opens a map, and are off without a
     network; an empty list turns them off."""
     asks_accounts: bool = False
-    """Whether a proxy in front of Dagster's pages asks our accounts for each request and sends the rights in the header
-    `X-Broker-Rights`: all but `write` may only read then."""
+    """Whether a proxy in front of Dagster's pages checks our accounts for each request and sends the rights in the
+    header `X-Broker-Rights`: then only those with `write` may do more than read."""
     log_days: int = Field(default=60, ge=1)
     """Days for which `broker-assets up` keeps the logs of services by day, in `<home>/service_logs`."""
     status_token: SecretStr | None = None
-    """Requests that send it (`Authorization: Bearer …`) see process ids, paths, addresses and users in status pages."""
+    """Requests that send this token (`Authorization: Bearer …`) see process ids, paths, addresses and users in status
+    pages."""
 
     @property
     def pages(self) -> str:
@@ -53,13 +55,13 @@ class ServerSettings(BaseModel):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names in the addresses of the servers, besides those of loopback."""
+        """Host names in the addresses of the servers, besides those of loopback."""
         return (self.host, *self.public_hosts)
 
 
 class AutomationSettings(BaseModel):
-    """How soon what arrives and what changes is followed."""
+    """How soon the platform reacts to arrivals and changes."""
 
     follow_seconds: int = Field(default=30, ge=5)
-    """How often sensors look for telemetry that has arrived, for inputs that changed and for levels to be rebuilt. A
-    look costs a tenth of a CPU second: 5 where somebody watches, as in the demonstration."""
+    """How often sensors look for telemetry that has arrived, for inputs that changed and for levels to be rebuilt. Each
+    tick costs a tenth of a CPU second: use 5 where somebody is watching, as in the demonstration."""

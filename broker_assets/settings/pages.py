@@ -20,7 +20,7 @@ class SkyImage(BaseModel):
 
     name: str
     url: str
-    """Address of its folder; browsers ask that server for the part of the sky that they show."""
+    """URL of its folder; browsers load the displayed part of the sky from that server."""
 
     @field_validator("url")
     @classmethod

@@ -33,7 +33,7 @@ class PartitionSettings(BaseModel):
         Parameters
         ----------
         surveys : iterable of str
-            Surveys of the configured streams; a survey that is not known here begins with the first of those that are.
+            Surveys of the configured streams; an unknown survey is taken to begin with the first of the known ones.
 
         Examples
         --------

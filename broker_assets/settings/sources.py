@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 FetchedInput = Literal[
     "spice_kernels", "observation_plan", "instrument_configuration", "instrument_database", "request_table"
 ]
-"""Inputs that can be fetched; they go where the settings of telemetry say that they are."""
+"""Inputs that can be fetched; they are stored where the settings of telemetry say that they are."""
 
 
 class InputSource(BaseModel):
@@ -32,23 +32,23 @@ class InputSource(BaseModel):
     secrets: dict[str, SecretStr] = Field(default_factory=dict)
     """Options that are never printed (password, key, secret)."""
     patterns: list[str] = Field(default_factory=lambda: ["*"], min_length=1)
-    """Names of the files that are fetched; of kernels, zip files are unpacked, each once."""
+    """Patterns of the names of files that are fetched; zip files of kernels are unpacked, each once."""
     tags: str = "*"
-    """Tags of the repository that count."""
+    """Pattern of the tags of the repository that are used."""
     minutes: float = Field(default=15.0, ge=0.5)
-    """Time between two looks."""
+    """Time between two checks of the source."""
     remove: bool = False
     """Whether files that were fetched and are no longer at the source are removed here."""
     public_folder: Path | None = None
     """Folder that gets the same checkout of a repository, for others to read."""
     file_bytes: int = Field(default=4 << 30, ge=1)
-    """Bytes of a file."""
+    """Maximum size of a file, in bytes."""
     total_bytes: int = Field(default=64 << 30, ge=1)
-    """Bytes of all files that are new at a time, unpacked."""
+    """Maximum size of all files that are new at one time, unpacked, in bytes."""
     files: int = Field(default=100_000, ge=1)
-    """Files of a source, and of a zip file."""
+    """Maximum number of files of a source, and of a zip file."""
     expansion: int = Field(default=200, ge=1)
-    """Bytes that a byte of a zip file may become; files that expand to less than 64 MiB always may."""
+    """Maximum expansion factor of a zip file; files that expand to less than 64 MiB are always accepted."""
     seconds: float = Field(default=1800.0, gt=0)
     """Time limit of a fetch."""
 
@@ -65,5 +65,5 @@ class InputSource(BaseModel):
 
     @property
     def revealed_options(self) -> dict[str, str]:
-        """All options of the file system, secrets too."""
+        """All options of the file system, including secrets."""
         return self.options | {name: value.get_secret_value() for name, value in self.secrets.items()}

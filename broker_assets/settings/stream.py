@@ -1,8 +1,8 @@
-"""How streams are reached, as settings: Kafka clusters, schema registries, and the streams on them.
+"""How streams are accessed, as settings: Kafka clusters, schema registries, and the streams on them.
 
-Here belong the sections of the settings, what a section inherits from the top-level one, and how streams given as a
-list, as named tables and by environment variables come together. The tree that they are part of is `settings`; what
-connects with these values is `resources.kafka` and `resources.decoders`. Nothing here opens a connection.
+The sections of the settings belong here, with what a section inherits from the top-level one, and how streams given as
+a list, as named tables and by environment variables are combined. The tree that they are part of is `settings`;
+`resources.kafka` and `resources.decoders` connect with these values. Nothing here opens a connection.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Framing = Literal["confluent", "container", "bare"]
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 
 MIRROR_GROUP = "broker-assets"
-"""Consumer group that committed positions are shown under, where the settings name no other."""
+"""Consumer group under which committed positions are shown unless the settings name another."""
 
 # Unknown names are refused, since a misspelt credential would be silently absent; input is kept out of the messages,
 # since it may be a secret.
@@ -40,7 +40,7 @@ class RegistrySettings(BaseModel):
     model_config = _STRICT
 
     url: str | None = None
-    """Its address; a user and password in it are taken out and used as credentials."""
+    """Its address; a user and password in it are removed and used as credentials."""
     username: SecretStr | None = None
     """User of basic authentication."""
     username_file: Path | None = None
@@ -50,7 +50,7 @@ class RegistrySettings(BaseModel):
     password_file: Path | None = None
     """File that holds the password, in place of `password`."""
     ca_file: Path | None = None
-    """Certificates (PEM) that its certificate is checked with; none means those of the system."""
+    """Certificates (PEM) against which its certificate is checked; default: those of the system."""
 
     @model_validator(mode="before")
     @classmethod
@@ -76,7 +76,7 @@ class RegistrySettings(BaseModel):
         return self
 
     def credentials(self) -> tuple[str, str] | None:
-        """User and password, or None if the registry asks for none.
+        """User and password, or None if the registry requires none.
 
         Raises
         ------
@@ -88,14 +88,14 @@ class RegistrySettings(BaseModel):
 
 
 class ClusterSettings(BaseModel):
-    """A Kafka cluster and our credentials for it. What a stream's section does not set comes from the top-level one."""
+    """A Kafka cluster and our credentials for it; what a stream's section does not set comes from the top-level one."""
 
     model_config = _STRICT
 
     bootstrap_servers: str | None = None
-    """`host:port,…`; none anywhere starts the embedded broker."""
+    """`host:port,…`; if no section has any, the embedded broker is started."""
     security_protocol: SecurityProtocol | None = None
-    """How the connection is protected; none means PLAINTEXT."""
+    """How the connection is protected; default: PLAINTEXT."""
     sasl_mechanism: str | None = None
     """How the user is authenticated: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER."""
     username: SecretStr | None = None
@@ -107,9 +107,9 @@ class ClusterSettings(BaseModel):
     password_file: Path | None = None
     """File that holds the password, in place of `password`; read when a connection is opened."""
     ca_file: Path | None = None
-    """Certificates (PEM) that the brokers' certificates are checked with; none means those of the system."""
+    """Certificates (PEM) against which the brokers' certificates are checked; default: those of the system."""
     certificate_file: Path | None = None
-    """Our own certificate (PEM), where the cluster asks for one."""
+    """Our own certificate (PEM), if the cluster requires one."""
     key_file: Path | None = None
     """Private key (PEM) of our certificate."""
     key_password: SecretStr | None = None
@@ -117,7 +117,7 @@ class ClusterSettings(BaseModel):
     key_password_file: Path | None = None
     """File that holds the password of the private key, in place of `key_password`."""
     group: str | None = None
-    """Consumer group that committed positions are shown under, for monitors outside; none is `broker-assets`."""
+    """Consumer group under which committed positions are shown to external monitoring; default: `broker-assets`."""
     client: dict[str, str] = Field(default_factory=dict)
     """Further librdkafka properties (`socket.timeout.ms`, …); those that have a field of their own are moved to it."""
     client_secrets: dict[str, SecretStr] = Field(default_factory=dict)
@@ -138,7 +138,7 @@ class ClusterSettings(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _sort_client_properties(cls, values: Any) -> Any:
-        """Move properties of `client` to the fields that mean the same, and secret ones to where they stay hidden."""
+        """Move properties of `client` to the equivalent fields, and secret ones to where they stay hidden."""
         client = values.get("client") if isinstance(values, dict) else None
         if not isinstance(client, dict) or not client:
             return values
@@ -196,7 +196,7 @@ class ClusterSettings(BaseModel):
         )
 
     def check(self) -> None:
-        """Refuse what cannot work: to be called on a section that has inherited.
+        """Refuse settings that cannot work; to be called on a section that has inherited.
 
         Raises
         ------
@@ -250,7 +250,7 @@ class ClusterSettings(BaseModel):
 
     @property
     def files(self) -> list[Path]:
-        """Every file that the section names."""
+        """Return every file that the section names."""
         named = ("username_file", "password_file", "key_password_file", *_PATHS)
         found = [getattr(self, name) for name in named]
         found += [getattr(self.registry, name) for name in ("username_file", "password_file", "ca_file")]
@@ -258,10 +258,10 @@ class ClusterSettings(BaseModel):
 
 
 class KafkaSettings(ClusterSettings):
-    """The Kafka of every stream that names no other, and what their sections inherit."""
+    """The Kafka of every stream that names no other, and the values that their sections inherit."""
 
     embedded: Literal["auto", "kafka", "tansu"] = "auto"
-    """Which embedded broker: Apache Kafka where Java and its jars can be had, else Tansu."""
+    """Which embedded broker: with `auto`, Apache Kafka where Java and its jars are available, else Tansu."""
 
 
 class StreamSettings(BaseModel):
@@ -270,18 +270,18 @@ class StreamSettings(BaseModel):
     model_config = _STRICT
 
     name: str = ""
-    """What we call it: in tables, archive, asset keys and metrics; none is the topic. Positions are kept under it, so
-    that a stream which moves to another cluster needs another name."""
+    """Its name in tables, archive, asset keys and metrics; default: the topic. Positions are kept under it, so that a
+    stream that moves to another cluster needs another name."""
     topic: str
     """Kafka topic."""
     survey: Survey
     framing: Framing
     kafka: ClusterSettings = Field(default_factory=ClusterSettings)
-    """Its cluster, credentials and registry; what is left open comes from the top-level section `kafka`."""
+    """Its cluster, credentials and registry; what is not set here comes from the top-level section `kafka`."""
     registry_url: str | None = None
     """The same as `kafka.registry.url`."""
     schemas: str | None = None
-    """File or folder of Avro schemas, for framings that carry none and where no registry is to be asked."""
+    """File or folder of Avro schemas, for framings that carry none when no registry is to be used."""
     partitions_per_run: int = Field(default=8, ge=1)
     """How many Kafka partitions one drain run owns."""
 
@@ -293,7 +293,7 @@ class StreamSettings(BaseModel):
             if registry.url is not None:
                 raise ValueError("registry_url and kafka.registry.url mean the same: give one of them")
             registry = RegistrySettings(**(dict(registry) | {"url": self.registry_url}))
-            # What this section was made from may be shared with another stream.
+            # The dictionary from which this section was made may be shared with another stream.
             self.kafka = self.kafka.model_copy(update={"registry": registry})
             self.registry_url = registry.url
         return self
@@ -307,11 +307,11 @@ class PubSubSettings(BaseModel):
     project: str = Field(pattern=r"^[a-z][a-z0-9.:-]{4,62}$")
     """Identifier of the project that has the subscriptions."""
     url: str = Field(default="https://pubsub.googleapis.com", pattern=r"^https?://\S+[^/]$")
-    """Address of the service; an emulator has one with `http:`, which credentials are never sent to."""
+    """Address of the service; that of an emulator begins with `http:`, and credentials are never sent to it."""
     credentials_file: Path | None = None
-    """Key of a service account (JSON); none means Google's default credentials of the machine."""
+    """Key of a service account (JSON); default: Google's default credentials of the machine."""
     pull_seconds: float = Field(default=5.0, gt=0, le=90)
-    """Time to wait for messages; a service without messages leaves a request open."""
+    """Time to wait for messages; a service without messages keeps a request open."""
 
 
 @dataclass(frozen=True)
@@ -319,7 +319,7 @@ class StreamLocation:
     """Where the messages of a stream are."""
 
     name: str
-    """What the stream is called in our tables."""
+    """Name of the stream in our tables."""
     topic: str
     """Kafka topic, or subscription."""
     cluster: ClusterSettings
@@ -329,12 +329,12 @@ class StreamLocation:
 
 
 def checked_name(name: str) -> str:
-    """The name of a stream, if it can be a folder, an asset key and an environment variable.
+    """Return the name of a stream if it can be used as a folder, an asset key and an environment variable.
 
     Raises
     ------
     ValueError
-        If it cannot.
+        If it cannot be used.
     """
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,249}", name) or not env_key(name):
         raise ValueError(f"{name!r} cannot be the name of a stream: letters, digits, '.', '_' and '-' can be in it")
@@ -353,7 +353,7 @@ def env_key(name: str) -> str:
 
 
 def listed(streams: Any) -> Any:
-    """Streams of named tables as a list, with the key as name where the table has none; a list as it is."""
+    """Turn named tables into a list of streams, with the key as name where a table has none; leave a list as it is."""
     if not isinstance(streams, Mapping):
         return streams
     return [{"name": key, **entry} if isinstance(entry, Mapping) else entry for key, entry in streams.items()]
@@ -365,7 +365,7 @@ def keyed(streams: Any) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If two of them have one key.
+        If two of them have the same key.
     """
     found: dict[str, Any] = {}
     for number, entry in enumerate(listed(streams)):
@@ -381,7 +381,7 @@ class StreamEnvironment(EnvSettingsSource):
     """Environment variables; `BROKER_STREAMS__<NAME>__…` sets a part of the stream of that name."""
 
     def prepare_field_value(self, field_name: str, field: FieldInfo, value: Any, value_is_complex: bool) -> Any:
-        """Put the variables of single streams over those of `BROKER_STREAMS`."""
+        """Override values of `BROKER_STREAMS` with the variables of single streams."""
         if field_name != "streams":
             return super().prepare_field_value(field_name, field, value, value_is_complex)
         tables = FieldInfo.from_annotation(dict[str, StreamSettings])
@@ -393,10 +393,10 @@ class StreamEnvironment(EnvSettingsSource):
 
 
 class StreamToml(TomlConfigSettingsSource):
-    """The TOML file; streams of a list are matched by name with those that the environment sets parts of."""
+    """The TOML file; streams in a list are matched by name with those of which the environment sets parts."""
 
     def __call__(self) -> dict[str, Any]:
-        """The content, in a form that the parts of the environment can be laid over."""
+        """Return the content in a form that the environment can override in parts."""
         found = dict(super().__call__())
         if "streams" in found and isinstance(self.current_state.get("streams"), dict):
             found["streams"] = keyed(found["streams"])

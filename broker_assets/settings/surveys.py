@@ -1,6 +1,6 @@
 """The simulated survey and the brokers that answer it, as settings: topics, clusters, batches, rates.
 
-What each kind of broker is unless its section says otherwise is in `KINDS`; all are read by one loop.
+`KINDS` has the defaults of each kind of broker, which its section may override; one loop reads all of them.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from broker_assets.settings.stream import ClusterSettings, PubSubSettings
 
 _STRICT = ConfigDict(extra="forbid", hide_input_in_errors=True)
 DATUMS: Final = "elasticc"
-"""Form of messages that are Avro datums of the campaigns' schemas."""
+"""Form of messages that are Avro datums with the schemas of the ELAsTiCC campaigns."""
 PLACES: Final = (
     "alert", "source", "published", "ingested", "broker", "version", "classifier", "params", "classifications",
     "probabilities",
 )  # fmt: skip
-"""What a message says, by the names that `fields` gives places to."""
+"""Names of the values in a message, whose places are given by `fields`."""
 _DATE: Final = re.compile(r"(?<!\d)\d{8}(?!\d)")
 
 _DEFAULT_PLACES: Final = {
@@ -40,12 +40,12 @@ _DEFAULT_PLACES: Final = {
 
 
 class Kind(NamedTuple):
-    """What a kind of broker is."""
+    """Defaults of a kind of broker."""
 
     form: str
     """How a message is read: `DATUMS`, or one of `annotations.forms.FORMS`."""
     fields: Mapping[str, str]
-    """Places of what a message says, as `annotations.fields` writes them."""
+    """Places of the values in a message, in the notation of `annotations.fields`."""
     topic_pattern: str | None = None
     """Regular expression of its topics."""
 
@@ -84,7 +84,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "elasticc": Kind(DATUMS, {}),
     }
 )
-"""What each kind is unless a section says otherwise."""
+"""Defaults of each kind, which a section may override."""
 
 
 class BrokerSettings(BaseModel):
@@ -97,23 +97,23 @@ class BrokerSettings(BaseModel):
     cluster: str = ""
     """Name of one of `survey.clusters`; empty is the platform's own."""
     pubsub: PubSubSettings | None = None
-    """Where its subscriptions are, for a broker on Google Pub/Sub."""
+    """Project of its subscriptions, for a broker on Google Pub/Sub."""
     topics: list[str] = Field(default_factory=list)
     """Kafka topics, or names of subscriptions."""
     topic_pattern: str | None = None
-    """Regular expression of further topics; a date of eight digits in their names must be near to today."""
+    """Regular expression of further topics; a date of eight digits in their names must be close to today."""
     days_before: int = Field(default=4, ge=0)
-    """How long before today a date in the name of a topic may be."""
+    """Maximum number of days before today of a date in the name of a topic."""
     days_after: int = Field(default=2, ge=0)
-    """How long after today it may be."""
+    """Maximum number of days after today of that date."""
     left_out: list[str] = Field(default_factory=list)
     """Topics that are not read although the pattern matches them."""
     form: str | None = None
-    """How a message is read, if not as the kind says."""
+    """How a message is read, if not in the way of its kind."""
     fields: dict[str, str] = Field(default_factory=dict)
-    """Places of what a message says, in addition to those of the kind."""
+    """Places of values in a message, in addition to those of the kind."""
     classes: dict[str, int] = Field(default_factory=dict)
-    """Classes of the taxonomy by the names that the broker gives them, in addition to those of the taxonomy."""
+    """Classes of the taxonomy by the broker's names for them, in addition to the names of the taxonomy."""
     active: bool = True
     """Whether its messages are read."""
 
@@ -147,11 +147,11 @@ class BrokerSettings(BaseModel):
 
     @property
     def places(self) -> dict[str, str]:
-        """Places of what a message says."""
+        """Places of the values in a message."""
         return {**(KINDS[self.kind].fields or _DEFAULT_PLACES), **self.fields}
 
     def matches(self, topic: str, today: datetime.date) -> bool:
-        """Whether a topic is one of those that the pattern means.
+        """Whether a topic matches the pattern, and its date, if any, is close to today.
 
         Examples
         --------
@@ -173,18 +173,19 @@ class BrokerSettings(BaseModel):
 
 
 class SurveySettings(BaseModel):
-    """The simulated survey: what is loaded and sent, and whose messages are read."""
+    """The simulated survey: which simulations are loaded and sent, and which brokers are read."""
 
     model_config = _STRICT
 
     simulations: list[Path] = Field(default_factory=list)
     """Folders of simulations that the asset `simulated_survey` loads."""
     archives: Path | None = None
-    """Folder that the asset `survey_archives` writes the alerts of each night to, as tar; none: it writes nothing."""
+    """Folder to which the asset `survey_archives` writes the alerts of each night as tar; if unset, it writes
+    nothing."""
     rehearsal_topic: str | None = None
-    """Topic that a broker of our own answers alerts on, for rehearsals; none: there is no such broker."""
+    """Topic on which a broker of our own answers alerts, for rehearsals; if unset, there is no such broker."""
     kafka: ClusterSettings = Field(default_factory=ClusterSettings)
-    """Cluster of the alerts; what is left open comes from the top-level section `kafka`."""
+    """Cluster of the alerts; what is not set here comes from the top-level section `kafka`."""
     wide_topic: str = "alerts-wfd"
     """Topic of alerts of the wide survey."""
     deep_full_topic: str = "alerts-ddf-full"
@@ -196,37 +197,37 @@ class SurveySettings(BaseModel):
     schema_version: str = "0.9.1"
     """Version of the schema of alerts."""
     flush_every: int = Field(default=1000, ge=1)
-    """Alerts that are sent and marked at a time."""
+    """Number of alerts that are sent and marked as sent at a time."""
     rate: float | None = Field(default=None, gt=0)
-    """Alerts per second; none: as fast as possible."""
+    """Alerts per second; if unset, as fast as possible."""
     confirm_seconds: float = Field(default=15.0, gt=0)
     """Time limit for Kafka's confirmations."""
     nights_a_day: int = Field(default=0, ge=0)
     """Nights of the simulation that the schedule `survey_night` sends each day; none unless set."""
     clusters: dict[str, ClusterSettings] = Field(default_factory=dict)
-    """Clusters of brokers by the names that their sections give them; nothing is inherited."""
+    """Clusters of brokers, by the names that the brokers' sections use; nothing is inherited."""
     brokers: dict[str, BrokerSettings] = Field(default_factory=dict)
     """Brokers whose messages are read, by name."""
     batch_max: int = Field(default=10_000, ge=1)
-    """Messages of brokers in one transaction, at most."""
+    """Maximum number of brokers' messages in one transaction."""
     batch_seconds: float = Field(default=0.5, gt=0)
-    """A transaction is begun after this time even if it is not full."""
+    """A batch is written after this time even if it is not full."""
     message_bytes: int = Field(default=4 * 1024**2, ge=1)
-    """Size of a message, at most; a larger one is quarantined."""
+    """Maximum size of a message, in bytes; a larger one is quarantined."""
     idle_seconds: float = Field(default=20.0, ge=0)
     """A run that reads messages ends when none has arrived for this long."""
     budget_seconds: float = Field(default=600.0, gt=0)
-    """A run that reads messages ends after this time whatever waits."""
+    """A run that reads messages ends after this time even if messages are waiting."""
     look_seconds: int = Field(default=30, ge=1)
-    """Time between two looks of the sensor at the topics of brokers."""
+    """Interval at which the sensor checks the topics of brokers."""
 
     def cluster(self, name: str, own: ClusterSettings) -> ClusterSettings:
-        """The cluster of a name; the platform's own for the empty one.
+        """The cluster with a name; the platform's own for an empty name.
 
         Raises
         ------
         LookupError
-            If the settings have no servers of it.
+            If the settings have no servers for it.
         """
         if not name:
             return own

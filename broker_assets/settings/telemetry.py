@@ -15,9 +15,9 @@ class TelemetryInputLimits(BaseModel):
     file_bytes: int = Field(default=8 << 30, ge=1)
     """Bytes, after decompression."""
     expansion: int = Field(default=200, ge=1)
-    """Bytes that a byte of a compressed file may become; files that expand to less than 64 MiB always may."""
+    """Maximum expansion factor of a compressed file; files that expand to less than 64 MiB are always accepted."""
     table_bytes: int = Field(default=1 << 30, ge=1)
-    """Bytes of a FITS file of level LB, which is in memory as a whole."""
+    """Bytes of a FITS file of level LB, which is held in memory as a whole."""
     packets: int = Field(default=10_000_000, ge=1)
     """Packets."""
     bad_pieces: int = Field(default=100_000, ge=1)
@@ -38,7 +38,7 @@ class TelemetrySettings(BaseModel):
     pattern: str = "*PktTmRaw*.xml"
     """Names of telemetry files; others are ignored."""
     input_limits: TelemetryInputLimits = Field(default_factory=TelemetryInputLimits)
-    """What a telemetry file may have at most."""
+    """Limits of a telemetry file."""
     stable_seconds: float = Field(default=120.0, ge=0)
     """A file is complete when neither its size nor its modification time has changed for this long."""
     folder: Path | None = None
@@ -54,7 +54,7 @@ class TelemetrySettings(BaseModel):
     requests: Path | None = None
     """Table of science requests, CSV."""
     sources: list[InputSource] = Field(default_factory=list)
-    """Where these inputs are fetched from; none are unless set, and others keep the files up to date."""
+    """Where these inputs are fetched from; if empty, something else must keep the files up to date."""
     requests_url: str | None = None
     """URL from which rows of that table are fetched; if unset, the table is not updated."""
     energy_calibration: Path | None = None

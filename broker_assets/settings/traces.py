@@ -9,8 +9,8 @@ class TraceSettings(BaseModel):
     """Traces of OpenTelemetry, of alerts and of products; without an endpoint none are made (`docs/monitoring.md`)."""
 
     endpoint: str | None = None
-    """Address of a collector that takes OTLP over HTTP: `http://collector:4318/v1/traces`."""
+    """Address of a collector that accepts OTLP over HTTP: `http://collector:4318/v1/traces`."""
     headers: dict[str, SecretStr] = Field(default_factory=dict)
     """Headers of requests to it, for authentication; never printed."""
     share: float = Field(default=0.01, ge=0, le=1)
-    """Part of the alerts that is traced, each with all that is made of it; files and products all are."""
+    """Fraction of the alerts that are traced, each with everything made from it; all files and products are traced."""
