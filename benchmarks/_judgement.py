@@ -1,4 +1,4 @@
-"""Whether one commit is slower than another, from alternating rounds, and the record of what was measured."""
+"""Whether one commit is slower than another, from alternating rounds, and the record of the measurements."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from pathlib import Path
 import psutil
 
 RECORDS = Path(__file__).resolve().parent / "records"
-"""Where records are kept; not part of the repository, since figures belong to a machine."""
+"""Where records are kept; not part of the repository, since the figures depend on the machine."""
 
 BOUND = 0.05
-"""A median that grew by more is too slow, as a fraction."""
+"""Largest acceptable increase of a median, as a fraction."""
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What became of one figure."""
+    """The comparison of one figure."""
 
     row: str
     before: float
-    """Median."""
+    """Median of the rounds."""
     now: float
-    """Median."""
+    """Median of the rounds."""
     spread: float
-    """The larger of the two distances from least to most, as a fraction of its median."""
+    """The larger of the two ranges (maximum minus minimum), as a fraction of its median."""
     bound: float
 
     @property
     def change(self) -> float:
-        """How much more it costs now, as a fraction."""
+        """Relative increase of the cost."""
         return self.now / self.before - 1 if self.before else 0.0
 
     @property
@@ -52,7 +52,7 @@ class Judgement:
 
 
 def judge(row: str, before: Sequence[float], now: Sequence[float], bound: float = BOUND) -> Judgement:
-    """Compare the rounds of two commits, whose figures are costs: the smaller the better.
+    """Compare the rounds of two commits; the figures are costs: smaller is better.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def judge(row: str, before: Sequence[float], now: Sequence[float], bound: float 
 
 
 def machine() -> dict[str, object]:
-    """What the figures depend on."""
+    """The machine and versions on which the figures depend."""
     model = ""
     if (info := Path("/proc/cpuinfo")).exists():
         lines = (line.partition(":") for line in info.read_text().splitlines())

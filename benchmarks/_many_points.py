@@ -1,9 +1,9 @@
 """Tables of points with tens of millions of rows, filled in minutes.
 
-A month is a table of its own that is copied frozen and indexed in the transaction that makes it, by as many processes
-of PostgreSQL as there are processors, and then becomes a partition. With `CONFIGURATION` nothing of that goes through
-the log; what is measured afterwards only reads. Rows are in the order of time, as a survey brings them: the points of
-one object are on pages of their own.
+A month is a table of its own that is copied frozen and indexed in the transaction that creates it, by as many processes
+of PostgreSQL as there are processors, and then becomes a partition. With `CONFIGURATION` none of this goes through the
+write-ahead log; the measurements afterwards only read. Rows are in order of time, as a survey delivers them: each point
+of an object is on a different page.
 """
 
 from __future__ import annotations

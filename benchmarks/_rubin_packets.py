@@ -1,7 +1,7 @@
-"""Many distinct full-size Rubin packets in little time.
+"""Makes many distinct full-size Rubin packets quickly.
 
-fastavro writes about 140 packets a second with a year of history, so a benchmark would mostly wait for its input.
-Here one packet is written by fastavro and its identifiers and times are then patched in place, for thousands of
+fastavro writes about 140 packets per second with a year of history, so a benchmark would mostly wait for its input.
+Here one packet is written by fastavro, and its identifiers and times are then patched in place, for thousands of
 packets at once: identifiers are chosen so that their Avro form always takes nine bytes, times are doubles.
 """
 

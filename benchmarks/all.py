@@ -1,4 +1,4 @@
-"""Every benchmark, one after the other, and the record of what they printed.
+"""Runs all benchmarks, one after the other, and records what they print.
 
     make bench
 
@@ -16,7 +16,7 @@ from _judgement import write_record
 
 HERE = Path(__file__).resolve().parent
 OTHERS = ("all", "compare")
-"""What is no benchmark itself."""
+"""Modules that are not benchmarks."""
 
 
 def main() -> None:

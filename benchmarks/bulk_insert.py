@@ -1,8 +1,8 @@
-"""Rows a second into PostgreSQL, exactly once, with keys: ours beside the usual ways.
+"""Rows per second into PostgreSQL, exactly once, with keys: our method compared with the usual ones.
 
 `python benchmarks/bulk_insert.py [--rows N] [--url URL] [--way NAME …]`; without `--url` an embedded PostgreSQL with
-its durable defaults is used. Every way inserts the same rows in one transaction, in batches, with the same keys and the
-same guarantee: a row that is there already is neither doubled nor an error. Three kinds of row:
+its durable defaults is used. Every method inserts the same rows in one transaction, in batches, with the same keys and
+the same guarantee: a row that exists already is neither duplicated nor an error. Three kinds of row:
 
 forced    `diaforcedsources`, the 16 columns that a Rubin packet fills
 narrow    `diasources`, 20 columns: identity, position, fluxes, flags, provenance
@@ -91,7 +91,7 @@ def make_rows(kind: str, count: int, *, seed: int) -> pa.Table:
         columns[field.name] = values
     columns["diaobjectid"] = pa.array(random.integers(1, 1_000_000, count))
     columns["midpointmjdtai"] = pa.array(61042 + random.random(count))
-    # As those of Rubin, which begin with the visit: of a night they lie together.
+    # Like those of Rubin, which begin with the visit: those of a night are close together.
     columns[KEYS[table.name][2]] = pa.array((1 << 58) + seed * count + random.permutation(count))
     columns["reduction"] = pa.array(np.zeros(count, np.int16))
     columns["broughtbymjdtai"] = columns["midpointmjdtai"]
@@ -181,7 +181,7 @@ WAYS: dict[str, tuple[Callable[..., None], int]] = {
     "ours_straight": (ours_straight, 1),
     "ours_whole": (ours_whole, 1),
 }
-"""Each way, and by how much fewer rows it is given: the slow ones are not worth waiting for."""
+"""Each method, and the factor by which it is given fewer rows: the slow ones are not worth waiting for."""
 
 
 @contextmanager

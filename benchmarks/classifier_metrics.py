@@ -1,6 +1,6 @@
-"""Metrics of classifiers: a million messages counted, then ten thousand more; beside it, everything again with pandas.
+"""Metrics of classifiers: a million messages counted, then ten thousand more; compared with recounting all in pandas.
 
-The naive way is that of the original: read every message, explode its classes, and count them all again each time.
+The naive method is that of the original: read every message, explode its classes, and count them all again each time.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Scores of alerts a second on one core: the enrichment for a batch, next to one call of the model for each alert.
+"""Alerts scored per second on one core: the enrichment for a batch, compared with one call of the model per alert.
 
     python benchmarks/classifiers.py [--repeats 5] [--objects 4000]
 
-Models are the default classifier (forests over some forty columns) and a small network over stamps; what they are given
-is of a simulated survey. "Enrichment" is all of it: columns gathered from the tables of the batch, stamps cut out, the
-model run, scores checked, rows made. The naive way makes a list of the numbers of each alert and runs the same model
-for it alone; stamps are given to it as they are.
+The models are the default classifier (forests on some forty columns) and a small network on stamps; their input comes
+from a simulated survey. "Enrichment" is the whole process: columns are gathered from the tables of the batch, stamps
+cut out, the model run, scores checked, and rows made. The naive method makes a list of the numbers of each alert and
+runs the same model for it alone; it is given the stamps as they are.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Export of a night to the cold store, reads across the border, and bytes of a row in each store.
+"""Export of a night to the cold store, reads from both stores together, and bytes per row in each store.
 
-Beside each figure is the plain way: rows one by one as Python objects, and a file looked through for each object.
-Seconds are of the processor of this process; the database's own are not in them.
+Each figure is compared with the plain method: rows one by one as Python objects, and a search through the file for each
+object. Times are CPU seconds of this process, without those of the database.
 """
 
 from __future__ import annotations

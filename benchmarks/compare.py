@@ -1,13 +1,13 @@
-"""The performance gate: this checkout against a commit, in processor seconds, both alternating.
+"""The performance gate: this checkout compared with a commit, in CPU seconds, in alternating rounds.
 
     make bench-compare BASE=COMMIT
     make bench-compare BASE=COMMIT SHORT=1
 
-The commit is checked out beside this one, `versus_stages.py` and `versus.py` compare the two (median of five rounds),
-and the outcome is kept in `benchmarks/records/` with date, commits and machine. It ends with code 1 when a figure grew
-by more than 5 % and by more than the rounds of one commit differ. The short form compares matching and the insertion of
-rows, at a small size, with three rounds and a bound of 30 %: it notices what became plainly slower. Without a commit,
-or where it is not in this repository, nothing is compared, and that is said.
+The commit is checked out in a second folder, `versus_stages.py` and `versus.py` compare the two (median of five
+rounds), and the result is kept in `benchmarks/records/` with date, commits and machine. The exit code is 1 if a figure
+grew by more than 5 % and by more than the rounds of one commit differ. The short form compares matching and the
+insertion of rows, at a small size, with three rounds and a bound of 30 %: it detects only what has become much slower.
+Without a commit, or if it is not in this repository, nothing is compared, and a message says so.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def parse() -> argparse.Namespace:
 
 def known(base: str) -> str | None:
     """The full name of a commit; None if this repository does not have it."""
-    # No option can be meant: what follows is a name.
+    # So that the name cannot be taken for an option.
     found = subprocess.run(
         ["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{base}^{{commit}}"],
         cwd=ROOT,

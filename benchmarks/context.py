@@ -1,11 +1,12 @@
-"""Association of positions with catalogues: the defaults alone, and with a synthetic catalogue that lies on disk.
+"""Association of positions with catalogues: the defaults alone, and with a synthetic catalogue on disk.
 
     python benchmarks/context.py                       # five million sources on disk
     python benchmarks/context.py --rows 100000000 --folder /data/scratch
 
-The naive way, in the same run, is what the contract describes in plain Python: for each position and search, the
-sources of the catalogue one by one. Its catalogues are cut to what is near the positions beforehand, which favours it.
-Default catalogues are those of `--catalogues`, or are fetched; what cannot be fetched is left out and named.
+The naive method, in the same run, is the one described in the contract, in plain Python: for each position and search,
+the sources of the catalogue one by one. Its catalogues are cut beforehand to the sources near the positions, which
+favours it. Default catalogues are those of `--catalogues`, or are fetched; those that cannot be fetched are left out
+and named.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""Kafka to committed rows: alerts a second, sustained, with a year of history and three cutouts in every packet.
+"""From Kafka to committed rows: sustained alerts per second, with a year of history and three cutouts in every packet.
 
-PostgreSQL and Apache Kafka are started in a folder of their own, and objects and sources are loaded that are only there
-to give the tables their size. One packet of each object is drained unmeasured, so that its history is stored; then a
-backlog of the packets of the next visit is produced, and one drain run empties it, measured. Beside it a naive consumer
-(fastavro and `executemany`, message by message) takes a sample of the same topic. The full size of the targets:
+PostgreSQL and Apache Kafka are started in a folder of their own, and objects and sources are loaded whose only purpose
+is to give the tables a realistic size. One packet of each object is drained without being measured, so that its history
+is stored; then a backlog of the packets of the next visit is produced, and the drain run that empties it is measured.
+For comparison, a naive consumer (fastavro and `executemany`, message by message) reads a sample of the same topic. The
+full size of the targets:
 
     python benchmarks/end_to_end.py --alerts 30000 --preload-objects 1000000 --preload-sources 50000000
 """
@@ -292,7 +293,7 @@ def naive(servers: str, database: str, factory: PacketFactory, messages: int) ->
 
 
 class CpuMeter(threading.Thread):
-    """Adds up the processor time of a process and all it starts, also of those that end meanwhile."""
+    """Adds up the CPU time of a process and of everything it starts, including processes that end in the meantime."""
 
     def __init__(self, pids: dict[str, int]) -> None:
         super().__init__(daemon=True)
@@ -391,7 +392,7 @@ def _peak(pid: int | str) -> int:
 
 
 def drain_child(arguments: dict[str, Any]) -> None:
-    """Drain the topic once and tell what it took; runs in a process of its own."""
+    """Drain the topic once and report what it took; runs in a process of its own."""
     from broker_assets.packets.decoder import AlertDecoder
     from broker_assets.packets.registry import SchemaFolder
     from broker_assets.resources.kafka import KafkaSource

@@ -1,8 +1,8 @@
 """Features of light curves: throughput of each stage, compared with the contract's formulas in plain Python.
 
-The light curves are simulated: explosions (a black body that rises and fades), variable stars and artefacts, one to two
-hundred sources each, of which the stated share has the class and the sources for a black-body fit. The plain way is
-`tests/peers/feature_formulas.py`, with SciPy's MINPACK, on a sample of the same objects.
+The light curves are simulated: explosions (a black body that rises and fades), variable stars and artefacts, with one
+to two hundred sources each; the stated fraction of them has the class and the sources for a black-body fit. The plain
+method is `tests/peers/feature_formulas.py`, with SciPy's MINPACK, on a sample of the same objects.
 """
 
 from __future__ import annotations

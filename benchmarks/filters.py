@@ -1,11 +1,11 @@
-"""A thousand filters of users on a batch of alerts, next to a statement for each of them in PostgreSQL.
+"""A thousand users' filters on a batch of alerts, compared with a statement for each of them in PostgreSQL.
 
     python benchmarks/filters.py [--filters 1000] [--alerts 10000] [--repeats 3]
 
 Filters are of four kinds: conditions on columns of `objects` that select columns (six of ten), the same with
-expressions, joined with a watchlist (of a hundred), and joined with the context. "Together" is all that the stream
-does: tables sent to the process apart, statements run in it, rows made JSON. The naive way is Lasair's: the rows of the
-batch are in tables of a database, and each filter is a statement over them.
+expressions, joined with a watchlist (of a hundred), and joined with the context. "Together" is everything that the
+stream does: tables are sent to the separate process, statements run in it, and rows converted to JSON. The naive method
+is Lasair's: the rows of the batch are in tables of a database, and each filter is a statement on them.
 """
 
 from __future__ import annotations

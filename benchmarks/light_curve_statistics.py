@@ -1,8 +1,9 @@
-"""Statistics of light curves: objects a second by stage, compared in the same run with another way.
+"""Statistics of light curves: objects per second by stage, compared in the same run with another method.
 
-The light curves are simulated (`benchmarks/features.py`), one to two hundred points each in six bands. The other way
-is the package `light-curve` where it is installed (compiled, one thread), else plain numpy; on a sample of the same
-light curves, by band and over bands, the same statistics; 40 iterations of its Bazin fit give about the same χ².
+The light curves are simulated (`benchmarks/features.py`), with one to two hundred points each in six bands. The other
+method is the package `light-curve` if it is installed (compiled, one thread), else plain numpy; it computes the same
+statistics, by band and over all bands, for a sample of the same light curves; 40 iterations of its Bazin fit give about
+the same χ².
 """
 
 from __future__ import annotations

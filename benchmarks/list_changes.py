@@ -1,7 +1,7 @@
-"""An hourly refresh of TNS that changes 300 of 200,000 cones, with a million objects stored: what it costs to follow.
+"""The cost of an hourly refresh of TNS that changes 300 of 200,000 cones, with a million objects stored.
 
-The refresh, the index and the re-match are timed one by one. Beside them stands what a broker without revisions does:
-every object against the whole list again. The nights that become stale are counted; there are none.
+The refresh, the index and the re-match are timed separately. They are compared with what a broker without revisions
+does: match every object against the whole list again. The nights that become stale are counted; there should be none.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Watchlists and areas: building the indices, changing one cone, matching, and the cost as lists grow.
+"""Watchlists and areas: building the indices, changing one cone, matching, and the cost as the number of lists grows.
 
-Beside each figure stands the method of the contract's section 1.6 and 4.4, written here plainly: a MOC of hexagons
-by repeated union, a test of every list's MOC, then a loop over the cones of a chunk with flat distances.
+Each figure is compared with the method of sections 1.6 and 4.4 of the contract, in a plain implementation: a MOC of
+hexagons by repeated union, a test of every list's MOC, then a loop over the cones of a chunk with flat distances.
 """
 
 from __future__ import annotations

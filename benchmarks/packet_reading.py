@@ -1,9 +1,9 @@
-"""Reading alert packets: ours beside fastavro in the same run.
+"""Reading alert packets: our reader compared with fastavro in the same run.
 
-``python -m benchmarks.packet_reading`` prints the table; `measure` is for `make bench`. The packets are Rubin alerts
-of schema v9.0 with cutouts. Every packet is a copy of its own in memory. "alike" repeats one history; "mixed" draws
-every history record anew: other fields null, other detectors, other lengths of numbers, as in a stream of many objects.
-Times are processor time of one thread, so that other work on the machine does not count.
+``python -m benchmarks.packet_reading`` prints the table; `measure` is for `make bench`. The packets are Rubin alerts of
+schema v9.0 with cutouts. Every packet is a separate copy in memory. "alike" repeats one history; "mixed" draws every
+history record independently: different null fields, detectors and lengths of numbers, as in a stream of many objects.
+Times are CPU times of one thread, so that other work on the machine does not count.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def identifying_columns(schema: dict[str, Any]) -> dict[str, list[str]]:
 
 
 def mixed(payload: bytes, schema: dict[str, Any], generator: np.random.Generator) -> bytes:
-    """The same packet with every record of its history drawn anew."""
+    """The same packet with every record of its history drawn independently."""
     parsed = fastavro.parse_schema(schema)
     record: Any = fastavro.schemaless_reader(io.BytesIO(payload), parsed, None)
     for name in ("prvDiaSources", "prvDiaForcedSources"):

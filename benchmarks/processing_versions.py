@@ -1,8 +1,8 @@
-"""Light curves and hot objects by processing version, and root objects for everything that has none.
+"""Light curves and hot objects by processing version, and assignment of root objects to all objects without one.
 
 `python benchmarks/processing_versions.py [--objects N] [--points N]`, on an embedded PostgreSQL with durable defaults.
-Next to each, in the same run, the original's way: its query joins the rows of every base version with their priorities
-and takes the first of each root object and visit, and its answer is grouped row by row.
+Each is compared, in the same run, with the original's method: its query joins the rows of every base version with their
+priorities and takes the first of each root object and visit, and its answer is grouped row by row.
 """
 
 from __future__ import annotations

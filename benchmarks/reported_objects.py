@@ -1,8 +1,8 @@
-"""Objects that brokers reported: those that are hot, light curves of one and of a thousand.
+"""Objects that brokers reported: those that are hot, and light curves of one object and of a thousand.
 
 `python benchmarks/reported_objects.py [--objects N] [--points N]`, on an embedded PostgreSQL with its durable defaults.
-Beside each, in the same run, the original's way: one query over detections, one over all points of the found objects,
-grouped row by row with pandas.
+Each is compared, in the same run, with the original's method: one query for detections, one for all points of the
+objects found, grouped row by row with pandas.
 """
 
 from __future__ import annotations

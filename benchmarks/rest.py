@@ -1,9 +1,9 @@
-"""How fast the interface answers: light curves and cones, in the server and over HTTP, compared with published figures.
+"""Response times of the interface: light curves and cones, in the server and over HTTP, with published figures.
 
 `python benchmarks/rest.py [--objects N] [--points N] [--requests N] [--url URL]`; without `--url` an embedded
 PostgreSQL is used. The database is filled by COPY: 1,000,000 objects with ten detections each, unless given otherwise.
-The server is in this process, with one worker, and reached over loopback by one client: the figures have the client's
-time in them.
+The server runs in this process, with one worker, and is reached over loopback by one client: the figures include the
+client's time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How fast alerts are made: `python benchmarks/simulation.py`."""
+"""Rate at which simulated alerts are made: `python benchmarks/simulation.py`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def made_per_second(cutouts: CutoutSize, *, objects: int = 15_000, history: int 
     count = size = 0
     begin = 0.0
     for alert in survey.alerts():
-        # The nights before are not what is measured.
+        # The nights before are not measured.
         begin = begin or time.process_time()
         count += 1
         size += len(alert.payload)

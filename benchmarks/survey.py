@@ -1,8 +1,8 @@
-"""The simulated survey over Kafka and PostgreSQL: alerts sent a second, messages of brokers stored a second.
+"""The simulated survey with Kafka and PostgreSQL: alerts sent and messages of brokers stored per second.
 
 `python benchmarks/survey.py [--objects N] [--alerts N] [--messages N]`, on an embedded PostgreSQL with its durable
-defaults and a Kafka of its own. The same run measures the naive way on a part: the alerts of one query each, written by
-fastavro, marked one by one; messages read by fastavro and inserted row by row. The simulated objects have as many
+defaults and a Kafka of its own. The same run measures the naive method on a subset: each alert is queried, written by
+fastavro and marked by itself; messages are read by fastavro and inserted row by row. The simulated objects have as many
 detections and forced points as those of the ELAsTiCC2 campaign on average (15 and 240).
 """
 

@@ -1,8 +1,8 @@
-"""CPU milliseconds per packet of decoding, per packet kind: compiled walk beside the plain decoder, in the same run.
+"""CPU milliseconds per decoded packet, by packet kind: the compiled decoder compared with a plain one in the same run.
 
-``python benchmarks/telemetry_decode.py [--packets FOLDER] [--idb FILE]`` decodes batches of many copies of each
-packet; the compiled time holds everything (headers, sorting, reading, decompression, calibration), the plain one
-reading alone.
+``python benchmarks/telemetry_decode.py [--packets FOLDER] [--idb FILE]`` decodes batches of many copies of each packet;
+the compiled time includes everything (headers, sorting, reading, decompression, calibration), the plain one only the
+reading.
 """
 
 from __future__ import annotations

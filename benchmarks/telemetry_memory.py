@@ -1,8 +1,8 @@
 """Peak memory and time from one large telemetry file to products, in one process.
 
-``python benchmarks/telemetry_memory.py [--megabytes 1024] [--folder FOLDER]`` writes a `PktTmRaw` file of that size
-(a simulated day again and again, each time a day later), processes it to the last level, prints peak memory after
-every stage, and removes everything. Memory must not grow with the file: compare two sizes.
+``python benchmarks/telemetry_memory.py [--megabytes 1024] [--folder FOLDER]`` writes a `PktTmRaw` file of that size (a
+simulated day repeated, each time a day later), processes it to the last level, prints the peak memory after every
+stage, and removes everything. Memory must not grow with the file: compare two sizes.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
-"""Milliseconds per packet from telemetry files to products, by stage, beside a plain decoder in the same run.
+"""Milliseconds per packet from telemetry files to products, by stage, compared with a plain decoder in the same run.
 
 ``python benchmarks/telemetry_products.py [--data FOLDER] [--repeats N]`` makes the products of a simulated day of all
-kinds, and of the real and built telemetry of FOLDER (``../shared/data/stix``) where it is there, in a fresh folder each
-time. The columns: decode alone; receive (read, decode, store); level LB, L0, L1 and L2 (ANC and LL03; no program of
-others is run) each made alone from the store; all of it in one run. These are times of the processor; then
-that run on the clock, with the waiting for the disk and for others on the machine, and without the drawing of pictures
-(LL03, one per day of light curves whatever its packets). Kinds with a packet each show what a file costs.
+kinds, and of the real and constructed telemetry of FOLDER (``../shared/data/stix``) if it exists, in a fresh folder
+each time. The columns are: decoding alone; reception (read, decode, store); levels LB, L0, L1 and L2 (ANC and LL03; no
+external program is run), each made alone from the store; everything in one run. These are CPU times; then follow the
+wall-clock time of that run, which includes waiting for the disk and for other processes, and the time without drawing
+pictures (LL03, one per day of light curves, however many packets it has). Kinds with one packet per file show the cost
+of a file.
 """
 
 from __future__ import annotations

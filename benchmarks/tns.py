@@ -1,4 +1,4 @@
-"""TNS: a full file of 250,000 objects, the same again, and a day's file of 500 rows, into an embedded PostgreSQL."""
+"""Loading TNS into an embedded PostgreSQL: a full file of 250,000 objects, again, and a day's file of 500 rows."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def main() -> None:
 
 
 def report(what: str, target: float, work: Callable[[], Refresh], server: int) -> None:
-    """Time one application; reading the zip is included. Processor times tell what a busy machine hides."""
+    """Time one application, including reading the zip. CPU times show what a busy machine hides."""
     start, processor, theirs = time.perf_counter(), time.process_time(), server_seconds(server)
     done = work()
     seconds = time.perf_counter() - start

@@ -1,15 +1,15 @@
-"""Kafka to committed rows in two checkouts of this repository: processor seconds per alert, old commit and new.
+"""From Kafka to committed rows in two checkouts of this repository: CPU seconds per alert, old commit and new.
 
     git worktree add /tmp/before COMMIT
     python benchmarks/versus.py --before /tmp/before --rounds 5
 
-`make bench-compare BASE=COMMIT` does it with a checkout of its own (`benchmarks/compare.py`).
+`make bench-compare BASE=COMMIT` does this with a checkout of its own (`benchmarks/compare.py`).
 
 One PostgreSQL, with a database for each checkout, and one Apache Kafka, whose topic both read. Each round produces the
-packets of the next visit of other objects, whose year of history is stored, and each checkout drains them with its own
-`benchmarks/end_to_end.py --drain-child`, one after the other, in turn the first. What a run takes to start, measured on
-the empty topic, is subtracted. Without `--before` there is nothing to compare, and nothing is measured. It ends with
-code 1 when the median grew by more than the bound and by more than the rounds of one commit differ.
+packets of the next visit of different objects, whose year of history is stored, and each checkout drains them with its
+own `benchmarks/end_to_end.py --drain-child`, one after the other, alternating which is first. The start-up time of a
+run, measured on the empty topic, is subtracted. Without `--before` nothing is compared or measured. The exit code is 1
+if the median grew by more than the bound and by more than the rounds of one commit differ.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> Judgement:
     (folder / "schemas").mkdir()
     (folder / "schemas" / f"{factory.schema_id}.avsc").write_text(json.dumps(factory.schema))
     broker = apache_kafka(folder / "kafka")
-    # Vacuum and checkpoints come when they like: they would fall on one checkout or the other.
+    # Vacuum and checkpoints happen at arbitrary times: they would affect one checkout or the other.
     configuration = {
         "wal_level": "minimal", "max_wal_senders": "0", "autovacuum": "off", "checkpoint_timeout": "1d",
         "max_wal_size": "32GB",

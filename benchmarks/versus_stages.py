@@ -1,13 +1,13 @@
-"""The stages of the platform in two checkouts of this repository: processor time of the benchmarks of both, in turn.
+"""The stages of the platform in two checkouts of this repository: CPU time of the benchmarks of both, alternating.
 
     git worktree add /tmp/before COMMIT
     python benchmarks/versus_stages.py --before /tmp/before --rounds 5
 
-Each round runs the stage benchmarks of each checkout (reading packets, bulk insert, matching, telemetry), in turn the
-first, and reads the figures of the rows that both print. Their clock is replaced by processor time, that of PostgreSQL
-included, so that other work on the machine counts little. Shown are the medians, the spread of each, and what changed.
-Without `--before` there is nothing to compare, and nothing is measured. It ends with code 1 when a median grew by more
-than the bound and by more than the rounds of one commit differ.
+Each round runs the stage benchmarks of both checkouts (reading packets, bulk insert, matching, telemetry), alternating
+which is first, and reads the figures of the rows that both print. Their clock is replaced by CPU time, including that
+of PostgreSQL, so that other work on the machine has little effect. The output shows the medians, the spread of each,
+and the changes. Without `--before` nothing is compared or measured. The exit code is 1 if a median grew by more than
+the bound and by more than the rounds of one commit differ.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ SMALL = {
     "bulk_insert": ["--rows", "20000"],
     "matching": ["--cones", "50000", "--areas", "1000"],
 }
-"""Options that make a stage short, at the price of a larger spread; of the others there is only one size."""
+"""Options that make a stage short, at the price of a larger spread; the other stages have only one size."""
 
 
 def with_processor_time(script: Path, server: int | None) -> None:
@@ -64,7 +64,7 @@ def with_processor_time(script: Path, server: int | None) -> None:
             top = psutil.Process(server)
             total += sum(top.cpu_times()[:4])
             for process in _children(top):
-                # One that ends now is counted at the next look.
+                # A process that ends now is counted at the next call.
                 with suppress(psutil.NoSuchProcess):
                     total += sum(process.cpu_times()[:2])
         return total

@@ -1,8 +1,8 @@
 """Fixtures of the whole suite: the shared folder, and real PostgreSQL and Kafka.
 
 Services start when the first test asks for them, once per pytest process (with xdist: per worker), listen on loopback
-or a private socket only, and end with the session; a killed session takes them along, because they are its children.
-`BROKER_TEST_DATABASE_URL` and `BROKER_TEST_KAFKA` name servers that run already and are used instead.
+or a private socket only, and end with the session; if a session is killed, they end too, because they are its children.
+`BROKER_TEST_DATABASE_URL` and `BROKER_TEST_KAFKA` name running servers that are used instead.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from broker_assets.settings import load_settings
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-# Tests share the machine with servers: how long an example takes says nothing about the code.
+# Tests share the machine with servers: the time an example takes is no measure of the code.
 hypothesis.settings.register_profile(
     "ours", deadline=None, max_examples=1000 if os.environ.get("BROKER_TEST_FULL") else 60
 )
@@ -60,7 +60,7 @@ def _sendable(data: Any) -> Any:
 
 @pytest.fixture(autouse=True)
 def _state_of_this_test() -> Iterator[None]:
-    """Settings that an earlier test has read from another environment are read again; its Dagster is forgotten."""
+    """Forget the settings that an earlier test read from its environment, and its Dagster instance."""
     load_settings.cache_clear()
     forget_ended_instance()
     yield
@@ -69,7 +69,7 @@ def _state_of_this_test() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def shared_folder() -> Path:
-    """The folder with real alerts, telemetry and golden results; not part of the project for its licences."""
+    """The folder with real alerts, telemetry and golden results; not part of the project because of its licences."""
     folder = Path(__file__).resolve().parents[2] / "shared"
     if not (folder / "data").is_dir():
         pytest.skip("../shared with the real data is not here")
@@ -78,9 +78,9 @@ def shared_folder() -> Path:
 
 @pytest.fixture(scope="session")
 def service_folder() -> Iterator[Path]:
-    """A folder for servers: its path is short (sockets) and open to the user that PostgreSQL drops to.
+    """A folder for servers: its path is short (for sockets), and the user to which PostgreSQL drops may open it.
 
-    In memory where there is room: a database has a thousand files, which a copy makes there in 30 ms instead of 240.
+    It is in memory if there is room: a database has a thousand files, and copying it takes 30 ms there instead of 240.
     """
     memory = Path("/dev/shm")
     roomy = os.path.ismount(memory) and shutil.disk_usage(memory).free > 6 << 30
@@ -94,7 +94,7 @@ def service_folder() -> Iterator[Path]:
 
 
 class RunningPostgres:
-    """A PostgreSQL server that tests may make databases in, with the addresses of `EmbeddedPostgres`."""
+    """A PostgreSQL server in which tests may create databases, with the addresses of `EmbeddedPostgres`."""
 
     def __init__(self, url: str) -> None:
         from sqlalchemy.engine import make_url
@@ -126,8 +126,8 @@ def postgres(service_folder: Path) -> Iterator[RunningPostgres]:
         return
     from broker_assets.local.postgres import EmbeddedPostgres
 
-    # A test's server survives the death of its processes, which is all that tests try; not that of the machine.
-    # A database of its own for each of a thousand tests: cloned files make it in 30 ms instead of 300.
+    # The server survives the death of its processes, which is all that tests need, but not a crash of the machine.
+    # Each of a thousand tests has a database of its own: cloning its files takes 30 ms instead of 300.
     configuration = {
         "fsync": "off",
         "shared_buffers": "128MB",
@@ -140,7 +140,7 @@ def postgres(service_folder: Path) -> Iterator[RunningPostgres]:
 
 @pytest.fixture(scope="session")
 def new_database(postgres: RunningPostgres) -> Callable[..., AbstractContextManager[str]]:
-    """A function that makes a database for the time of a `with`, and gives its name.
+    """A function that creates a database for the duration of a `with` block, and returns its name.
 
     `new_database()` is empty; `new_database(template=name)` is a copy.
     """
@@ -204,12 +204,12 @@ def tom_snapshot_template(
     from psycopg import sql
 
     folder = shared_folder / "data" / "desc_tom" / "alertcycle"
-    # In the order of the original dump: what is referred to comes first.
+    # In the order of the original dump: referenced tables come first.
     order = "ppdbdiaobject ppdbdiasource ppdbdiaforcedsource ppdbalert diaobjecttruth diaobject diasource"
     order += " diaforcedsource diaobjectinfo brokerclassifier brokermessage brokersourceids"
     with new_database(migrated_template) as name:
         with psycopg.connect(postgres.dsn(name)) as connection:
-            # As pg_restore does: nothing is found by the search path.
+            # As pg_restore does: names are not resolved by the search path.
             connection.execute("SELECT set_config('search_path', '', false)")
             for table in order.split():
                 content = (folder / f"elasticc2_{table}.csv").read_bytes()
@@ -284,7 +284,7 @@ def dagster_url(postgres: RunningPostgres, new_database: Callable[..., AbstractC
 
 @pytest.fixture(scope="session")
 def kafka(service_folder: Path, request: pytest.FixtureRequest) -> Iterator[str]:
-    """Bootstrap servers of a Kafka broker: Apache Kafka, or the embedded one where that cannot be had.
+    """Bootstrap servers of a Kafka broker: Apache Kafka, or the embedded one where that is not available.
 
     `BROKER_TEST_KAFKA_REQUIRED=1` makes the absence of Apache Kafka a failure.
     """
@@ -340,7 +340,7 @@ def other_broker(service_folder: Path) -> Iterator[Any]:
 def other_kafka(other_broker: Any) -> Any:
     """A second broker that the test may stop and start again: `.bootstrap_servers`, `.durable`.
 
-    Apache Kafka, or the embedded broker, which forgets its messages, where that cannot be had.
+    It is Apache Kafka or, where that is not available, the embedded broker, which forgets its messages.
     """
     if not other_broker.running:
         other_broker.start()
@@ -423,7 +423,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 class _WorkerReports:
-    """Collects what the workers of xdist tell; registered only where xdist is."""
+    """Collects the reports of the workers of xdist; registered only if xdist is installed."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
@@ -436,14 +436,14 @@ class _WorkerReports:
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Deal out the tests by file, and those of whole platforms to one worker."""
+    """Distribute the tests by file, and those of whole platforms to one worker."""
     from platforms_apart import PlatformsApart
 
     return PlatformsApart(config, log)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With several workers, begin with what takes longest."""
+    """With several workers, begin with the tests that take longest."""
     if hasattr(config, "workerinput"):
         from platforms_apart import platforms_first
 
@@ -452,10 +452,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Leave what collection makes out of every search for garbage.
+    """Exclude the objects made during collection from garbage collection.
 
-    Ten thousand tests and three thousand modules are a million objects that live until the end. Each full search would
-    visit them all, which takes a second; they happen by themselves, and after every picture that is drawn.
+    Ten thousand tests and three thousand modules are a million objects that live until the end. Each full collection
+    would visit them all, which takes a second; it happens automatically, and after every picture that is drawn.
     """
     gc.disable()
     try:

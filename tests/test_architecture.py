@@ -1,4 +1,4 @@
-"""The ways through the code that docs/architecture.md describes are those of the code."""
+"""The paths through the code that docs/architecture.md describes exist in the code."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def ways() -> list[list[str]]:
 
 
 def resolve(name: str) -> object:
-    """What a dotted name below the package means."""
+    """Import a dotted name below the package."""
     parts = name.split(".")
     for length in range(len(parts) - 1, 0, -1):
         try:

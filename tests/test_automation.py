@@ -1,4 +1,4 @@
-"""Every row of the truth table of the automation conditions."""
+"""All rows of the truth table of the automation conditions."""
 
 from __future__ import annotations
 
@@ -234,7 +234,7 @@ def test_failed_run_is_retried_once(house: House) -> None:
 
 
 def test_slow_failure_is_retried_once(house: House) -> None:
-    """A run that is seen in progress between two failures is no new failure."""
+    """A run that is seen in progress between two failures is not a new failure."""
     house.child_fails = True
     house.make_parents("b")
     house.evaluate()
@@ -314,7 +314,7 @@ def test_grandchild_waits_for_the_child(instance: DagsterInstance) -> None:
 
 
 def test_grandchild_is_made_although_the_child_comes_out_the_same(instance: DagsterInstance) -> None:
-    """What it waited for is not forgotten."""
+    """The change that it waited for is not forgotten."""
     content = "a"
 
     @asset(partitions_def=nights)
@@ -410,7 +410,7 @@ def test_checks_evaluated_by_an_op_count(instance: DagsterInstance, passed: bool
     def drain_like() -> Iterator[AssetMaterialization | AssetCheckEvaluation]:
         for key in ("mother", "father"):
             yield AssetMaterialization(key, partition=NIGHT, tags={"dagster/data_version": "x"})
-        # Without its target an evaluation is taken for one of something older.
+        # Without its target an evaluation would be attributed to an older materialisation.
         target = newest_materialisations(instance, "mother", [NIGHT])[NIGHT]
         yield AssetCheckEvaluation(
             asset_key=AssetKey("mother"),
@@ -472,7 +472,7 @@ def test_every_run_that_a_sensor_or_a_schedule_asks_for_has_a_priority() -> None
         "kafka_lag",
         "notices",
     }
-    # somebody waits for their answer, or for new objects
+    # somebody is waiting for the answer, or for new objects
     assert {name for name, chosen in found.items() if chosen == {"PROMPT"}} == {"queries", "roots"}
-    # runs of jobs that have reasons are all asked for in one place, which takes the priority
+    # all runs of jobs that need a reason are requested in one place, which sets the priority
     assert {name for name, chosen in found.items() if chosen == {"priority"}} == {"run_history"}

@@ -1,4 +1,4 @@
-"""The automation conditions are evaluated when something has happened, and then until nothing follows."""
+"""The automation conditions are evaluated when something has happened, and then until nothing more follows."""
 
 from __future__ import annotations
 
@@ -71,12 +71,12 @@ def test_a_new_version_is_seen_at_the_next_tick(ticks: Ticks) -> None:
         pass
     ticks.instance.report_runless_asset_event(AssetMaterialization("mother", tags={"dagster/data_version": "b"}))
     assert ticks.tick() == "1 runs"
-    # No run was started by anybody here: nothing happened but the request itself.
+    # No run was started here: nothing has happened except the request itself.
     assert [ticks.tick() for _ in range(3)] == [EVALUATED, QUIET, QUIET]
 
 
 def test_the_same_as_without_leaving_ticks_out(ticks: Ticks) -> None:
-    """A change that must wait is asked for as soon as what it waited for is there."""
+    """A change that must wait is requested as soon as what it waited for exists."""
     while ticks.tick() != QUIET:
         pass
     ticks.instance.report_runless_asset_event(AssetMaterialization("mother", tags={"dagster/data_version": "a"}))

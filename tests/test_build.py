@@ -1,6 +1,6 @@
-"""What the code location consists of: a change of any asset, check, job, sensor or schedule shows in a diff.
+"""Contents of the code location: a change of any asset, check, job, sensor or schedule shows in a diff.
 
-After a wanted change: ``BROKER_UPDATE_SNAPSHOTS=1 pytest tests/test_build.py``, then read the diff.
+After an intended change: ``BROKER_UPDATE_SNAPSHOTS=1 pytest tests/test_build.py``, then read the diff.
 """
 
 from __future__ import annotations

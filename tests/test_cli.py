@@ -1,4 +1,4 @@
-"""The command line as a user meets it, where it matters in a process of its own."""
+"""The command line as users see it, in a process of its own where that matters."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_help_lists_every_command_and_loads_none() -> None:
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_no_option_is_infinite_or_nan(name: str) -> None:
-    """They would end as positions, radii and times with which nothing can be compared."""
+    """Such values would become positions, radii and times with which nothing can be compared."""
 
     def numbers(command: Any) -> Any:
         yield from (one for one in command.params if one.type_descriptor.annotation is float)

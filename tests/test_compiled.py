@@ -1,4 +1,4 @@
-"""What is compiled ahead: every compiled function, for types that it accepts."""
+"""Every compiled function is compiled ahead of time, for types that it accepts."""
 
 from __future__ import annotations
 

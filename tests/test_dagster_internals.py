@@ -1,6 +1,6 @@
-"""Private names of Dagster: all in one place, and each still what we take it for.
+"""Private names of Dagster: all are in one place, and each still means what we assume.
 
-When a test here fails after an upgrade of Dagster, look at what uses the name before changing the expectation.
+When a test here fails after an upgrade of Dagster, examine the code that uses the name before changing the test.
 """
 
 from __future__ import annotations

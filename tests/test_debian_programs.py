@@ -1,4 +1,4 @@
-"""`make test` sets up the programs that tests need; where it may not, it names them and goes on."""
+"""`make test` installs the programs that tests need; where it may not, it names them and continues."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The platform as it runs: real Kafka and PostgreSQL, Dagster's daemon, one code server, runs as processes."""
+"""The platform as in production: real Kafka and PostgreSQL, Dagster's daemon, one code server, runs as processes."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ pytestmark = [
 
 FIRST, SECOND = "2025-11-20", "2025-11-21"
 GOES_ON_SECONDS = 100.0
-"""Longest interruption of a stream after a kill where much else is at work: 30 s on a quiet machine, and three minutes
-if nothing but Dagster's own time limit noticed the kill."""
+"""Longest interruption of a stream after a kill on a busy machine: it is 30 s on a quiet one, and would be three
+minutes if only Dagster's own time limit noticed the kill."""
 ANSWERED_SECONDS = 120.0
-"""From an annotation to the match of a filter that asks for it: 60 s are promised, on a machine of its own."""
+"""Time from an annotation to the match of a filter that uses it: the target is 60 s, on a dedicated machine."""
 ROUNDS = int(os.environ.get("BROKER_FAULT_ROUNDS", "1"))
 
 
@@ -106,7 +106,7 @@ def test_kills_lose_and_double_nothing(running: RunningPlatform, packets: Module
                     running.start(victim)
             killed, stored = time.monotonic(), running.count("diasources")
             if stored < total:
-                # The platform's own intervals: nothing here is faster than where operators run it.
+                # The platform's default intervals: nothing here is faster than in operation.
                 running.wait_for_sources(stored + 1, seconds=GOES_ON_SECONDS)
             print(f"after a kill of {' and '.join(victims)}: {time.monotonic() - killed:.1f} s")
             running.wait_for_sources(total, seconds=240)

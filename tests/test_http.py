@@ -36,7 +36,7 @@ def peer() -> Iterator[HttpPeer]:
 
 @pytest.fixture
 def other() -> Iterator[HttpPeer]:
-    """Another port of the machine, which is another host as far as secrets go."""
+    """A server on another port, which counts as another host where secrets are concerned."""
     with HttpPeer() as server:
         yield server
 

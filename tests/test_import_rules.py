@@ -1,4 +1,4 @@
-"""The import rules of pyproject.toml name every package that they should."""
+"""The import rules of pyproject.toml name all packages that they should."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def contract(kind: str, words: str) -> dict[str, list[str]]:
 
 
 def packages(layers: list[str]) -> set[str]:
-    """Those of some layers that are there; later ones stand in parentheses."""
+    """The existing packages of some layers; future ones stand in parentheses."""
     names = {name for layer in layers for name in re.findall(r"\w+", layer)}
     folder = ROOT / "broker_assets"
     return {name for name in names if (folder / name).is_dir() or (folder / f"{name}.py").is_file()}

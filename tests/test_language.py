@@ -25,9 +25,9 @@ DOCUMENTS = [
     ),
     *(path for path in sorted((ROOT / "docs").rglob("*.md")) if path.name != "data-model.md"),
 ]
-"""Without the data model, which is generated from the comments of tables."""
+"""All documents except the data model, which is generated from the comments of tables."""
 FROZEN = ("database/migrations/**/*.py",)
-"""Migrations do not change. Another word in the comment of a table or column needs a new one."""
+"""Migrations do not change: rewording the comment of a table or column requires a new migration."""
 
 AVOIDED = {
     r"tells?|told": "programs report, show, print or notify",
@@ -84,7 +84,7 @@ def texts(source: str) -> Iterator[tuple[int, str]]:
 
 
 def comments(source: str) -> Iterator[tuple[int, str]]:
-    """Every comment of a module with its first line; lines of comments below one another are one comment."""
+    """Every comment of a module with its first line; consecutive lines of comments are one comment."""
     found = [item for item in tokenize.generate_tokens(io.StringIO(source).readline) if item.type == tokenize.COMMENT]
     for place, first in enumerate(found):
         before = found[place - 1] if place else None

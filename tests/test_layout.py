@@ -1,8 +1,8 @@
-"""The test tree mirrors the package: `sky/cones.py` is tested in `sky/test_cones.py`, and tests it as it is.
+"""The test tree mirrors the package: `sky/cones.py` is tested in `sky/test_cones.py`, without replacing any of it.
 
 A new module comes with its test. No test replaces a function or class of the package: it acts through an argument, a
-setting, a component of its own or a true fault; a constant such as a limit may be another one for a test.
-``python tests/test_layout.py`` prints the modules that have no test.
+setting, a component of its own or a real fault; a constant such as a limit may be changed for a test. ``python
+tests/test_layout.py`` prints the modules that have no test.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 TESTS = Path(__file__).parent
 PACKAGE = TESTS.parent / "broker_assets"
 NOT_TESTED = ("__init__.py", "migrations/env.py", "migrations/versions/*.py")
-"""Packages, and what Alembic runs: `database/test_migrations.py` runs all of it."""
+"""Packages, and modules that Alembic runs: `database/test_migrations.py` runs all of them."""
 DECLARED_SETTINGS = [
     "settings/annotations.py",
     "settings/database.py",
@@ -59,7 +59,7 @@ def without_own_test() -> list[str]:
 
 
 def has_tests(file: Path) -> bool:
-    """Whether a file has a test, in a class or not: an empty file would only look like one."""
+    """Whether a file contains a test, in a class or not: an empty file would only look like a test."""
     return re.search(r"^ *def test_", file.read_text(), re.MULTILINE) is not None
 
 

@@ -1,6 +1,6 @@
-"""What an operator does in Dagster's pages and with the command, on a running platform: one for all tests here.
+"""An operator's work in Dagster's pages and on the command line, on one running platform for all tests here.
 
-The tests build on each other's nights, in their order; each leaves the platform as the next one needs it.
+The tests build on each other's nights, in order; each leaves the platform as the next one needs it.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def operated(
         environment = {"BROKER_SETTINGS": str(folder / "broker.toml")}
         patch.setenv("DAGSTER_PG_URL", dagster_url)
         with running_platform(packets, kafka, topic, database_url, dagster_url, folder, environment) as platform:
-            # Whatever runs in this process sees the same platform, as a command in an operator's shell does.
+            # Code in this process sees the same platform, as a command in an operator's shell does.
             for name, value in platform.environment.items():
                 if name.startswith(("BROKER_", "DAGSTER_")):
                     patch.setenv(name, value)
@@ -120,7 +120,8 @@ def stale(platform: RunningPlatform) -> set[tuple[str, str, str]]:
 def test_checks_of_a_backfill_are_of_their_partitions(operated: RunningPlatform) -> None:
     """None is shown as skipped, and one that fails is red on its night alone."""
     with transaction(operated.database.url) as connection:
-        # An alert of another stream that is in the ledger of the night but not among its rows, rebuilt or not.
+        # An alert of another stream that is in the ledger of the night but not among its rows, before and after a
+        # rebuild.
         now = datetime.datetime.now(datetime.UTC)
         lost = ledger.open_batch(connection, topic="other", kind="stream", code_version=CODE_VERSION, started_at=now)
         connection.execute(
@@ -159,7 +160,7 @@ def test_new_code_is_refused_until_it_is_reloaded_and_then_visible_at_once(opera
     settings = operated.folder / "broker.toml"
     settings.write_text('[telemetry.versions]\n"L1/ql-lightcurve" = 9\n')
 
-    # What is on the disk is not what the pages show: such a run does nothing, and says so.
+    # The code on disk is not what the pages show: such a run does nothing, and reports this.
     rows = operated.count("artefact_history")
     refused = launch(operated, ROWS, [FIRST])
     assert ended(operated, refused) == "COMPLETED_FAILED"
@@ -173,7 +174,7 @@ def test_new_code_is_refused_until_it_is_reloaded_and_then_visible_at_once(opera
     assert node(operated, "l1_quicklook")["opVersion"] == before
     assert stale(operated) == set()
 
-    # "Reload definitions" reloads, and what is stale is visible when it has.
+    # "Reload definitions" reloads, and afterwards it is visible what is stale.
     answer = operated.graphql(RELOAD)["reloadRepositoryLocation"]
     assert answer == {"__typename": "WorkspaceLocationEntry", "loadStatus": "LOADED"}
     assert node(operated, "l1_quicklook")["opVersion"] == before.replace("ql-lightcurve 2", "ql-lightcurve 9")

@@ -1,4 +1,4 @@
-"""Partition keys of nights, days and maps, and what of the data has none."""
+"""Partition keys of nights, days and maps, and which data have none."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from broker_assets.settings.partitions import MISSION_START
 
 
 def now() -> datetime.datetime:
-    """Asked in each test: a run of all tests may last over midnight."""
+    """The time is read in each test: a run of all tests may last past midnight."""
     return datetime.datetime.now(datetime.UTC)
 
 
@@ -58,7 +58,7 @@ def test_keys_of_maps_are_printable(identifier: int, event: str, version: str) -
 
 
 def test_the_first_partitions_are_settings() -> None:
-    """As a code server reads them: from its environment, when it starts."""
+    """They are read as a code server reads them: from its environment, when it starts."""
     program = (
         "from broker_assets.partitions import nights, observation_days;"
         "print(nights.get_first_partition_key(), observation_days.get_first_partition_key())"

@@ -1,4 +1,4 @@
-"""Pictures of the documentation, which are few and small, and the browser that takes them."""
+"""Pictures of the documentation, which must be few and small, and the browser that takes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bar charts of the pages of operators."""
+"""Bar charts on the operators' pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Databases, archives and backups of every release open in this version: snapshots that were kept of each."""
+"""Databases, archives and backups of every release open in this version; a snapshot of each release is kept."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SNAPSHOTS = sorted(path for path in RELEASES.iterdir() if path.is_dir())
 
 @pytest.mark.parametrize("release", SNAPSHOTS, ids=lambda path: path.name)
 def test_a_release_opens_in_this_version(release: Path, postgres: Any, new_database: Any, tmp_path: Path) -> None:
-    """Migrated: the tables are those of this code, the ledger balances, the archive is read, a night is rebuilt."""
+    """Once migrated, the tables are current, the ledger balances, the archive is readable, and a night is rebuilt."""
     said = json.loads((release / "snapshot.json").read_text())
     moved = tmp_path / "archive"
     shutil.copytree(release / "archive", moved)
@@ -72,7 +72,7 @@ def test_a_release_opens_in_this_version(release: Path, postgres: Any, new_datab
 
 @pytest.mark.parametrize("release", SNAPSHOTS, ids=lambda path: path.name)
 def test_a_backup_of_a_release_is_restored(release: Path, postgres: Any, new_database: Any, tmp_path: Path) -> None:
-    """Into an empty database, which then is at the newest step."""
+    """It is restored into an empty database, which is then at the newest migration."""
     with tarfile.open(release / "backups.tar.xz") as packed:
         packed.extractall(tmp_path, filter="data")
     shelf = Shelf(tmp_path)
@@ -83,7 +83,7 @@ def test_a_backup_of_a_release_is_restored(release: Path, postgres: Any, new_dat
 
 
 def test_the_newest_release_has_a_snapshot() -> None:
-    """`CONTRIBUTING.md` says how it is made; without it, nobody would notice that the next version cannot open it."""
+    """`CONTRIBUTING.md` describes how to make it; without it, a later version that cannot open it goes unnoticed."""
     from importlib import metadata
 
     assert metadata.version("broker_assets") in {path.name for path in SNAPSHOTS}

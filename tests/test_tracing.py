@@ -1,4 +1,4 @@
-"""Identifiers that every process knows, spans that arrive at a collector, and next to no cost when off."""
+"""Identifiers that every process can derive, spans that arrive at a collector, and almost no cost when off."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ALERT = Subject("alert", "alert/12/34")
 
 
 def test_parts_find_their_whole_from_any_process() -> None:
-    """No identifier is passed on: another process makes the same ones of the name."""
+    """No identifier is passed on: another process derives the same ones from the name."""
     code = (
         "from broker_assets.tracing import Subject; one = Subject('alert', 'alert/12/34');"
         "print(one.trace_id, one.span_id)"

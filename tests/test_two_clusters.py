@@ -1,4 +1,4 @@
-"""Streams on two Kafka clusters, two real brokers: the same topic on both, and one of them away."""
+"""Streams on two Kafka clusters (two real brokers): the same topic on both, and one of them unavailable."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class TwoClusters:
         assert producer.flush(30) == 0
 
     def tick(self) -> SensorResult:
-        """One look of the lag sensor."""
+        """One tick of the lag sensor."""
         sensor = self.definitions.get_repository_def().get_sensor_def("kafka_lag")
         resources = {key: (self.definitions.resources or {})[key] for key in sensor.required_resource_keys}
         with build_sensor_context(instance=self.instance, resources=resources) as context:
@@ -59,7 +59,7 @@ class TwoClusters:
         return result
 
     def drain(self) -> dict[str, str]:
-        """The runs that a tick asks for, done: the lag of each by its tag."""
+        """Execute the runs that a tick requests; return the lag of each by its tag."""
         done = {}
         for request in self.tick().run_requests or []:
             job = self.definitions.resolve_job_def("drain")
@@ -135,7 +135,7 @@ def test_one_cluster_away_stops_no_stream_of_the_other(platform: TwoClusters, pa
     assert platform.far.bootstrap_servers in str(quiet.skip_reason)
 
     platform.far.start()
-    if not platform.far.durable:  # it has forgotten everything, and that is not what is tried here
+    if not platform.far.durable:  # it has forgotten everything, which is not what is tested here
         return
     platform.send("far", survey[16:])
     assert platform.drain() == {"far:0": "4"}

@@ -1,4 +1,4 @@
-"""Which requests are answered: by their headers, whatever they ask for."""
+"""Which requests are answered; this depends only on their headers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ANSWERED = [
     {"host": "[::1]:3000"},
     {"host": "LOCALHOST.:3000"},
     {"host": "broker.example.org"},
-    {"host": "10.0.0.7:3000"},  # the address at which the connection arrived: what probes use
+    {"host": "10.0.0.7:3000"},  # the address at which the connection arrived, as used by probes
     {},  # HTTP/1.0 of a load balancer
     {"host": "localhost:3000", "origin": "http://localhost:3000"},
     {"host": "broker.example.org", "origin": "https://broker.example.org"},

@@ -1,4 +1,4 @@
-"""Dagster's webserver behind the guard, asked by real HTTP requests and WebSockets."""
+"""Dagster's webserver behind the guard, tested with real HTTP requests and WebSockets."""
 
 from __future__ import annotations
 
@@ -64,13 +64,13 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 @pytest.fixture(scope="module")
 def client(port: int) -> Iterator[httpx.Client]:
-    """A client of it."""
+    """A client of the webserver."""
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
         yield client
 
 
 def runs(client: httpx.Client) -> int:
-    """Number of runs there are."""
+    """Number of existing runs."""
     query = "{ runsOrError { ... on Runs { count } } }"
     found: int = client.post("/graphql", json={"query": query}).json()["data"]["runsOrError"]["count"]
     return found
@@ -136,7 +136,7 @@ READER = {"X-Broker-Rights": "read"}
 
 
 def test_who_may_only_read_changes_nothing(client: httpx.Client) -> None:
-    """The header is what the proxy sends after it asked our accounts."""
+    """The proxy sends this header after it has checked our accounts."""
     before = runs(client)
     assert client.post("/graphql", json={"query": QUERY}, headers=READER).json()["data"]["version"]
     typed = READER | {"Content-Type": "application/graphql"}
@@ -161,7 +161,7 @@ def test_who_may_only_read_changes_nothing(client: httpx.Client) -> None:
     "content_type", ["text/plain", "text/plain; application/json", "application/x-www-form-urlencoded", ""]
 )
 def test_forms_command_nothing(client: httpx.Client, content_type: str) -> None:
-    """Requests that a page may send without asking, from a browser too old for the headers."""
+    """Requests that a page may send without a preflight request, from a browser too old for the headers."""
     before = runs(client)
     body = json.dumps({"query": LAUNCH})
     answer = client.post("/graphql", content=body, params={"query": LAUNCH}, headers={"Content-Type": content_type})
@@ -201,7 +201,7 @@ def test_behind_a_proxy_its_origin_is_that_of_the_host(client: httpx.Client, sch
 
 
 def test_the_options_are_those_that_the_chart_gives(tmp_path: Path) -> None:
-    """`dagster-webserver -h 0.0.0.0 -p 80 -w …` is what Dagster's chart runs, with these options where values ask."""
+    """Dagster's chart runs `dagster-webserver -h 0.0.0.0 -p 80 -w …`, with these options if its values require them."""
     import typer.main
 
     from broker_assets.webserver import serve
@@ -218,7 +218,7 @@ def test_the_options_are_those_that_the_chart_gives(tmp_path: Path) -> None:
 def test_restart_of_the_database_is_no_error_of_a_page(
     service_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The server keeps connections that a killed PostgreSQL has forgotten: no page must show the error of the first."""
+    """The server keeps connections that a killed PostgreSQL has forgotten: no page may show the resulting error."""
     query = "{ runsOrError { ... on Runs { results { id } } ... on PythonError { message } } }"
     database = EmbeddedPostgres(service_folder / "restarted")
     database.start()

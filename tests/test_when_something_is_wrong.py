@@ -1,6 +1,6 @@
-"""Every case of docs/when-something-is-wrong.md, provoked on a running platform: what the page shows is what appears.
+"""Every case of docs/when-something-is-wrong.md, provoked on a running platform: messages are as the page shows.
 
-To write the page after a wanted change, set ``BROKER_SHOW_MESSAGES`` to a file, which then has all messages.
+To update the page after an intended change, set ``BROKER_SHOW_MESSAGES`` to a file, which then gets all messages.
 """
 
 from __future__ import annotations
@@ -61,19 +61,19 @@ def platform(
         running.produce(list(packets.Survey(objects=100, visits=4).packets()))
         running.wait(lambda: running.query("SELECT count(*) FROM diasources") == [(400,)], "storing 400 sources", 400)
         running.wait(lambda: running.query("SELECT count(*) FROM heartbeat") == [(2,)], "a look and a canary")
-        # What is materialised after a backfill began counts as made since.
+        # Everything materialised after a backfill began counts as made since.
         reported = "SELECT count(*) FROM artefact WHERE asset = 'objects'"
         running.wait(lambda: running.query(reported) == [(2,)], "the report of the run")
         yield running
 
 
 def blocks() -> list[str]:
-    """Texts that the page shows."""
+    """Code blocks of the page."""
     return re.findall(r"^```text\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
 
 
 def assert_shown(platform: OperatedPlatform, *starts: str) -> None:
-    """The messages of these beginnings, and the lines of `status`, are on the page."""
+    """Assert that the messages with these beginnings, and the lines of `status`, are on the page."""
     shown = "".join(blocks())
     for start in starts:
         plain = platform.plain(platform.sent(start)[-1])
@@ -88,7 +88,7 @@ def status(platform: OperatedPlatform) -> tuple[int, str]:
 
 
 def open_assets(platform: OperatedPlatform) -> set[str]:
-    """Assets of the alerts that last."""
+    """Assets of the open alerts."""
     listed = platform.command("alerts", "list", "--json").stdout.splitlines()
     return {json.loads(line)["asset"] for line in listed}
 
@@ -165,7 +165,7 @@ def test_alerts_do_not_arrive_and_nobody_looks(platform: OperatedPlatform) -> No
     sent_before = len(platform.sent(stopped))
 
     def line(start: str) -> str:
-        """The line of `status` that begins so, as the page has it."""
+        """The line of `status` with this beginning, as on the page."""
         lines = [line for line in status(platform)[1].splitlines() if line.startswith(start)]
         return platform.plain(lines[0]) if lines else ""
 

@@ -1,4 +1,4 @@
-"""Plays simulated nights to a topic at a rate until SIGTERM, and records which alerts it sent; started by the soak.
+"""Sends simulated nights to a topic at a given rate until SIGTERM, and records what it sent; used by the soak test.
 
 Usage: alert_player.py JSON, with the names of `main`.
 """
@@ -22,7 +22,7 @@ from broker_assets.simulation.cadence import last_night
 
 NIGHTS = 3
 SURVEYS = 1000
-"""Surveys with different identifiers, see `Survey`; at 256 alerts a second they last for days."""
+"""Surveys with different identifiers, see `Survey`; at 256 alerts per second they last for days."""
 CONFIRM_SECONDS = 900.0
 """An alert waits for this long for a broker that is killed, paused or cut off."""
 
@@ -41,7 +41,7 @@ def alerts(sent: Path, objects: int, seed: int) -> Iterator[OutgoingMessage]:
                 cutouts="none",
             )
             for alert in survey.alerts():
-                # Before it is sent: what was sent and is not recorded could not be missed.
+                # Before it is sent: an alert that was sent but not recorded could not be missed.
                 array.array("Q", [alert.diaobjectid, alert.diasourceid]).tofile(file)
                 yield OutgoingMessage(alert.payload, alert.key)
 
@@ -51,7 +51,7 @@ def main(*, servers: str, topic: str, rate: float, sent: str, objects: int = 400
     asked = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: asked.set())
-    os.nice(5)  # the platform comes first
+    os.nice(5)  # the platform has priority
     report = produce(
         alerts(Path(sent), objects, seed),
         bootstrap_servers=servers,

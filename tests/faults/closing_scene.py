@@ -3,7 +3,7 @@
 Simulated packets without cutouts, of 30 points each, go through three drain runs on one topic, one of which is killed
 at random. The night lands in the database, as partitions of Iceberg and in a HATS catalogue; Kafka and the archive are
 pruned on the way. Months leave the database, and the API gives the same light curves as before. The server is lost
-while the next night arrives; its backup is restored into an empty folder, where the stream goes on and the next night
+while the next night arrives; its backup is restored into an empty folder, where the stream continues and the next night
 changes the catalogue.
 
     make night ALERTS=1000000

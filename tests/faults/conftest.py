@@ -1,4 +1,4 @@
-"""Own servers that may be killed, a child process that drains, and the comparison of all that is left."""
+"""Servers that tests may kill, a child process that drains, and the comparison of everything that is left."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def mortal_kafka(service_folder: Path) -> Iterator[Any]:
 
 @dataclass
 class DrainChild:
-    """A process that drains until it is told to stop, or killed."""
+    """A process that drains until it is asked to stop, or killed."""
 
     process: subprocess.Popen[str] | ForkedProcess
     output: IO[str]
@@ -93,7 +93,7 @@ class DrainChild:
         return self.process.poll() is None
 
     def kill(self) -> None:
-        """End it as the kernel would, at once."""
+        """Kill it at once, as the kernel would."""
         self.process.kill()
         self.process.wait()
 
@@ -108,7 +108,7 @@ class DrainChild:
 def _drain_process(
     arguments: str, environment: Mapping[str, str] | None
 ) -> tuple[subprocess.Popen[str] | ForkedProcess, IO[str]]:
-    """Forked from loaded code, unless its own environment may concern what it loads."""
+    """It is forked from loaded code, unless its environment may affect what it loads."""
     if environment is None:
         return open_program(DRAIN_PROCESS.stem, arguments, paths=[DRAIN_PROCESS.parent])
     process = subprocess.Popen(
@@ -141,7 +141,7 @@ class Platform:
         return self.postgres.url(self.database)
 
     def producer(self) -> Producer:
-        """A producer that goes on when the broker comes back, and repeats nothing."""
+        """A producer that continues when the broker comes back, and repeats nothing."""
         return Producer(
             {
                 "bootstrap.servers": self.kafka.bootstrap_servers,
@@ -219,7 +219,7 @@ class Platform:
             time.sleep(0.2)
 
     def assert_agreement(self) -> None:
-        """Ledger, rows, archive and quarantine tell one story; nothing lies about that none of them knows."""
+        """Assert that ledger, rows, archive and quarantine agree, and that no file exists that none of them knows."""
         with connect(self.database_url) as connection:
             for check in (
                 balance.batches,

@@ -1,4 +1,4 @@
-"""Drains a topic run after run until SIGTERM, and tells on its standard output; started and killed by the tests.
+"""Drains a topic, run after run, until SIGTERM, and reports on its standard output; started and killed by the tests.
 
 Usage: drain_process.py JSON, with the names of `main`.
 """

@@ -1,4 +1,4 @@
-"""Sends what is due until it is killed; started by the tests.
+"""Sends due messages until it is killed; started by the tests.
 
 Usage: sender_process.py DATABASE_URL BOOTSTRAP_SERVERS
 """

@@ -1,9 +1,9 @@
-"""A whole platform under load and faults for hours: what grows, what is lost, how long it is interrupted.
+"""A soak test of a whole platform, under load and faults for hours: growth, losses, and interruptions.
 
-``make soak HOURS=2`` starts a platform of its own with everything on (`broker-assets up --demo`), plays simulated
-alerts, lets telemetry arrive, strikes with faults, and writes a report (Markdown and JSON). Exit code 1 if an invariant
-is violated or something grows that should not. As root it has a network and a disk of its own, so that faults reach
-nothing else on the machine.
+``make soak HOURS=2`` starts a platform of its own with everything switched on (`broker-assets up --demo`), sends
+simulated alerts, lets telemetry arrive, injects faults, and writes a report (Markdown and JSON). Exit code 1 if an
+invariant is violated or something grows that should not. As root it has a network and a disk of its own, so that faults
+reach nothing else on the machine.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from soaked_platform import TOPIC, SoakedPlatform, apart
 
 PLAYER = Path(__file__).with_name("alert_player.py")
 RECOVERY_SECONDS = 300.0
-"""Within this time after the end of a fault the stream must go on."""
+"""Within this time after the end of a fault the stream must continue."""
 DRAIN_SECONDS = 900.0
 WHOLE_EVERY = 10
-"""The whole ledger is compared after each so many faults; only new batches after the others."""
+"""The whole ledger is compared after every tenth fault; only new batches after the others."""
 
 
 def arguments() -> argparse.Namespace:
@@ -91,7 +91,8 @@ class Soak:
         return self.stop.wait(max(0.0, min(seconds, self.ends - time.monotonic())))
 
     def run(self) -> None:
-        """Play, strike and measure until the time is over, then let everything come to rest and compare."""
+        """Send alerts, inject faults and measure until the time is over; then wait until all is at rest, and
+        compare."""
         self.begun = time.time()
         self.ends = time.monotonic() + 3600.0 * self.options.hours
         player = self._play()
@@ -157,7 +158,7 @@ class Soak:
 
     def _strike(self, player: subprocess.Popen[str]) -> None:
         before = self._ingested()
-        for _ in self.engine.faults:  # some strike processes that are not always there
+        for _ in self.engine.faults:  # some affect processes that do not always exist
             done = self.engine.strike()
             if done.happened:
                 break
@@ -224,7 +225,7 @@ class Soak:
         self.quarantine = invariants.quarantine_reasons(url)
         self.repeated = invariants.repeated_alerts(self.platform.alerts)
         restarts = sum(one.happened for one in self.engine.strikes)
-        # An alert that was sent while its sender died is sent again: it must not be lost.
+        # A notification that was being sent when its sender died is sent again: it must not be lost.
         if sum(self.repeated.values()) > restarts:
             self._violate([f"alerts were repeated: {self.repeated}"])
 
@@ -243,12 +244,12 @@ class Soak:
     def _sample(self) -> None:
         while not self.stop.wait(self.options.sample_seconds):
             begun = time.time()
-            with suppress(Exception):  # a measurement that fails is missing, and the next one comes
+            with suppress(Exception):  # a measurement that fails is missing; the next one follows
                 self.samples.append((begun, sample(self.platform.victims, self.platform.database_url, TOPIC, TOPIC)))
             self._prune()
 
     def _prune(self) -> None:
-        """Delete the oldest archive files that are verified; the disk is not that of an observatory."""
+        """Delete the oldest verified archive files: the disk is smaller than that of an observatory."""
         archive = self.platform.home / "archive"
         with suppress(OSError):
             files = sorted(

@@ -1,4 +1,4 @@
-"""The primary server is killed under load and its replica promoted: no acknowledged row is lost, and reads go on."""
+"""The primary server is killed under load and its replica promoted: no acknowledged row is lost, and reads continue."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SMALL = {"shared_buffers": "32MB", "min_wal_size": "32MB"}
 
 
 class BothServers:
-    """Addresses of two servers in one URL, and the one that is the primary now."""
+    """Addresses of two servers in one URL, and which of them is the primary."""
 
     def __init__(self, primary: EmbeddedPostgres, replica: EmbeddedPostgres) -> None:
         self.primary = primary
@@ -91,7 +91,7 @@ class Writer(threading.Thread):
 
 
 class Reader(threading.Thread):
-    """Reads as the web application does, and notes how long nothing came."""
+    """Reads as the web application does, and notes how long it got no answer."""
 
     def __init__(self, url: str) -> None:
         super().__init__(daemon=True)
@@ -133,7 +133,7 @@ def test_fail_over_under_load(platform: Any, packets: ModuleType, mortal_postgre
             if number == len(messages) // 3:
                 producer.flush(30)
                 deadline = time.monotonic() + 60
-                while platform.received() == 0:  # it is at work
+                while platform.received() == 0:  # it is working
                     assert time.monotonic() < deadline
                     time.sleep(0.05)
                 committed = platform.received()

@@ -1,8 +1,8 @@
-"""Faults that do not only kill: pauses, cut connections, slow and full disks, a clock that steps.
+"""Faults other than kills: pauses, cut connections, slow and full disks, a clock that steps.
 
-Nothing is lost, nothing doubled, and everything agrees afterwards. Three of the kinds happen here; from
-`BROKER_FAULT_ROUNDS=8` on all of them, once in eight rounds. `BROKER_FAULT_SEED` repeats a run's choices. The soak
-strikes the whole platform (`make soak`, docs/soak.md).
+Nothing is lost or duplicated, and everything agrees afterwards. Three kinds of fault happen here; with
+`BROKER_FAULT_ROUNDS=8` or more all of them, once per eight rounds. `BROKER_FAULT_SEED` repeats a run's choices. The
+soak test applies faults to the whole platform (`make soak`, docs/soak.md).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ pytestmark = [
 ]
 
 ROUNDS = int(os.environ.get("BROKER_FAULT_ROUNDS", "0")) // 8
-"""How often each kind happens; none: three kinds happen once."""
+"""How often each kind happens; 0: three kinds happen once."""
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_a_round_of_every_kind(platform: Any, packets: ModuleType, small_disk: P
         producer = platform.producer()
         for packet in survey.packets():
             platform.produce(producer, packet)
-            # The rest at once when the faults are over.
+            # The rest follows at once when the faults are over.
             stop.wait(0.03)
         assert producer.flush(120.0) == 0
 
@@ -100,7 +100,7 @@ def test_a_round_of_every_kind(platform: Any, packets: ModuleType, small_disk: P
         kinds: list[Fault] = [
             Kill("kill of the drain", draining),
             Pause("pause of the drain", draining, (1.0, 2.0)),
-            # Longer than the clients wait for an answer.
+            # This is longer than the clients wait for an answer.
             Pause("pause of Kafka", kafka, (6.0, 7.0)),
             Pause("pause of PostgreSQL", lambda: postgres()[:1], (1.0, 2.0)),
             CutLink("stall", link, "stall", (1.0, 2.0)),

@@ -1,4 +1,4 @@
-"""Kill -9 of the sender at random moments: nothing is lost, and topics have every message once and in order.
+"""The sender is killed (SIGKILL) at random moments: nothing is lost, and topics have every message once and in order.
 
 `BROKER_FAULT_ROUNDS` sets how many kills there are (default 8, of which a quarter here); `BROKER_FAULT_SEED` repeats a
 run's choices.

@@ -1,4 +1,4 @@
-"""Kill -9 at random moments: nothing is lost, nothing doubled, and everything agrees afterwards.
+"""Processes are killed (SIGKILL) at random moments: nothing is lost or duplicated, and everything agrees afterwards.
 
 `BROKER_FAULT_ROUNDS` sets how many kills there are (default 8); `BROKER_FAULT_SEED` repeats a run's choices. The kills
 of Dagster's own processes (run worker, code server, daemon) belong to the tests of the whole platform, which can use
@@ -35,7 +35,7 @@ pytestmark = [
 ROUNDS = int(os.environ.get("BROKER_FAULT_ROUNDS", "8"))
 SUSPECTED = "position('runs died while they processed this message alone' IN reason) > 0"
 VICTIMS = ("drain", "drain", "postgres", "drain", "drain", "kafka")
-"""In turn; the drain most often, since it has the most moments at which to die."""
+"""What is killed, in turn; most often the drain, since it has the most moments at which to die."""
 
 
 class Feed(threading.Thread):
@@ -95,7 +95,8 @@ def test_kill_anything_at_any_moment(platform: Any, packets: ModuleType) -> None
     assert child.stop() == 0
 
     platform.assert_agreement()
-    # A message during which three runs were killed is suspected of it: not read again, but kept, counted, and retried.
+    # A message during which three runs were killed is suspected of being the cause: it is kept, counted and retried,
+    # but not read again in the stream.
     suspects = [number for (number,) in platform.query(f"SELECT quarantineid FROM quarantine WHERE {SUSPECTED}")]
     retried = retry_quarantine(
         platform.database_url,
@@ -123,7 +124,7 @@ def test_kill_anything_at_any_moment(platform: Any, packets: ModuleType) -> None
 
 
 def test_two_runs_of_the_same_partitions(platform: Any, packets: ModuleType) -> None:
-    """Started at once, one of them ends cleanly and has written nothing."""
+    """If both start at once, one of them ends cleanly and has written nothing."""
     survey = packets.Survey(objects=100, visits=2)
     producer = platform.producer()
     for packet in survey.packets():

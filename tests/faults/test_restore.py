@@ -1,7 +1,7 @@
-"""The closing scene in small: a night through three drain runs, its loss under load, and a restored installation.
+"""A small version of the closing scene: a night through three drain runs, its loss under load, and its restoration.
 
-`closing_scene.py` is the same at full size. That messages are read from Kafka once more where the log is lost too, is
-seen here alone.
+`closing_scene.py` is the same at full size. Only the test here shows that messages are read from Kafka again if the log
+is lost, too.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Ingest runs that are killed while they receive files and make days: nothing lost or doubled, everything reported."""
+"""Ingest runs that are killed while they receive files and build days: nothing is lost, duplicated or unreported."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_killed_runs_leave_what_one_run_makes(
     with new_database(migrated_template) as first, new_database(migrated_template) as second:
         assert finish(whole, postgres.url(first))
         for attempt in range(rounds):
-            # After one file, after three more, …: the last rounds end while days are made.
+            # After one file, after three more, …: the last rounds end while days are being built.
             kill(killed, postgres.url(second), after=4 * attempt + 1, delay=0.004 * (attempt % 5))
         finish(killed, postgres.url(second))
         assert finish(killed, postgres.url(second)) == []
