@@ -30,7 +30,7 @@ from broker_assets.api.site.forms import (
     wants_part,
 )
 from broker_assets.api.site.frame import FRAMED, page, viewer_of
-from broker_assets.api.site.owned_routes import Removable, Shared, add_removal, add_sharing
+from broker_assets.api.site.owned_routes import add_list_routes
 from broker_assets.sentences import sentence
 from broker_assets.sky import hit_tables, lists, overview
 from broker_assets.sky.area_files import read_area
@@ -314,17 +314,4 @@ def _form(request: Request, form: SentForm, trouble: str = "", code: int = 200) 
     return page(request, "area_new.html", code, form=form, trouble=trouble, example=EXAMPLE)
 
 
-def _publish(connection: psycopg.Connection[Any], user: User, number: int, entry: AreaSummary, public: bool) -> None:
-    lists.change_list(connection, entry.owner, "area", number, ListSettings(public=public))
-
-
-def _described(connection: psycopg.Connection[Any], entry: AreaSummary) -> tuple[str, str]:
-    return entry.name, f"with its {entry.hits:,} hits"
-
-
-def _remove(connection: psycopg.Connection[Any], user: User, number: int, entry: AreaSummary) -> None:
-    lists.delete_list(connection, entry.owner, "area", number)
-
-
-add_sharing(router, Shared("area", "/watchmaps/", own, _publish, _TROUBLE))
-add_removal(router, Removable("area", "/watchmaps/", own, _described, _remove))
+add_list_routes(router, "area", "/watchmaps/", own, lambda area: f"with its {area.hits:,} hits", _TROUBLE)

@@ -1,6 +1,7 @@
 """Routes that all things with owners have: sharing with groups or everybody, and removal after a confirmation.
 
 A subject states only what differs: the name of the kind, who may change a thing, how it is published and removed.
+Watchlists and areas differ in even less (`add_list_routes`).
 """
 
 from __future__ import annotations
@@ -20,10 +21,13 @@ from broker_assets.api.site import owned
 from broker_assets.api.site.forms import Number, Sent, SentForm, acting, logged_in, see
 from broker_assets.api.site.frame import page
 from broker_assets.sentences import sentence
+from broker_assets.sky import lists
+from broker_assets.sky.overview import Summary
 
 Connection = psycopg.Connection[Any]
 _Key = TypeVar("_Key", int, str)
 _Thing = TypeVar("_Thing")
+_List = TypeVar("_List", bound=Summary)
 
 
 @dataclass(frozen=True)
@@ -108,3 +112,38 @@ def add_removal(router: APIRouter, removable: Removable[Any]) -> None:
     def delete(request: Request, number: Number, form: Sent) -> Response:
         """Remove it."""
         return removable.delete(request, number, form)
+
+
+def add_list_routes(
+    router: APIRouter,
+    kind: lists.Kind,
+    place: str,
+    own: Callable[[Connection, User, int], _List],
+    contents: Callable[[_List], str],
+    trouble: tuple[type[Exception], ...],
+) -> None:
+    """Add the routes of `add_sharing` and `add_removal` for watchlists or areas.
+
+    Parameters
+    ----------
+    router : APIRouter
+        Router of the kind.
+    kind : str
+        `watchlist` or `area`.
+    place, own, trouble
+        As of `Shared`.
+    contents : callable
+        Returns what is removed with a list, for the page that asks.
+    """
+
+    def publish(connection: Connection, user: User, number: int, entry: _List, public: bool) -> None:
+        lists.change_list(connection, entry.owner, kind, number, lists.ListSettings(public=public))
+
+    def describe(connection: Connection, entry: _List) -> tuple[str, str]:
+        return entry.name, contents(entry)
+
+    def remove(connection: Connection, user: User, number: int, entry: _List) -> None:
+        lists.delete_list(connection, entry.owner, kind, number)
+
+    add_sharing(router, Shared(kind, place, own, publish, trouble))
+    add_removal(router, Removable(kind, place, own, describe, remove))

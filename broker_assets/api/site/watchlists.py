@@ -29,7 +29,7 @@ from broker_assets.api.site.forms import (
     wants_part,
 )
 from broker_assets.api.site.frame import page, viewer_of
-from broker_assets.api.site.owned_routes import Removable, Shared, add_removal, add_sharing
+from broker_assets.api.site.owned_routes import add_list_routes
 from broker_assets.sentences import sentence
 from broker_assets.sky import hit_tables, lists, overview
 from broker_assets.sky.lists import BadSetting, ListSettings, NameTaken
@@ -325,19 +325,11 @@ def _form(
     )  # fmt: skip
 
 
-def _publish(
-    connection: psycopg.Connection[Any], user: User, number: int, entry: WatchlistSummary, public: bool
-) -> None:
-    lists.change_list(connection, entry.owner, "watchlist", number, ListSettings(public=public))
-
-
-def _described(connection: psycopg.Connection[Any], entry: WatchlistSummary) -> tuple[str, str]:
-    return entry.name, f"with {entry.cones:,} cones and {entry.hits:,} hits"
-
-
-def _remove(connection: psycopg.Connection[Any], user: User, number: int, entry: WatchlistSummary) -> None:
-    lists.delete_list(connection, entry.owner, "watchlist", number)
-
-
-add_sharing(router, Shared("watchlist", "/watchlists/", own, _publish, _TROUBLE))
-add_removal(router, Removable("watchlist", "/watchlists/", own, _described, _remove))
+add_list_routes(
+    router,
+    "watchlist",
+    "/watchlists/",
+    own,
+    lambda entry: f"with {entry.cones:,} cones and {entry.hits:,} hits",
+    _TROUBLE,
+)
