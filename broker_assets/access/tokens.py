@@ -120,26 +120,27 @@ def replace(connection: Connection, user: User, name: str, scope: Scope) -> str:
 
 
 def issue(connection: Connection, user: User, name: str, scope: Scope, *, most: int) -> str:
-    """Make one more token, for programs that ask for one by password whenever they start; see `create`.
+    """Make one more token, for programs that ask for one by password whenever they start.
 
     Parameters
     ----------
-    connection : psycopg.Connection
-        A transaction is opened in it.
-    user : User
-        Whose it is.
+    connection, user, scope
+        As for `create`; the token never expires.
     name : str
-        What the tokens are for; all but the first have a number behind it.
-    scope : str
-        As of `create`.
+        What the tokens are for; all but the first have a number appended.
     most : int
-        Of them that the account has. The one that was not used for the longest time ends for the new one: programs
-        that ask at the same time do not end each other's.
+        Maximum number of such tokens of the account. If it is reached, the one that has not been used for the longest
+        time is replaced, so that programs that ask at the same time do not end each other's.
 
     Returns
     -------
     str
         The token. It cannot be read again.
+
+    Raises
+    ------
+    BadToken
+        See `create`.
     """
     with connection.transaction():
         _in_turn(connection, user)

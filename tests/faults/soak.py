@@ -91,8 +91,7 @@ class Soak:
         return self.stop.wait(max(0.0, min(seconds, self.ends - time.monotonic())))
 
     def run(self) -> None:
-        """Send alerts, inject faults and measure until the time is over; then wait until all is at rest, and
-        compare."""
+        """Send alerts, inject faults and measure until the time is over; then wait for rest, and compare."""
         self.begun = time.time()
         self.ends = time.monotonic() + 3600.0 * self.options.hours
         player = self._play()

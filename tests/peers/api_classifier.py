@@ -1,7 +1,7 @@
-"""A classifier that reads alerts from Kafka and uploads what it says of them over HTTP, as AMPEL does.
+"""A classifier that reads alerts from Kafka and uploads its classifications over HTTP, as AMPEL does.
 
-It says the same of every alert. Its name, classes and times are those of the test double of DESC's TOM (contract,
-5.7): one PUT for each batch of alerts, by a user who has logged in with the dialogue of `tom_client.py`.
+It classifies every alert in the same way. Its name, classes and times are those of the test double of DESC's TOM
+(contract, 5.7): one PUT for each batch of alerts, by a user who has logged in with the dialogue of `tom_client.py`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def logged_in(url: str, name: str, password: str) -> requests.Session:
 
 
 def classify(kafka: str, topic: str, url: str, name: str, password: str, count: int, seconds: float = 60.0) -> int:
-    """Upload messages about some of the alerts of a topic; gives the number of requests."""
+    """Upload messages about some of the alerts of a topic; return the number of requests."""
     session = logged_in(url, name, password)
     consumer = Consumer(
         {"bootstrap.servers": kafka, "group.id": f"{topic}-classifier", "auto.offset.reset": "earliest"}

@@ -1,4 +1,4 @@
-"""A stand-in for the aspect program: answers are a simple function of the row, as in the golden run."""
+"""A stand-in for the aspect program: its answers are a simple function of the row, as in the golden run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ json.dump(answer, open(sys.argv[2], "w"))
 
 
 def aspect_command(folder: Path, change: str = "") -> tuple[str, ...]:
-    """Write the program; gives its command.
+    """Write the program; return its command.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What is in the things that are attacked in tests."""
+"""Contents of the things that tests attack."""
 
 from __future__ import annotations
 

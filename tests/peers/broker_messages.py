@@ -1,4 +1,4 @@
-"""Messages as other brokers send them to Kafka, by the libraries that their clients read with."""
+"""Messages as other brokers send them to Kafka, made with the libraries of their clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Certificates of servers on loopback, made for a test."""
+"""Certificates for servers on loopback, made for a test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the closing scene does with a platform: sends, drains, prunes, exports, asks the API, loses and restores."""
+"""The steps of the closing scene: send, drain, prune, export, query the API, lose and restore a platform."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ PRELOADED = [
     *("broker_assets.stream.drain", "broker_assets.sky.matching", "broker_assets.resources.kafka"),
     *("broker_assets.packets.decoder", "broker_assets.packets.registry"),
 ]
-"""What each drain run needs, loaded once."""
+"""Modules that each drain run needs, loaded once."""
 CHECKS = (
     balance.batches,
     balance.offsets,
@@ -92,14 +92,14 @@ class Stream:
             self.topic,
             num_partitions=self.partitions,
             replication_factor=1,
-            # Small enough that what was read leaves the disk soon.
+            # Small enough that messages that were read soon leave the disk.
             config={"segment.bytes": str(64 * 1024**2), "file.delete.delay.ms": "1000"},
         )
         self._admin.create_topics([topic])[self.topic].result(30)
 
     @property
     def url(self) -> str:
-        """Of the database."""
+        """URL of the database."""
         return str(self.postgres.url(self.database))
 
     @property
@@ -108,7 +108,7 @@ class Stream:
         return self.folder / "archive"
 
     def send(self, packets: Iterator[bytes], keys: Sequence[int], *, ahead: int = 200_000) -> None:
-        """Send packets, those of an object to one partition, never more than `ahead` before what is stored."""
+        """Send packets, those of an object to one partition, never more than `ahead` beyond those that are stored."""
         producer = Producer(
             {
                 "bootstrap.servers": self.kafka.bootstrap_servers,
@@ -189,7 +189,7 @@ class Stream:
     # What is checked ------------------------------------------------------------------------------------------
 
     def assert_closed(self) -> int:
-        """The ledger closes, and has every message of the topic once; gives how many."""
+        """Assert that the ledger balances and has every message of the topic once; return their number."""
         with connect(self.url) as connection:
             for check in CHECKS:
                 assert check(connection) == [], check.__name__
@@ -203,7 +203,7 @@ class Stream:
 
     @contextmanager
     def pruned(self, every: float = 5.0) -> Iterator[None]:
-        """Delete from Kafka what is stored, again and again, for the time of a `with`."""
+        """Delete stored messages from Kafka, again and again, for the duration of a `with` block."""
         stopped = threading.Event()
 
         def run() -> None:
@@ -230,7 +230,7 @@ class Stream:
                 future.result(30)
 
     def prune_archive(self, night: str) -> int:
-        """Delete the packets of a night; gives how many bytes."""
+        """Delete the packets of a night; return their number of bytes."""
         with connect(self.url) as connection:
             rows = connection.execute("SELECT url FROM archive_file WHERE night = %s", (night,)).fetchall()
         files = [Path(url.removeprefix("file://")) for (url,) in rows]
@@ -247,13 +247,13 @@ class Stream:
         return ColdStore(self.url, (self.folder / "cold").as_uri())
 
     def export(self, night: str) -> dict[str, int]:
-        """Write a night as partitions of Iceberg; gives the rows of each table."""
+        """Write a night as partitions of Iceberg; return the number of rows of each table."""
         day = datetime.date.fromisoformat(night)
         written = write_night(self.store, day, tables_of_night({self.topic: "rubin"}))
         return {one.name: one.night.rows for one in written}
 
     def catalogue(self, night: str) -> tuple[Version, int]:
-        """Bring the HATS catalogue up to date with a night; gives it, and how many tiles were taken over."""
+        """Bring the HATS catalogue up to date with a night; return it, and how many tiles were taken over unchanged."""
         folder = self.folder / "hats"
         with connect(self.url, autocommit=True) as connection:
             rows = rows_of_night(self.store, connection, datetime.date.fromisoformat(night))
@@ -262,7 +262,7 @@ class Stream:
         return made, sum(file.stat().st_nlink > 1 for file in files)
 
     def leave(self, before: str) -> tuple[list[str], int]:
-        """Let the months before a night's leave the database; gives them, and the rows that were compared."""
+        """Move the months before that of a night out of the database; return them, and the number of rows compared."""
         with connect(self.url, autocommit=True) as connection:
             months = leaving.due(connection, datetime.date.fromisoformat(before), 0)
             connection.execute("SET default_transaction_isolation = 'repeatable read'")
@@ -299,7 +299,7 @@ class Stream:
         return write_base(self.url, shelf, programs)
 
     def lose(self, receiver: Any) -> int:
-        """The machine is lost when the log has arrived elsewhere; gives the messages that were acknowledged."""
+        """Lose the machine once the log has arrived elsewhere; return the number of acknowledged messages."""
         acknowledged = self.received()
         with psycopg.connect(self.postgres.dsn("postgres"), autocommit=True) as connection:
             row = connection.execute("SELECT pg_current_wal_flush_lsn()").fetchone()
@@ -315,7 +315,7 @@ class Stream:
         return acknowledged
 
     def restore(self, shelf: Shelf, backup: Backup, programs: Programs, place: Path, *, follow: bool = True) -> int:
-        """Restore into an empty folder; gives the messages that the ledger has there."""
+        """Restore into an empty folder; return the number of messages in its ledger."""
         found = restore_base(shelf, backup, programs, place / "data", database=self.database, follow=follow)
         assert found.ledger is not None
         return found.ledger.received
@@ -335,7 +335,7 @@ def points_of(curves: Sequence[dict[str, Any]]) -> int:
 
 
 class Disk:
-    """Peak sizes of folders, looked at every few seconds for the time of a `with`."""
+    """Peak sizes of folders, measured every few seconds for the duration of a `with` block."""
 
     def __init__(self, folders: dict[str, Path], every: float = 5.0) -> None:
         self.folders, self.every = folders, every
@@ -380,7 +380,7 @@ def sample_of(objects: np.ndarray[Any, np.dtype[np.int64]], number: int, choice:
 
 
 def empty(folder: Path) -> Path:
-    """A folder without anything, open to the user that PostgreSQL drops to."""
+    """Make an empty folder that is open to the user to which PostgreSQL drops."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     folder.chmod(0o711)

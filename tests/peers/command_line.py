@@ -1,4 +1,4 @@
-"""`broker-assets` in this process: what it does is the same, and it starts at once."""
+"""`broker-assets` in this process: it does the same and starts at once."""
 
 from __future__ import annotations
 

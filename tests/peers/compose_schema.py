@@ -1,4 +1,4 @@
-"""The schema of the Compose specification, which the package `check-jsonschema` brings."""
+"""The schema of the Compose specification, which comes with the package `check-jsonschema`."""
 
 from __future__ import annotations
 

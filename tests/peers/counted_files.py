@@ -1,4 +1,4 @@
-"""Small product files with counts by time and energy, and what a stranger may put into them."""
+"""Small product files with counts by time and energy, including content from untrusted sources."""
 
 from __future__ import annotations
 

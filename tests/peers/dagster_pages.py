@@ -1,4 +1,4 @@
-"""A real code server, daemon and webserver, asked through GraphQL as an operator's browser does."""
+"""A real code server, daemon and webserver, queried through GraphQL as by an operator's browser."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class DagsterPages(DagsterServices):
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """All processes live within."""
+        """All processes run within the block."""
         with super().running():
             self.webserver.start()
             try:
@@ -106,7 +106,7 @@ class DagsterPages(DagsterServices):
         return data
 
     def backfill(self, assets: Sequence[str], partitions: Sequence[str]) -> str:
-        """Launch a backfill; gives its identifier."""
+        """Launch a backfill; return its identifier."""
         parameters = {
             "assetSelection": [{"path": asset.split("/")} for asset in assets],
             "partitionNames": list(partitions),
@@ -118,7 +118,7 @@ class DagsterPages(DagsterServices):
         return str(self.query(ENDED, backfill=backfill)["status"])
 
     def launch(self, job: str, config: Any) -> str:
-        """Launch a run of a job; gives its identifier."""
+        """Launch a run of a job; return its identifier."""
         selector = {"repositoryName": REPOSITORY, "repositoryLocationName": LOCATION, "jobName": job}
         parameters = {"selector": selector, "runConfigData": json.dumps(config), "mode": "default"}
         return str(self.query(RUN, parameters=parameters)["run"]["id"])

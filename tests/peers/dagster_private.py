@@ -1,4 +1,4 @@
-"""Private names of Dagster that tests use and the package does not; see `broker_assets.dagster_internals`."""
+"""Private names of Dagster that tests use but the package does not; see `broker_assets.dagster_internals`."""
 
 from __future__ import annotations
 

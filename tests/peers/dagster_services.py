@@ -1,4 +1,4 @@
-"""A real code server and a real daemon, as on one machine, over definitions of a test's choice."""
+"""A real code server and a real daemon, as on one machine, with definitions that the test chooses."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class DagsterServices:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Both processes live within; `DAGSTER_PG_URL` of this process must name the database, too."""
+        """Both processes run within the block; `DAGSTER_PG_URL` of this process must name the database, too."""
         write_instance(self.home)
         create_instance(self.home)
         with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""A connection to PostgreSQL that can be lost at the worst moment: between a commit and the news of it."""
+"""A connection to PostgreSQL that can be lost at the worst moment: between a commit and its confirmation."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Programs that tests run and that pip does not bring, with the Debian packages that do.
+"""Programs that tests need and that pip does not provide, with the Debian packages that do.
 
-``python tests/peers/debian_programs.py`` installs those that are missing, where it may (root, apt-get); elsewhere it
-says which tests will be skipped. `make test` runs it beside the linters. No service is started by an installation.
+``python tests/peers/debian_programs.py`` installs the missing ones where it can (root, apt-get); elsewhere it reports
+which tests will be skipped. `make test` runs it in parallel with the linters. The installation starts no service.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def _no_service_starts() -> Iterator[None]:
 
 
 def _apt(*arguments: str, seconds: int = 600) -> str:
-    """Run apt-get; the empty string, or the last line of its complaint."""
+    """Run apt-get; return an empty string, or the last line of its error message."""
     command = ["apt-get", "--quiet", "--yes", "-o", "DPkg::Lock::Timeout=120", *arguments]
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     try:
@@ -76,7 +76,7 @@ def _apt(*arguments: str, seconds: int = 600) -> str:
 
 
 def install() -> dict[str, str]:
-    """Install what is missing, packages one by one where not all can be had; the reason of each that stays missing."""
+    """Install what is missing, one by one if not all are available; return why packages are still missing."""
     missing = missing_programs()
     if not missing:
         return {}
@@ -93,7 +93,7 @@ def install() -> dict[str, str]:
 
 
 def main() -> None:
-    """Install, and say what stays missing; its tests are skipped, so this is no failure."""
+    """Install, and report what is still missing; the tests concerned are skipped, so this is not a failure."""
     for name, reason in install().items():
         package, subject = PACKAGES[name]
         print(f"{name} is missing: tests of {subject} are skipped ({reason}). Debian: apt-get install {package}")

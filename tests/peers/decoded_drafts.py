@@ -10,7 +10,7 @@ from broker_assets.telemetry.simulation.sun import SECONDS_PER_DAY
 
 
 def decoded(drafts: Iterable[Draft], database: InstrumentDatabase) -> DecodedBatch:
-    """Decode what the drafts become; none of them may fail."""
+    """Encode and decode the drafts; none of them may fail."""
     packer = Packer(database)
     batch = decode([packer.pack(draft) for draft in drafts], database)
     assert batch.failures == ()

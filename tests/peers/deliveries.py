@@ -1,4 +1,4 @@
-"""An archive of ours, product files that exist for a test only, and a server to deliver to."""
+"""A local archive, product files made for a test, and a server to deliver to."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def products() -> ModuleType:
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Path:
-    """An empty archive of ours."""
+    """An empty local archive."""
     folder = tmp_path / "products"
     folder.mkdir()
     return folder

@@ -1,4 +1,4 @@
-"""What messages of filters are sent to in tests: a mail server, an HTTP receiver, and readers of topics."""
+"""Destinations of filters' messages in tests: a mail server, an HTTP receiver, and readers of topics."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PAGES = "http://broker.example"
 
 @dataclass
 class Mailbox:
-    """A mail server and what it took."""
+    """A mail server and the messages it accepted."""
 
     messages: list[EmailMessage] = field(default_factory=list)
     answers: list[str] = field(default_factory=list)
@@ -125,7 +125,7 @@ def receiver(context: ssl.SSLContext | None = None) -> Iterator[Receiver]:
 
 
 def read_topic(bootstrap: str, topic: str, count: int, *, seconds: float = 30.0, **properties: Any) -> list[Message]:
-    """The first messages of a topic of one partition; all of fewer, once the time is over."""
+    """Return the first messages of a topic of one partition; fewer if there are not enough when the time is over."""
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap,

@@ -1,6 +1,6 @@
-"""The part of Docker's engine that launching runs asks for, over its HTTP interface on loopback.
+"""The part of Docker's engine that is needed to launch runs, as an HTTP interface on loopback.
 
-It keeps what it was asked to create; nothing runs.
+It records what it was asked to create, and runs nothing.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Stand-ins for the energy-calibration programs: the same files, arguments and working folder, other arithmetic.
+"""Stand-ins for the energy-calibration programs: the same files, arguments and working folder, but simple arithmetic.
 
-`ECC` gives every pixel the same gain and offset; `STX_Calib` converts the spectra to energy with them. So what the
-lines in the spectra say is left for the product to find.
+`ECC` gives every pixel the same gain and offset; `STX_Calib` converts the spectra to energy with them. The product must
+therefore find the positions of the lines in the spectra itself.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ fits.BinTableHDU.from_columns(columns, name="SPEC_ERG").writeto("spec_all_erg.fi
 
 
 def write_programs(folder: Path) -> Path:
-    """Write Bkg, ECC and STX_Calib as executable files; gives the folder."""
+    """Write Bkg, ECC and STX_Calib as executable files; return the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in (("Bkg", _BKG), ("ECC", _ECC), ("STX_Calib", _STX_CALIB)):
         write_program(folder / name, f"GAIN, OFFSET = {GAIN}, {OFFSET}\n{text}")

@@ -1,4 +1,4 @@
-"""Enrichments for tests: one that follows another, and one that meddles with batches through the seam."""
+"""Enrichments for tests: one that depends on another, and one that interferes with batches through the interface."""
 
 from __future__ import annotations
 

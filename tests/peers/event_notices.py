@@ -1,4 +1,4 @@
-"""Notices of events in the forms that GCN sends, with values of our own: JSON in its schema, and VOEvents."""
+"""Notices of events in the formats of GCN, with invented values: JSON in its schema, and VOEvents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every path that the application answers, and addresses that fill their parameters."""
+"""Every path that the application serves, and URLs with values for their parameters."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def every_route(app: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
 
 
 def read_paths(app: Any) -> list[str]:
-    """Paths of pages and answers, without what only takes long: pictures, descriptions, events without end."""
+    """Paths of pages and answers, except those that only take long: pictures, descriptions, endless event streams."""
     every = [path for method, path in every_route(app) if method == "GET"]
     return [
         path

@@ -14,7 +14,7 @@ from broker_assets.database.engine import conninfo
 REFUSE: Final = "PERFORM 1 / 0;"
 """The statement fails: "division by zero"."""
 FAIL: Final = "RAISE EXCEPTION 'it fails';"
-"""The same with an error that is nobody's value."""
+"""The same with an error that no value causes."""
 LOSE_CONNECTION: Final = "PERFORM pg_terminate_backend(pg_backend_pid());"
 """The server ends the writer's session, as when it is shut down."""
 

@@ -1,4 +1,4 @@
-"""A client that talks as FASTDB's client does, request by request, in our own words."""
+"""A client that behaves like FASTDB's client, request by request, in an independent implementation."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ PASSWORD = "testing it"
 
 
 class RefusedError(RuntimeError):
-    """What the client makes of 409 and 422, which end it at once."""
+    """The client's reaction to 409 and 422, which end it at once."""
 
 
 class FastdbClient:
-    """The dialogue of `fastdb_client.py`: who is logged in is asked before each call; only 200 is success."""
+    """The dialogue of `fastdb_client.py`: it asks who is logged in before each call; only 200 is success."""
 
     def __init__(self, url: str, username: str, password: str = PASSWORD) -> None:
         self.url, self.username, self.password = url, username, password
@@ -70,9 +70,9 @@ def sent(url: str, body: Any = None, **options: Any) -> requests.Response:
 
 
 def decrypted(data: dict[str, str], password: str) -> str:
-    """What the challenge says, for who has the password.
+    """Decrypt a challenge with the password.
 
-    The mark of AES-GCM is the last 16 bytes of the key, which is taken apart here as the client does.
+    The authentication tag of AES-GCM is the last 16 bytes of the encrypted key, which is split here as in the client.
     """
     challenge, sealed, salt, iv = (base64.b64decode(data[name]) for name in ("challenge", "privkey", "salt", "iv"))
     key = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, 100_000, 32)

@@ -1,7 +1,7 @@
-"""Faults that begin and end, and the engine that strikes with them at random moments; used by tests and by the soak.
+"""Faults that begin and end, and an engine that injects them at random moments; used by tests and the soak test.
 
-A fault is what the machine does to a platform: processes die or hang, connections stall or break, disks are slow or
-full, the clock steps. None of them reaches into our code.
+A fault is something that the machine does to a platform: processes die or hang, connections stall or break, disks are
+slow or full, the clock steps. None of them alters our code.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ import psutil
 from network_link import NetworkLink
 
 Find = Callable[[], list[psutil.Process]]
-"""Processes that a fault may strike at the moment."""
+"""Finds the processes that a fault may affect at the moment."""
 
 
 CLOCK = Path(__file__).with_name("stepped_clock.c")
 
 
 class FaultImpossibleError(RuntimeError):
-    """The fault cannot be made now, or not on this machine; the message says why."""
+    """The fault cannot be caused now, or not on this machine; the message says why."""
 
 
 class Fault(Protocol):
@@ -61,12 +61,12 @@ class Kill:
         return f"pid {victim.pid}"
 
     def end(self) -> None:
-        """What restarts it is the platform's business."""
+        """Restarting the process is left to the platform."""
 
 
 @dataclass
 class Pause:
-    """SIGSTOP of processes until their time is over: to others they look dead, and then they go on."""
+    """SIGSTOP of processes for a while: to others they look dead, and then they continue."""
 
     name: str
     find: Find
@@ -124,7 +124,7 @@ class CutLink:
 
 @dataclass
 class LoopbackDown:
-    """Every TCP connection of this network namespace stalls: the device `lo` is down. Unix sockets go on.
+    """Every TCP connection of this network namespace stalls: the device `lo` is down. Unix sockets still work.
 
     Only for a process in a network namespace of its own (`unshare --net`), as root.
     """
@@ -234,7 +234,7 @@ class FullDisk:
 
 @dataclass
 class ClockStep:
-    """The wall clock of processes under `steppable_clock` steps; the monotonic one goes on, as in the kernel."""
+    """The wall clock of processes under `steppable_clock` steps; the monotonic one does not, as in the kernel."""
 
     name: str
     file: Path
@@ -255,7 +255,7 @@ class ClockStep:
 
 
 def _write_offset(file: Path, seconds: float) -> None:
-    # In place: processes have mapped it.
+    # Written in place, since processes have mapped the file.
     with file.open("r+b") as opened:
         opened.write(round(seconds * 1e9).to_bytes(8, "little", signed=True))
 
@@ -325,7 +325,7 @@ class Strike:
 
 
 class FaultEngine:
-    """Strikes with one fault at a time, each as often as the others.
+    """Injects one fault at a time, each as often as the others.
 
     Parameters
     ----------

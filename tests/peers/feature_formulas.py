@@ -1,7 +1,7 @@
-"""The features of one light curve in plain Python, written from the contract's formulas, point by point.
+"""The features of a light curve in plain Python, written from the contract's formulas, point by point.
 
-The reference of the compiled passes in tests, and what `benchmarks/features.py` compares them with. Deliberate
-differences from Lasair are made here too; `docs/features.md` lists them.
+This is the reference for the compiled code in tests and in `benchmarks/features.py`. It includes the deliberate
+differences from Lasair, which `docs/features.md` lists.
 """
 
 from __future__ import annotations

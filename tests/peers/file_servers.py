@@ -1,4 +1,4 @@
-"""Real servers on loopback that files are delivered to: SFTP (paramiko's server) and S3 (moto's HTTP server).
+"""Real servers on loopback to which files are delivered: SFTP (paramiko's server) and S3 (moto's HTTP server).
 
 Both bind a free port, serve a folder or a bucket of their own, and can be made to fail: damaged bytes, a quota, a slow
 or an absent server.
@@ -89,7 +89,7 @@ class _Files(paramiko.SFTPServerInterface):
 
     def rename(self, oldpath: str, newpath: str) -> Any:
         if self._path(newpath).exists():
-            # As the protocol (version 3) has it: an existing file is not replaced.
+            # As in the protocol (version 3): an existing file is not replaced.
             return paramiko.SFTP_FAILURE
         return self._try(lambda: os.rename(self._path(oldpath), self._path(newpath))) or paramiko.SFTP_OK
 
@@ -210,7 +210,7 @@ class SftpServer:
             transport.set_subsystem_handler("sftp", paramiko.SFTPServer, _Files)
             self._transports.append(transport)
             with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
-                # With an event it does not wait for the client, who may be slow or gone.
+                # With an event it does not wait for the client, which may be slow or gone.
                 transport.start_server(event=threading.Event(), server=_Login(self))
 
 

@@ -1,4 +1,4 @@
-"""Lists through Dagster: one tick of the sensor and of automation, and what they ask for is run."""
+"""Lists in Dagster: one tick of the sensor and of automation, after which the requested runs are executed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def tick(platform: Any, name: str) -> Any:
 
 @pytest.fixture
 def follow(platform: Any) -> Callable[[], list[str]]:
-    """One tick of `lists` and one of `automation`; what they ask for is run at once and named."""
+    """One tick of `lists` and one of `automation`; requested runs are executed at once, and their names returned."""
     files = ("area", "sky_map", "watchlist")
     selection = AssetSelection.assets(*files)
     cursor = evaluate_automation_conditions(platform.definitions, platform.instance, asset_selection=selection).cursor

@@ -1,7 +1,7 @@
-"""Commands of ours in processes of their own, forked from one that has imported what they need.
+"""Commands of the platform in processes of their own, forked from one that has imported what they need.
 
-A command spends more time on imports than on a small input. What a process does when it is killed, or is refused room
-on a disk, does not depend on where its modules came from.
+A command spends more time on imports than on a small input. How a process behaves when it is killed, or finds no space
+on a disk, does not depend on how its modules were loaded.
 """
 
 from __future__ import annotations

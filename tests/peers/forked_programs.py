@@ -1,6 +1,6 @@
-"""One process with loaded code for all tests of a worker: programs of platforms are forked from it, as on one machine.
+"""One process with loaded code for all tests of a worker, from which programs of platforms are forked.
 
-Each would load the same code otherwise, for seconds of processor time.
+Otherwise each would load the same code, which takes seconds of CPU time.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import psutil
 from broker_assets.local.loaded_code import ForkedProcess, LoadedCode
 
 OF_PYTEST = "PYTEST_CURRENT_TEST"
-"""Differs from test to test: what was loaded for one would not do for the next."""
+"""It differs from test to test: code loaded with it for one test could not serve the next."""
 
 
 @cache

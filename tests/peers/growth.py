@@ -1,4 +1,4 @@
-"""Whether a measured series grows: a slope that single outliers cannot move, its uncertainty, and a verdict."""
+"""Whether a measured series grows: a slope that is robust against outliers, its uncertainty, and a verdict."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from scipy.stats import theilslopes
 
 CONFIDENCE = 0.95
 WARM_UP = 1 / 3
-"""Share of a series that is left out at its beginning: caches fill, pools open, code loads."""
+"""Fraction of a series that is left out at its beginning, while caches fill, pools open and code loads."""
 FEWEST = 8
-"""Samples without which nothing can be said."""
+"""Minimum number of samples for a verdict."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Growth:
 def growth(hours: ArrayLike, values: ArrayLike, *, relative: float = 0.10, absolute: float = 0.0) -> Growth:
     """The trend of a series.
 
-    It grows if the lower end of the slope's confidence interval is above 0, and the slope over the measured time is
-    more than a tolerance: a share of the median, and an amount.
+    It grows if the lower end of the slope's confidence interval is above 0, and the increase over the measured time
+    exceeds a tolerance: a fraction of the median or a fixed amount, whichever is larger.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def growth(hours: ArrayLike, values: ArrayLike, *, relative: float = 0.10, absol
     values : array_like of float
         What was measured then.
     relative : float
-        Share of the median by which a flat series may change over the measured time.
+        Fraction of the median by which a flat series may change over the measured time.
     absolute : float
         Amount, in the unit of the values, by which it may change however small it is.
 

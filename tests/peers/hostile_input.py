@@ -1,7 +1,7 @@
-"""Damaged and hostile bytes for fuzz tests, and a guard of the memory that reading them takes.
+"""Damaged and hostile bytes for fuzz tests, and a limit on the memory used while reading them.
 
-`damaged` changes valid content as lines, disks and attackers do. The number of examples is that of the profile of
-`hypothesis` in `conftest.py`: `BROKER_TEST_FULL=1` makes it ten times as many.
+`damaged` changes valid content as networks, disks and attackers do. The number of examples is set by the profile of
+`hypothesis` in `conftest.py`: `BROKER_TEST_FULL=1` multiplies it by ten.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ODD_VALUES: tuple[Any, ...] = (
     "\u2028", "x" * 5000, "9999-12-31T23:59:59Z", "0001-01-01", "2026-02-30", "2026-01-01T00:00:00+99:99", [], {}, [[]],
     {"": None}, [None] * 50, "∞", "١٢", "1_0", "0x10", "Infinity", "2026-11-20T10:00:00.123456789Z",
 )  # fmt: skip
-"""Values that a field of JSON should not have, and may."""
+"""Values that a JSON field should not have but may have."""
 
 
 @st.composite

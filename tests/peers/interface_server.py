@@ -1,4 +1,4 @@
-"""A server over a database with a few objects, light curves, and an account with a token; it starts in a moment."""
+"""A server with a database of a few objects, light curves, and an account with a token; it starts quickly."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from broker_assets.sky.cells import DEEPEST, cells_at
 OBJECTS = 12
 POINTS = 5
 RA, DEC = 150.1, 2.2
-"""Of the first object; the others follow at distances of 10 arcsec to the north."""
+"""Position of the first object (ICRS, degrees); the others follow to the north, 10 arcsec apart."""
 
 
 @dataclass(frozen=True)

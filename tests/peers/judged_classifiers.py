@@ -1,4 +1,4 @@
-"""A small survey whose truth is known, and what two classifiers say of it."""
+"""A small survey with known truth, and the classifications of two classifiers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings that name the embedded Kafka that is wanted."""
+"""Settings that select an embedded Kafka."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The part of Kubernetes' API that launching runs asks for, over HTTP on loopback, with a node that can run a pod.
+"""The part of Kubernetes' API that is needed to launch runs, over HTTP on loopback, with a node that can run a pod.
 
-Jobs are checked as Kubernetes would (`kubernetes_objects`). A pod that runs is a process whose environment is made of
-the ConfigMaps and Secrets that its container names, as a node does it.
+Jobs are checked as by Kubernetes (`kubernetes_objects`). A running pod is a process whose environment is made from the
+ConfigMaps and Secrets that its container names, as on a node.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The manifests as `kubectl apply -k` would send them, checked against the models of Kubernetes' own client.
 
-`rendered` does what our `kustomization.yaml` files ask of kustomize, and refuses what it does not know. `problems`
-walks the generated models of the package `kubernetes`: unknown names, missing and wrong values.
+`rendered` implements the part of kustomize that our `kustomization.yaml` files use, and refuses anything else.
+`problems` walks the generated models of the package `kubernetes`: unknown names, missing and wrong values.
 """
 
 from __future__ import annotations

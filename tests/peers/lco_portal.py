@@ -1,4 +1,4 @@
-"""An Observation Portal and its archive on loopback, which speak as that of Las Cumbres Observatory does."""
+"""An Observation Portal and its archive on loopback, with the interface of Las Cumbres Observatory."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Portal:
     posts: int = 0
     """Requests that were submitted."""
     lose: int = 0
-    """Submissions that are taken without an answer."""
+    """Number of submissions that are accepted without an answer."""
     fail: int = 0
-    """Requests that are answered with 502."""
+    """Number of requests that are answered with 502."""
     seen: list[tuple[str, str, str]] = field(default_factory=list)
     """Method, path and header of authorization."""
 

@@ -1,4 +1,4 @@
-"""What commands say of lists with `--json`."""
+"""Output of list commands with `--json`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def document(command: Any, *arguments: Any) -> Any:
-    """What a command says with --json."""
+    """Output of a command with `--json`."""
     done = command(*arguments, "--json")
     assert done.exit_code == 0, done.output
     return json.loads(done.stdout)

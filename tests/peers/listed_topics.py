@@ -1,4 +1,4 @@
-"""A Kafka over lists, for topics that the settings do not list."""
+"""A Kafka made of Python lists, for topics that the settings do not list."""
 
 from __future__ import annotations
 

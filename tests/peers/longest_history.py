@@ -1,4 +1,4 @@
-"""The simulated object that has most to show."""
+"""The simulated object with the longest history."""
 
 from __future__ import annotations
 

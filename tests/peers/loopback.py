@@ -1,4 +1,4 @@
-"""Web servers on loopback, for peers that speak the protocol of a foreign service."""
+"""Web servers on loopback, for peers with the protocol of an external service."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class LoopbackServer:
         self._scheme = "http"
         if context is not None:
             self.serve_tls(context)
-        # Asked often whether it is to end: a test waits for that.
+        # It often checks whether it should end, because tests wait for that.
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 

@@ -1,4 +1,4 @@
-"""Packets that a request of the low-latency machine brings."""
+"""Packets that answer a request of the low-latency system."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 RESET = struct.pack("ii", 1, 0)
-"""SO_LINGER with no time: closing the socket sends a reset in place of the orderly end."""
+"""SO_LINGER with time 0: closing the socket sends a reset instead of an orderly end."""
 
 
 def received(end: socket.socket) -> bytes:
@@ -80,15 +80,15 @@ class NetworkLink:
     # Disturbances -------------------------------------------------------------------------------------------------
 
     def stall(self) -> None:
-        """Pass nothing until `restore`; connections stay, and new ones are accepted and hear nothing."""
+        """Pass nothing until `restore`; connections stay open, and new ones are accepted but get no data."""
         self._open.clear()
 
     def restore(self) -> None:
-        """Pass what waits, and everything after it."""
+        """Pass the waiting data, and everything after it."""
         self._open.set()
 
     def reset(self) -> int:
-        """End all connections by a reset on both sides; how many there were."""
+        """End all connections by a reset on both sides; return their number."""
         return self._each(self._reset)
 
     def half_close(self) -> int:
@@ -109,7 +109,7 @@ class NetworkLink:
         for end in (client, server):
             with suppress(OSError):
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-            # The threads that read are woken first: a socket that another thread reads is not closed by `close`.
+            # Reading threads are woken first: `close` does not close a socket from which another thread reads.
             shut(end, socket.SHUT_RD)
             with suppress(OSError):
                 end.close()
@@ -148,7 +148,7 @@ class NetworkLink:
             try:
                 target.sendall(data)
             except OSError:
-                # Who reads nothing more is not sent anything: the other side learns it as from a network.
+                # A side that no longer reads is sent nothing more: the other side learns of it as over a real network.
                 shut(source)
                 break
         shut(target, socket.SHUT_WR)

@@ -1,4 +1,4 @@
-"""A small but true provider of OpenID Connect: discovery, keys, the code flow with PKCE, tokens signed with RS256."""
+"""A small but real OpenID Connect provider: discovery, keys, the code flow with PKCE, tokens signed with RS256."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ CLIENT, SECRET = "broker", "secret of the broker"
 
 @dataclass
 class OpenIdProvider:
-    """What it knows; tests change what it says."""
+    """State of the provider; tests change its answers."""
 
     issuer: str = ""
     keys: list[RSAKey] = field(default_factory=list)
     person: dict[str, Any] = field(default_factory=lambda: {"sub": "4711", "preferred_username": "zoe"})
     """Who logs in at once."""
     claims: dict[str, Any] = field(default_factory=dict)
-    """What it says otherwise than it should."""
+    """Claims that differ from what they should be."""
     signs_with: str = "its key"
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""A whole platform as an operator has it: daemon, code server, webserver, Kafka, and a webhook for the alerts."""
+"""A whole platform as operators run it: daemon, code server, webserver, Kafka, and a webhook for the alerts."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ DIFFERS = (
     (r"after \d+ms", "after 0ms"),
     (r"127\.0\.0\.1:(?!3000)\d+", "127.0.0.1:…"),
 )
-"""What differs, and what the documents have in its place."""
+"""Patterns of what differs, and what the documents have in its place."""
 
 
 @contextmanager

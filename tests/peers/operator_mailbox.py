@@ -1,4 +1,4 @@
-"""Where alerts go in tests: a mailbox, and the sensor with its cursor over an instance in which things happen."""
+"""Destination of alerts in tests: a mailbox, and the sensor with its cursor on an instance in which things happen."""
 
 from __future__ import annotations
 

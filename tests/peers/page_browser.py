@@ -1,4 +1,4 @@
-"""A browser for tests of pages: what it may not do is recorded, and pages are checked as a reader would meet them.
+"""A browser for tests of pages: violations are recorded, and pages are checked as readers see them.
 
 `axe-core` (MPL 2.0, its licence is next to it) is an unmodified file of its npm package, version 4.10.3; it is used by
 tests only.

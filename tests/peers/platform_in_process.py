@@ -1,4 +1,4 @@
-"""A whole platform in one process: database, archive, a stream that is a list, and Dagster's own instance."""
+"""A whole platform in one process: database, archive, a stream made of a list, and an instance of Dagster."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TOPIC = "rubin-alerts"
 
 
 class ListKafka(Kafka):
-    """A broker whose one topic is a list of payloads."""
+    """A broker whose only topic is a list of payloads."""
 
     def __init__(self, module: ModuleType, settings: Settings) -> None:
         super().__init__(settings.locations())
@@ -50,7 +50,7 @@ class ListKafka(Kafka):
 
 @dataclass
 class Platform:
-    """The definitions over services of the test."""
+    """The definitions, with services of the test."""
 
     settings: Settings
     database: Database

@@ -1,4 +1,4 @@
-"""What must hold whatever was done to a platform: the ledger closes, nothing is lost or doubled, alerts come once."""
+"""What must always hold for a platform: the ledger balances, nothing is lost or duplicated, alerts come once."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ HEADING = re.compile(r"^\*\*(.+?)\*\*", re.MULTILINE)
 
 
 def ledger(url: str, *, whole: bool = True, first: int = 0) -> list[str]:
-    """The ledger closes; `whole`: also against rows and archive, else only the batches from `first` on."""
+    """The ledger balances; `whole`: also with rows and archive, else only the batches from `first` on."""
     with connect(url, application="broker-assets soak", connect_timeout=10) as connection:
         found = balance.batches(connection, first=first) + balance.offsets(connection)
         if whole:
-            # One snapshot: batches are committed meanwhile.
+            # All in one snapshot, since batches are committed in the meantime.
             for look in (balance.stored_rows, balance.archived_packets, balance.archive_positions):
                 found += look(connection)
     return [f"ledger: {item.subject}: {item.detail}: {item.found}, expected {item.expected}" for item in found]
@@ -204,4 +204,4 @@ def quarantine_reasons(url: str) -> dict[str, int]:
 
 
 UNREACHABLE = (ConnectionError, psycopg.Error)
-"""Errors of a check while the database is away: it is made again later."""
+"""Errors of a check while the database is unavailable: the check is repeated later."""

@@ -1,4 +1,4 @@
-"""What a running platform uses and has, as numbers: memory of each process, sizes of tables, logs, lag, runs."""
+"""Measurements of a running platform: memory of each process, sizes of tables and logs, lag, runs."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def memory(victims: Victims) -> dict[str, float]:
 
 
 def tables(url: str, prefix: str, counted: tuple[str, ...] = ()) -> dict[str, float]:
-    """Sizes of the tables of a database that are larger than nothing, and rows of some."""
+    """Sizes of the non-empty tables of a database, and numbers of rows of some."""
     found: dict[str, float] = {}
     with connect(url, autocommit=True, connect_timeout=5, statement_timeout=30) as connection:
         rows = connection.execute(

@@ -1,4 +1,4 @@
-"""The state of a platform that runs in this process, as tests write it."""
+"""The state file of a platform that runs in this process, as tests write it."""
 
 from __future__ import annotations
 

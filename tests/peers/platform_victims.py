@@ -1,4 +1,4 @@
-"""The processes of a platform that `broker-assets up` started, by what they are."""
+"""The processes of a platform that `broker-assets up` started, by kind."""
 
 from __future__ import annotations
 

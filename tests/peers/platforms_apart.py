@@ -1,7 +1,7 @@
-"""How xdist deals out the tests: whole platforms one after the other by one worker, each other file by any of them.
+"""How xdist distributes the tests: whole platforms one after the other to one worker, other files to any worker.
 
 A test marked `platform` starts a daemon, a code server and more, and then mostly waits for them. Two platforms at once
-leave no processor for either; one of them, next to workers that compute, costs no time.
+would compete for the processors; one of them, in parallel with workers that compute, costs no time.
 """
 
 from __future__ import annotations

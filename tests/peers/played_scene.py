@@ -1,6 +1,6 @@
 """The closing scene, step by step: a night drained, exported, moved, lost, restored, and the next one.
 
-`tests/faults/closing_scene.py` plays it with servers of its own.
+`tests/faults/closing_scene.py` runs it with servers of its own.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class Scene:
         self.say(what, ", ".join([f"{time.perf_counter() - begin:,.0f} s", *said]))
 
     def play(self) -> Backup:
-        """Everything until the server is lost; gives the backup."""
+        """Run everything until the server is lost; return the backup."""
         self.night()
         self.land()
         curves = self.across_the_border()
@@ -176,7 +176,7 @@ class Scene:
             said += [f"{received:,} messages, all that were acknowledged"]
 
     def go_on(self, postgres: Any) -> None:
-        """The stream goes on with the restored server."""
+        """The stream continues with the restored server."""
         stream = self.stream
         stream.postgres = postgres
         assert stream.ask(self.some, self.until) == self.before

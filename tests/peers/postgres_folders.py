@@ -15,7 +15,7 @@ from broker_assets.local.postgres import EmbeddedPostgres
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Open to the user that PostgreSQL drops to, which pytest's own folders are not."""
+    """A folder that is open to the user to which PostgreSQL drops; pytest's own folders are not."""
     path = Path(tempfile.mkdtemp(prefix="broker-pg-test-"))
     path.chmod(0o711)
     yield path

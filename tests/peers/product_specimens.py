@@ -1,4 +1,4 @@
-"""A specimen of every kind of product, and their schemas."""
+"""One example of every kind of product, and their schemas."""
 
 from __future__ import annotations
 

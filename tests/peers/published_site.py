@@ -1,4 +1,4 @@
-"""A platform that publishes: an archive of ours, and folders of others to deliver to."""
+"""A platform that publishes: a local archive, and folders that stand for the archives to which it delivers."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """A Google Pub/Sub on loopback: subscriptions over the REST interface v1, and the endpoint that gives out tokens.
 
-It leases messages as the service does: what is not acknowledged is sent again, with another acknowledgement and the
-same identifier. Over TLS it demands a token, which it gives for a statement signed by the service account (RFC 7523).
+It leases messages like the real service: those that are not acknowledged are sent again, with another acknowledgement
+identifier and the same message identifier. Over TLS it requires a token, which it issues for an assertion signed by the
+service account (RFC 7523).
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ PROJECT = "broker-of-tests"
 ACCOUNT = f"reader@{PROJECT}.iam.gserviceaccount.com"
 TOKEN = "ya29.of-tests"
 AUDIENCE = "https://oauth2.googleapis.com/token"
-"""Whom Google's library addresses its statements to, wherever tokens are given out."""
+"""Audience of the assertions of Google's library, wherever tokens are issued."""
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""A server at which two sessions of ann and one of bob, who is in her group, do things at the same time."""
+"""A server on which two sessions of ann and one of bob, who is in her group, act at the same time."""
 
 from __future__ import annotations
 

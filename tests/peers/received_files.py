@@ -1,4 +1,4 @@
-"""A site whose telemetry files are received, and what the register says of them."""
+"""A site whose telemetry files are received, and their entries in the register."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def records(database_url: str, tmp_path: Path) -> Records:
 
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[DagsterInstance]:
-    # A schedule asks its instance by reference, which one in memory does not have.
+    # A schedule needs a reference to its instance, which an instance in memory does not have.
     (tmp_path / "dagster").mkdir()
     with DagsterInstance.local_temp(str(tmp_path / "dagster")) as opened:
         yield opened

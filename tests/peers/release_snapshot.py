@@ -1,7 +1,7 @@
 """A snapshot of a release: its database with alerts and users, its packet archive, a backup of its users' data.
 
-`python tests/peers/release_snapshot.py` (with the project in PYTHONPATH) writes `tests/releases/<version>/` of the code
-that it is run with, once for each release; the tests of later versions open all of them and change none.
+`python tests/peers/release_snapshot.py` (with the project in PYTHONPATH) writes `tests/releases/<version>/` with the
+current code, once for each release; the tests of later versions open all of them and change none.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A REST catalogue of Iceberg on loopback, over a catalogue of pyiceberg in a file of SQLite.
+"""An Iceberg REST catalogue on loopback, backed by a pyiceberg catalogue in an SQLite file.
 
-It has the requests of the specification that a client needs which makes, reads and changes tables (Apache Iceberg, REST
-catalog specification 0.0.1: /v1/config, namespaces, tables, commits), and asks for a token.
+It supports the requests that a client needs to create, read and change tables (Apache Iceberg, REST catalog
+specification 0.0.1: /v1/config, namespaces, tables, commits), and requires a token.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class _Handler(QuietHandler):
             self.catalogue.load_namespace_properties(path[1])
             return 204 if self.command == "HEAD" else 200, {"namespace": [path[1]], "properties": {}}
         if len(path) == 3:
-            # The model of the client requires what the specification leaves out where it is not given.
+            # The client's model requires fields that the specification allows to be omitted.
             given = {"location": None, "write-order": None, "partition-spec": None, **json.loads(body)}
             return 200, _loaded(self._create(path[1], CreateTableRequest.model_validate(given)))
         table = self.catalogue.load_table((path[1], path[3])) if self.command != "POST" else None

@@ -1,4 +1,4 @@
-"""A receiver of webhooks that is slow or malicious: what it writes is not HTTP as anybody would write it."""
+"""A receiver of webhooks that is slow or malicious: it does not write HTTP as a normal server would."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A platform as it runs: real Kafka and PostgreSQL, Dagster's daemon, code server and webserver, runs as processes."""
+"""A platform as in production: real Kafka and PostgreSQL, Dagster's daemon and servers, runs as processes."""
 
 from __future__ import annotations
 

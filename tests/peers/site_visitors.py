@@ -1,4 +1,4 @@
-"""Visitors of the pages: guests and accounts, each with a client that does as a browser without scripts."""
+"""Visitors of the pages: guests and accounts, each with a client that behaves like a browser without scripts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Watchlists, objects near them, and which should match, for tests of the sky in a real PostgreSQL."""
+"""Watchlists, objects near them, and which of these should match, for tests of `sky` in a real PostgreSQL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small product files as our archive has them, made for a test."""
+"""Small product files like those in our archive, made for a test."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def product(
 
 
 def put(folder: Path, name: str = DAY, content: bytes | None = None, **options: object) -> Path:
-    """Write a file into an archive, as writers do: beside it, then renamed."""
+    """Write a file into an archive as writers do: under another name, then renamed."""
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     written = path.with_name(f".{path.name}.part")

@@ -1,4 +1,4 @@
-"""Small simulations in the files of SNANA, written by astropy."""
+"""Small simulations in SNANA's file format, written by astropy."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def write_simulation(
     header: Mapping[str, Any] | None = None,
     gentype: int = 10,
 ) -> Path:
-    """Write the files of some objects, and the truth; gives the header file.
+    """Write the files of some objects, and the truth; return the path of the header file.
 
     `header` replaces columns of the header table; `quantiles` says whether there are those of redshifts.
     """

@@ -1,4 +1,4 @@
-"""The report of a soak, as Markdown and JSON: what was done, what was violated, what grows."""
+"""The report of a soak test, as Markdown and JSON: what was done, what was violated, what grows."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A platform of its own under `broker-assets up --demo`, on a disk and a network of its own, that faults may strike.
+"""A separate platform under `broker-assets up --demo`, on a disk and a network of its own, to which faults are applied.
 
-Used by the soak (`tests/faults/soak.py`).
+Used by the soak test (`tests/faults/soak.py`).
 """
 
 from __future__ import annotations
@@ -199,7 +199,7 @@ class SoakedPlatform:
         """All that are possible here."""
         kinds = self.victims.kinds()
         found: list[Fault] = [Kill(f"kill {name}", find) for name, find in kinds.items()]
-        # Runs are children of the loaded code, and of their own right.
+        # Runs are children of the process with the loaded code, but are paused as a kind of their own.
         found += [Pause(f"pause {name}", find, children=name != LOADED_CODE) for name, find in kinds.items()]
         found += [CutLink(f"database link: {how.replace('_', ' ')}", self.link, how) for how in LINK_FAULTS]
         found.append(SlowDisk("slow disk of PostgreSQL", lambda: self.victims.with_children("PostgreSQL")))

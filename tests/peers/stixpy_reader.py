@@ -1,7 +1,8 @@
-"""Product files as unmodified `stixpy` sees them, the reader that users of the instrument have.
+"""Product files as read by unmodified `stixpy`, the reader that users of the instrument have.
 
-What `stixpy` 0.2.1 cannot do with any file of a kind, the original's included, is left out here: its class of
-visibilities takes other arguments than its factory gives, and raw pixel data have no errors to make a spectrum of.
+Anything that `stixpy` 0.2.1 cannot do with any file of a kind, including the original's, is left out here: its class of
+visibilities takes arguments other than those its factory gives, and raw pixel data have no errors from which to make a
+spectrum.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Points of light curves put into the database directly, as packets of some nights brought them."""
+"""Points of light curves inserted directly into the database, as if packets of some nights had delivered them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server of survey images on loopback: a HiPS whose tiles all look the same, and what it was asked for."""
+"""A server of survey images on loopback: a HiPS whose tiles all look the same, and the requests it received."""
 
 from __future__ import annotations
 

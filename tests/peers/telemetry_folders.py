@@ -1,4 +1,4 @@
-"""Folders with what products of telemetry are made with, as a data centre delivers them."""
+"""Folders with the inputs of telemetry products, as a data centre delivers them."""
 
 from __future__ import annotations
 

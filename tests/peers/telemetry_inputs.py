@@ -1,4 +1,4 @@
-"""Fixtures: databases, generated packets, and what else products are made with, in tests and in the golden runs."""
+"""Fixtures: databases, generated packets, and other inputs of products, in tests and in the golden runs."""
 
 from __future__ import annotations
 

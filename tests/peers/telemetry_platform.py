@@ -1,4 +1,4 @@
-"""Telemetry as a whole in one process: inputs, packet store, archive, database, and Dagster's own instance."""
+"""All of telemetry in one process: inputs, packet store, archive, database, and an instance of Dagster."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from broker_assets.telemetry.products.levels.level0 import Inputs
 from broker_assets.telemetry.reception.storing import receive_found
 
 BEFORE, DAY = "2021-01-16", "2021-01-17"
-"""The packets of `packet_pool` lie around the midnight between."""
+"""The packets of `packet_pool` lie around the midnight between these days."""
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Checks of telemetry through Dagster, and the mailbox that hears of failures."""
+"""Checks of telemetry in Dagster, and the mailbox that receives alerts about failures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists, filters and annotators of several owners around one object, for tests of who sees what."""
+"""Lists, filters and annotators of several owners related to one object, for tests of who sees what."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small models in the ONNX format: of columns, of stamps, and such as must be refused."""
+"""Small models in the ONNX format: with columns, with stamps, and models that must be refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server on loopback that speaks as TNS does, with its errors."""
+"""A server on loopback with the interface of TNS, including its errors."""
 
 from __future__ import annotations
 

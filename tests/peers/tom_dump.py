@@ -1,4 +1,4 @@
-"""A dump in the custom format as DESC's TOM makes it: data alone, of its own tables, which are made here for a moment.
+"""A dump in the custom format as made by DESC's TOM: only data, of its own tables, which are created here temporarily.
 
 The dump of its tests cannot be part of the project; its rows, columns, keys and sequences are in the shared folder.
 """
@@ -67,7 +67,7 @@ def write_dump(dsn: str, folder: Path, path: Path) -> None:
             if table in SEQUENCES:
                 column, name = SEQUENCES[table]
                 connection.execute(f"""SELECT setval('"{name}"', (SELECT max("{column}") FROM {table}))""")
-        # With its keys, tables are in an order in which they restore.
+        # With the keys, tables are dumped in an order in which they can be restored.
         for kind in "pf":
             for row in _read(folder / "schema" / "constraints.csv"):
                 if row["contype"] == kind and row["table_name"] in TABLES:

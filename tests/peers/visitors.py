@@ -1,4 +1,4 @@
-"""Visitors of the pages in tests: who logs in, and sends forms as a browser does."""
+"""Visitors of the pages in tests: they log in and send forms like a browser."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Visitor:
         return self.client.get(path, headers={"Accept": "text/html"} | options.pop("headers", {}), **options)
 
     def post(self, path: str, form: dict[str, Any] | None = None, **options: Any) -> httpx.Response:
-        """Send a form with the value against forgery."""
+        """Send a form with the CSRF token."""
         value = {"csrfmiddlewaretoken": self.client.cookies.get("csrftoken", "")}
         headers = {"Accept": "text/html"} | options.pop("headers", {})
         return self.client.post(path, data=value | (form or {}), headers=headers, follow_redirects=False, **options)

@@ -1,4 +1,4 @@
-"""A folder behind a file system of its own, `watched://`, which notices when it is listed and when a file is read."""
+"""A folder behind a file system of its own, `watched://`, which notices when it is listed or a file is read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PROTOCOL = "watched"
 
 
 class WatchedFolder(LocalFileSystem):  # type: ignore[misc]
-    """The local file system; what a test wants to happen in between happens there."""
+    """The local file system, with actions of the test in between."""
 
     protocol = PROTOCOL
     before_listing: Callable[[], object] | None = None

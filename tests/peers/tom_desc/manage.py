@@ -1,7 +1,7 @@
-"""`python manage.py COMMAND …`: commands of the original, which have their names and options with us too.
+"""`python manage.py COMMAND …`: commands of the original, with the same names and options in this platform.
 
-`create_test_users` makes the two accounts that its tests log in as; their password is shorter than the platform allows
-its users, so it is written as a hash of Django, as accounts that are taken over have it.
+`create_test_users` creates the two accounts with which its tests log in; their password is shorter than the platform
+allows, so it is written as a Django hash, like that of accounts that are taken over.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def main(arguments: list[str]) -> None:
     os.environ.setdefault("BROKER_KAFKA__BOOTSTRAP_SERVERS", "kafka-server:9092")
     from broker_assets.cli import app
 
-    # Names of commands may have underscores; the original makes no table of options of them.
+    # Names of commands may contain underscores.
     app(["tom", *arguments], prog_name="broker-assets")
 
 

@@ -1,8 +1,8 @@
 """Run test files of DESC's TOM, as they are, against this platform: `python run_original_tests.py --help`.
 
-They name machines and folders of their containers (`http://tom:8080`, `/tests`). Here they are run from a copy in which
-these names are those of a platform that is started for them: a database with the accounts of the tests, a web server,
-and Kafka if a file speaks of it. Nothing else in them changes.
+The tests name machines and folders of their containers (`http://tom:8080`, `/tests`). Here they are run from a copy in
+which these names are replaced by those of a platform that is started for them: a database with the accounts of the
+tests, a web server, and Kafka if a file mentions it. Nothing else in them is changed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The database that the tests of DESC's TOM look into: by its own environment variables, or by ours."""
+"""The database that the tests of DESC's TOM access: named by TOM's environment variables, or by ours."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Queued SQL, as the tests of DESC's TOM look into it."""
+"""Queued SQL, as the tests of DESC's TOM access it."""

@@ -1,4 +1,4 @@
-"""The one class that they import."""
+"""The only class that the tests import."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Used instead of Django by the tests of DESC's TOM: nothing of it is needed but names."""
+"""Used instead of Django by the tests of DESC's TOM, which need only names of it."""
 
 from __future__ import annotations
 

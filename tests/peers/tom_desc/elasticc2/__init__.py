@@ -1,1 +1,1 @@
-"""The tables of the second campaign, as the tests of DESC's TOM look into them."""
+"""The tables of the second campaign, as the tests of DESC's TOM access them."""

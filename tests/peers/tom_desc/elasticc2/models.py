@@ -120,7 +120,7 @@ class BrokerMessage(Model, table="elasticc2_brokermessage", key="brokermessage_i
                 "streammessage_id": item["msgoffset"], "topicname": item["topic"], "kafka_partition": None,
                 "msghdrtimestamp": item["timestamp"],
             }  # fmt: skip
-            # As the original: within a batch, a message is there once.
+            # As in the original: a message occurs only once in a batch.
             names = ("brokername", "brokerversion", "classifiername", "classifierparams")
             identity = (item["topic"], item["msgoffset"], row["alert_id"], *(row[name] for name in names))
             rows.setdefault(identity, row)

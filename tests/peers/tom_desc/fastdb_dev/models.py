@@ -1,4 +1,4 @@
-"""A class for whatever name is imported; looking into it says that there is no such table."""
+"""A class for any name that is imported; accessing it raises an error: there is no such table."""
 
 from __future__ import annotations
 
