@@ -47,13 +47,21 @@ def add(
     The standard names are shown by `broker-assets catalogues columns`.
     """
     try:
-        mapped = Mapped.parse(mapping.read_text(encoding="utf-8"), where=mapping.name) if mapping else None
+        mapped = _mapping(mapping) if mapping else None
         terminal().print(printable(_said(_store().add(name, path, mapped))))
-    except (CatalogueError, UnicodeDecodeError) as error:
+    except CatalogueError as error:
         raise typer.BadParameter(str(error)) from error
     settings = load_settings()
     if name not in read_rules(settings.context.rules or DEFAULT).catalogues:
         terminal().print(printable(f"No rule searches {name} yet: see the setting BROKER_CONTEXT__RULES."))
+
+
+def _mapping(path: Path) -> Mapped:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise CatalogueError(f"{path} is not text in UTF-8: {error}") from error
+    return Mapped.parse(text, where=path.name)
 
 
 @app.command()

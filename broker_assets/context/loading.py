@@ -39,6 +39,9 @@ from broker_assets.context.votables import MOST_COLUMNS, refuse_hostile
 from broker_assets.storage.fits_headers import refuse_impossible, refuse_impossible_in
 from broker_assets.storage.yaml_files import read_yaml
 
+LOADING_VERSION: Final = "2"
+"""Version of the code that reads catalogues: with another one, the same file is another version of its catalogue."""
+
 ROWS: Final = 500_000
 """Number of rows read at a time."""
 _LONGEST_LINE: Final = 1 << 20
@@ -312,8 +315,7 @@ def read_parts(path: Path) -> Iterator[pa.Table]:
     CatalogueError
         If its format is unknown, or it cannot be read.
     """
-    if not path.exists():
-        raise CatalogueError(f"there is no {path}")
+    refuse_odd(path)
     name = path.name.lower().removesuffix(".gz")
     try:
         if path.is_dir():
@@ -356,6 +358,20 @@ def read_parts(path: Path) -> Iterator[pa.Table]:
         if isinstance(error, CatalogueError):
             raise
         raise CatalogueError(f"{path.name} cannot be read: {error}") from error
+
+
+def refuse_odd(path: Path) -> None:
+    """Refuse what is neither a file nor a folder.
+
+    Raises
+    ------
+    CatalogueError
+        If there is nothing, or a pipe or device: it is read several times, and a pipe could be waited for without end.
+    """
+    if not path.exists():
+        raise CatalogueError(f"there is no {path}")
+    if not path.is_file() and not path.is_dir():
+        raise CatalogueError(f"{path} is neither a file nor a folder; write its content to a file first")
 
 
 def _csv(path: Path) -> Iterator[pa.Table]:

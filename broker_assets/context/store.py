@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from broker_assets.context.catalogue import SCHEMA, Sources
-from broker_assets.context.loading import CatalogueError, Mapped, checksum, read_parts
+from broker_assets.context.loading import LOADING_VERSION, CatalogueError, Mapped, checksum, read_parts, refuse_odd
 from broker_assets.sky.cells import cells_at
 from broker_assets.storage.versioned import VersionedFolder
 
@@ -94,9 +94,9 @@ class CatalogueStore:
         """
         if not name.isidentifier() or not name.isascii():
             raise CatalogueError(f"{name!r} is not a name: letters, digits and underscores, a letter first")
-        if not path.exists():
-            raise CatalogueError(f"there is no {path}")
-        version = hashlib.sha256((repr(mapping) + checksum(path)).encode()).hexdigest()[:16]
+        refuse_odd(path)
+        content = LOADING_VERSION + repr(mapping) + checksum(path)
+        version = hashlib.sha256(content.encode()).hexdigest()[:16]
         versions = self._folder(name)
         versions.build(version, lambda folder: _write(folder, name, path, mapping))
         versions.remove_old(keep=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import re
 import time
 from pathlib import Path
@@ -17,6 +18,7 @@ from astropy.table import Table
 
 from broker_assets.context.catalogue import REQUIRED, Sources
 from broker_assets.context.loading import CatalogueError, Mapped, checksum, read_parts
+from broker_assets.context.store import CatalogueStore
 
 MAPPING = """
 columns:
@@ -229,6 +231,14 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, name: str, conten
     path.write_text(content)
     with pytest.raises(CatalogueError, match=says):
         read(path)
+
+
+def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "c.csv")
+    with pytest.raises(CatalogueError, match="neither a file nor a folder"):
+        CatalogueStore(tmp_path / "store").add("c", tmp_path / "c.csv")
+    with pytest.raises(CatalogueError, match="neither a file nor a folder"):
+        read(tmp_path / "c.csv")
 
 
 @pytest.mark.parametrize(("line", "says"), [("c," * 20_000, "20,001 columns"), ("x" * (2 << 20), "its first line")])
