@@ -17,6 +17,7 @@ from typing import Any, Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
 
 from broker_assets.annotations.content import AnnotationRefused, annotation
+from broker_assets.kafka_log import client_log
 
 logger = logging.getLogger(__name__)
 
@@ -109,9 +110,12 @@ def run_annotator(
             # minutes.
             "topic.metadata.refresh.interval.ms": 5000,
             **(reading or {}),
-        }
+        },
+        logger=client_log(__name__),
     )
-    producer = Producer({"bootstrap.servers": servers, "enable.idempotence": True, **(sending or {})})
+    producer = Producer(
+        {"bootstrap.servers": servers, "enable.idempotence": True, **(sending or {})}, logger=client_log(__name__)
+    )
     topic = kafka_topic or f"anno_{annotator}"
     refusals: list[str] = []
 

@@ -15,6 +15,7 @@ from broker_assets.accounting import facts
 from broker_assets.classifiers.description import ClassifierError
 from broker_assets.classifiers.store import ClassifierStore
 from broker_assets.database import copy
+from broker_assets.database.number_arrays import array_text, distinct
 from broker_assets.database.tables import object_classes
 
 
@@ -54,9 +55,9 @@ def _of_newest_alerts(connection: psycopg.Connection[Any], rows: pa.Table) -> pa
     """The rows of alerts that are the newest stored ones of their objects; locks the objects in the order of ids."""
     objects = rows["diaobjectid"].to_numpy()
     found = connection.execute(
-        "SELECT diaobjectid, broughtby FROM objects WHERE diaobjectid = ANY(%s) AND broughtby IS NOT NULL"
+        "SELECT diaobjectid, broughtby FROM objects WHERE diaobjectid = ANY(%s::bigint[]) AND broughtby IS NOT NULL"
         " ORDER BY diaobjectid FOR UPDATE",
-        (np.unique(objects).tolist(),),
+        (array_text(distinct(objects)),),
     ).fetchall()
     if not found:
         return rows.slice(0, 0)

@@ -7,7 +7,6 @@ write to the topics of the owner's annotators. We store nothing of this: Kafka k
 
 from __future__ import annotations
 
-import logging
 import secrets
 from collections.abc import Iterable
 from typing import Any, Final
@@ -29,9 +28,8 @@ from confluent_kafka.admin import (
 
 from broker_assets.delivery.errors import SinkError
 from broker_assets.delivery.names import PRIVATE, PUBLIC, private_prefix, reader_name
+from broker_assets.kafka_log import client_log
 from broker_assets.settings.stream import ClusterSettings
-
-log = logging.getLogger(__name__)
 
 ANYBODY: Final = "User:*"
 ITERATIONS: Final = 8192
@@ -59,7 +57,9 @@ class Readers:
         if not cluster.bootstrap_servers:
             raise SinkError("no Kafka is configured: set BROKER_KAFKA__BOOTSTRAP_SERVERS")
         self._servers = cluster.bootstrap_servers
-        self._admin = AdminClient({**cluster.properties(), "bootstrap.servers": cluster.bootstrap_servers}, logger=log)
+        self._admin = AdminClient(
+            {**cluster.properties(), "bootstrap.servers": cluster.bootstrap_servers}, logger=client_log(__name__)
+        )
 
     def open_public_topics(self) -> None:
         """Allow everybody to read the public topics, with any group that does not belong to an owner."""

@@ -17,6 +17,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from broker_assets.delivery.errors import SinkUnavailableError
+from broker_assets.kafka_log import client_log
 from broker_assets.settings.stream import ClusterSettings, SecretFileError
 
 log = logging.getLogger(__name__)
@@ -161,7 +162,7 @@ class Topics:
                     "fetch.wait.max.ms": 100,
                 }
             ),
-            logger=log,
+            logger=client_log(__name__),
         )
         after = position or 0
         deadline = time.monotonic() + _LOOK_SECONDS
@@ -201,7 +202,7 @@ class Topics:
         if not missing:
             return
         try:
-            admin = AdminClient(self._configuration({}), logger=log)
+            admin = AdminClient(self._configuration({}), logger=client_log(__name__))
             present = {
                 name for name, one in admin.list_topics(timeout=self._seconds).topics.items() if one.error is None
             }
@@ -237,7 +238,7 @@ class Topics:
                         "request.timeout.ms": max(milliseconds // 2, 1000),
                     }
                 ),
-                logger=log,
+                logger=client_log(__name__),
             )
         return self._producer
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from typing import Any, NamedTuple
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
-log = logging.getLogger(__name__)
+from broker_assets.kafka_log import client_log
 
 DEFAULT_PARTITIONS = 4
 LARGEST_MESSAGE = 16 * 1024**2
@@ -87,7 +86,7 @@ def ensure_topic(
         If the broker does not answer or refuses.
     """
     try:
-        admin = AdminClient({**(client or {}), "bootstrap.servers": bootstrap_servers}, logger=log)
+        admin = AdminClient({**(client or {}), "bootstrap.servers": bootstrap_servers}, logger=client_log(__name__))
         known = admin.list_topics(timeout=timeout).topics.get(topic)
         if known is not None and known.error is None and known.partitions:
             return len(known.partitions)
@@ -201,7 +200,7 @@ def produce(
             "delivery.timeout.ms": int(delivery_seconds * 1000),
             "on_delivery": deliveries,
         },
-        logger=log,
+        logger=client_log(__name__),
     )
     begin = time.monotonic()
     shown = begin

@@ -22,6 +22,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from tenacity import Retrying, retry_if_exception, stop_after_delay
 
 from broker_assets import backoff
+from broker_assets.kafka_log import client_log
 from broker_assets.settings import ClusterSettings, Settings, StreamLocation
 from broker_assets.settings.stream import MIRROR_GROUP, SecretFileError
 from broker_assets.stream.memory import keep_freed_memory
@@ -153,7 +154,7 @@ class KafkaSource:
             keep_freed_memory()
         # A property that does not exist, a certificate that cannot be read: of this stream alone.
         with self._explained():
-            self._consumer = Consumer(configuration, logger=log)
+            self._consumer = Consumer(configuration, logger=client_log(__name__))
 
     def assign(self, positions: Mapping[int, int]) -> None:
         """Read exactly these partitions, from these offsets on.
@@ -443,7 +444,9 @@ def listed_topics(cluster: ClusterSettings, *, timeout: float = 5.0) -> list[str
     SourceUnavailableError, SourceRefusedError
         If Kafka cannot be reached, or has no servers in the settings.
     """
-    client = Consumer(client_configuration(cluster, **{"group.id": cluster.group or MIRROR_GROUP}), logger=log)
+    client = Consumer(
+        client_configuration(cluster, **{"group.id": cluster.group or MIRROR_GROUP}), logger=client_log(__name__)
+    )
     try:
         return sorted(client.list_topics(timeout=timeout).topics)
     except KafkaException as error:

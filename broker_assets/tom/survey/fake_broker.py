@@ -6,7 +6,6 @@ without any broker.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -15,10 +14,9 @@ import numpy as np
 import pyarrow as pa
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
+from broker_assets.kafka_log import client_log
 from broker_assets.tom.messages.writing import classification_datums
 from broker_assets.tom.survey.kafka_topics import KafkaTopics, Outgoing, SendFailed, alert_number
-
-log = logging.getLogger(__name__)
 
 BROKER: Final = ("FakeBroker", "v1.0")
 """Name and version of the broker."""
@@ -150,7 +148,7 @@ def run_fake_broker(
             "topic.metadata.refresh.interval.ms": 1000,
             "allow.auto.create.topics": False,
         },
-        logger=log,
+        logger=client_log(__name__),
     )
     alerts = 0
     try:

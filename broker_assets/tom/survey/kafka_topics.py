@@ -6,7 +6,6 @@ its number, with which its bytes begin.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
@@ -14,7 +13,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-log = logging.getLogger(__name__)
+from broker_assets.kafka_log import client_log
 
 Positions = dict[str, dict[int, int]]
 """Offset after the last message, by topic and partition."""
@@ -174,7 +173,7 @@ class KafkaTopics:
                 "enable.partition.eof": True,
                 "fetch.wait.max.ms": 50,
             },
-            logger=log,
+            logger=client_log(__name__),
         )
         reading = {(one.topic, one.partition) for one in assigned}
         deadline = time.monotonic() + LOOK_SECONDS
@@ -221,12 +220,12 @@ class KafkaTopics:
                     "enable.idempotence": True,
                     "delivery.timeout.ms": int(self._seconds * 1000),
                 },
-                logger=log,
+                logger=client_log(__name__),
             )
         return self._producer
 
     def _asked(self, topics: Sequence[str]) -> Positions:
-        client = Consumer({**self._configuration, "group.id": "broker-assets-survey"}, logger=log)
+        client = Consumer({**self._configuration, "group.id": "broker-assets-survey"}, logger=client_log(__name__))
         try:
             # A request for a topic by name would create it.
             present = client.list_topics(timeout=self._seconds).topics
@@ -248,7 +247,7 @@ class KafkaTopics:
         if self._known.get(topic):
             return
         try:
-            admin = AdminClient(self._configuration, logger=log)
+            admin = AdminClient(self._configuration, logger=client_log(__name__))
             known = admin.list_topics(timeout=self._seconds).topics.get(topic)
             if known is None or known.error is not None:
                 request = NewTopic(
