@@ -7,7 +7,7 @@ The commit is checked out in a second folder, `versus_stages.py` and `versus.py`
 rounds), and the result is kept in `benchmarks/records/` with date, commits and machine. The exit code is 1 if a figure
 grew by more than 5 % and by more than the rounds of one commit differ. The short form compares matching and the
 insertion of rows, at a small size, with three rounds and a bound of 30 %: it detects only what has become much slower.
-Without a commit, or if it is not in this repository, nothing is compared, and a message says so.
+Without a commit, nothing is compared, and a message says so; one that is not in this repository is an error.
 """
 
 from __future__ import annotations
@@ -75,10 +75,15 @@ def compare(tree: Path, arguments: argparse.Namespace) -> tuple[dict[str, str], 
 def main() -> None:
     """Check out, compare, keep the record."""
     arguments = parse()
-    base = known(arguments.base) if arguments.base else None
-    if base is None:
-        print(f"nothing to compare with: {arguments.base or 'no commit'} is not in this repository (BASE=COMMIT)")
+    if not arguments.base:
+        print("nothing to compare with: no commit is given (BASE=COMMIT)")
         return
+    base = known(arguments.base)
+    if base is None:
+        # A gate that passes when the name is misspelt would be none.
+        sys.exit(
+            f"nothing to compare with: {arguments.base} is not in this repository; a shallow clone must fetch it first"
+        )
     if base == known("HEAD") and not commit(ROOT).endswith("-dirty"):
         print(f"nothing to compare: {arguments.base} is this commit")
         return

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import datetime
 
-from pydantic import BaseModel, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from broker_assets.instants import with_zone
 
 
 class EarlierKey(BaseModel):
     """A signing key that was replaced."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     key: SecretStr
     """The key."""
@@ -28,6 +30,8 @@ class EarlierKey(BaseModel):
 
 class OpenIdSettings(BaseModel):
     """Log-in at a provider of OpenID Connect, in addition to passwords; off without an issuer."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     issuer: str | None = None
     """Address of the provider, `https://…`; its configuration is at `/.well-known/openid-configuration` below it."""
@@ -49,6 +53,8 @@ class OpenIdSettings(BaseModel):
 
 class AccessSettings(BaseModel):
     """Accounts and what they may do."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     signing_key: SecretStr | None = None
     """Secret of at least 32 characters that signs links and log-ins: `openssl rand -hex 32`. Required where

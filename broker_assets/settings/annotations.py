@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from broker_assets.settings.stream import ClusterSettings
 
 
 class AnnotationSettings(BaseModel):
     """How annotations are read from Kafka."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     kafka: ClusterSettings = Field(default_factory=ClusterSettings)
     """Cluster of the annotators that name none; what is not set here comes from the top-level section `kafka`."""

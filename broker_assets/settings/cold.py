@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 
 class ColdSettings(BaseModel):
     """Apache Iceberg tables of all nights, and catalogues of HATS made from them."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     warehouse_url: str | None = None
     """fsspec URL of the tables; default: `<home>/cold`. Options of S3 (endpoint, keys) come from its usual variables,

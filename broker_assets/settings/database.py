@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, ConfigDict, SecretStr
 
 
 class DatabaseSettings(BaseModel):
     """Databases."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     url: SecretStr | None = None
     """`postgresql+psycopg://…` of the broker's database; if unset, the embedded PostgreSQL is started."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from broker_assets.settings.stream import ClusterSettings, StreamSettings
 
 
 class DrainSettings(BaseModel):
     """Limits of a drain run and of its micro-batches."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     batch_max: int = Field(default=4000, ge=1)
     """Maximum number of messages in one transaction."""
@@ -28,6 +30,8 @@ class DrainSettings(BaseModel):
 class AttemptSettings(BaseModel):
     """When messages are blamed for runs that died without an exception (crash, memory limit, node lost)."""
 
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
     narrow_after: int = Field(default=2, ge=1)
     """Runs that died at a position before its messages are processed one at a time."""
     condemn_after: int = Field(default=2, ge=1)
@@ -37,6 +41,8 @@ class AttemptSettings(BaseModel):
 
 class CanarySettings(BaseModel):
     """An alert of our own that passes through the whole stream every few minutes; there is none without a topic."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     topic: str | None = None
     """Kafka topic of our own, to which we may write; `broker-assets up` sets it for its own Kafka."""

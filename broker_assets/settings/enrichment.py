@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class ContextSettings(BaseModel):
     """Catalogues, and the rules by which positions are associated with their sources."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     folder: Path | None = None
     """Folder of the catalogues, on a disk of this machine; default: `<home>/catalogues`."""
@@ -21,12 +23,16 @@ class ContextSettings(BaseModel):
 class LinkSettings(BaseModel):
     """Objects of different surveys that are one source on the sky."""
 
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
     radius: float = Field(default=1.5, gt=0, le=60)
     """Maximum separation of their newest positions, arcseconds; if it changes, all nights are linked again."""
 
 
 class FeatureSettings(BaseModel):
     """Features of light curves."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     dust_map: list[Path] = Field(default_factory=list)
     """FITS files of the dust map: a HEALPix table, or the two images of the original SFD map; none is the small SFD map
@@ -44,6 +50,8 @@ class FeatureSettings(BaseModel):
 
 class ClassifierSettings(BaseModel):
     """Classifiers of alerts."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     folder: Path | None = None
     """Folder of the models, on a disk of this machine; default: `<home>/classifiers`."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 MIB = 1024**2
 
 
 class FilterSettings(BaseModel):
     """How filters run."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     batch_seconds: float = Field(default=10.0, gt=0)
     """Time that all filters of a batch have together; those that have not begun by then do not run on the batch."""

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class InputLimits(BaseModel):
     """Maximum sizes of sky inputs; larger ones are refused or go to quarantine, and the message names the limit."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     notice_bytes: int = Field(default=16 * 1024**2, ge=1)
     """Bytes of a notice including its map, as sent; also of an Avro block in it once unpacked."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from broker_assets.settings.pages import SkyImage, usual_sky_images
 
 
 class NotifierSettings(BaseModel):
     """Destinations of alerts to operators."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     urls: list[SecretStr] = Field(default_factory=list)
     """Apprise URLs (`mailto://…`, `slack://…`, `json://…`)."""
@@ -24,6 +26,8 @@ class NotifierSettings(BaseModel):
 
 class ServerSettings(BaseModel):
     """Addresses of the web servers; loopback by default."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     host: str = "127.0.0.1"
     dagster_port: int = 3000
@@ -61,6 +65,8 @@ class ServerSettings(BaseModel):
 
 class AutomationSettings(BaseModel):
     """How soon the platform reacts to arrivals and changes."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     follow_seconds: int = Field(default=30, ge=5)
     """How often sensors look for telemetry that has arrived, for inputs that changed and for levels to be rebuilt. Each

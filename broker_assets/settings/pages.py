@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from pydantic import BaseModel, field_validator
+from pydantic import BaseModel, ConfigDict, field_validator
 
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9.-]+(:\d+)?(/[A-Za-z0-9._~%-]+)*/?")
 
@@ -17,6 +17,8 @@ class SkyImage(BaseModel):
     >>> SkyImage(name="DSS2", url="https://example.org/DSS/colour").name
     'DSS2'
     """
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     name: str
     url: str

@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Iterable
 from typing import Final
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 SURVEY_STARTS: Final = {
     "rubin": datetime.date(2025, 1, 1),
@@ -21,6 +21,8 @@ MISSION_START: Final = datetime.date(2020, 2, 10)
 
 class PartitionSettings(BaseModel):
     """The first partitions; earlier data are stored as well, but Dagster has no partition for them."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     first_night: datetime.date | None = None
     """Evening of the first night; default: the year in which the first of the configured surveys began."""

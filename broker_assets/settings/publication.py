@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 
 class PublicationTarget(BaseModel):
     """An archive to which product files are delivered."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     name: str
     """Name in history and messages."""
@@ -40,6 +42,8 @@ class PublicationTarget(BaseModel):
 
 class PublicationSettings(BaseModel):
     """Delivery of product files; without targets nothing is delivered."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     targets: list[PublicationTarget] = Field(default_factory=list)
     blacklist: Path | None = None

@@ -10,6 +10,8 @@ from broker_assets.settings.stream import ClusterSettings
 class TnsSettings(BaseModel):
     """Credentials for the Transient Name Server; without a key no request is sent."""
 
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
     key: SecretStr | None = None
     """API key of the bot."""
     bot_id: int | None = None
@@ -24,6 +26,8 @@ class TnsSettings(BaseModel):
 
 class MocSettings(BaseModel):
     """Resolution of sky coverage maps (MOCs); a change rebuilds exactly the files to which it applies."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     watchlist_order: int = Field(default=13, ge=0, le=29)
     """Deepest HEALPix order of the MOCs of watchlists; 13 is cells of 26″."""
@@ -59,6 +63,8 @@ class MovingListSettings(BaseModel):
 
 class NoticeSettings(BaseModel):
     """Sources of notices: sky maps of gravitational-wave events, and events with an error circle for moving lists."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     topic: str | None = None
     """Kafka topic of gravitational-wave events (`igwn.gwalert` at GCN); none are read without one."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from broker_assets.settings.sources import InputSource
 
 
 class TelemetryInputLimits(BaseModel):
     """Limits of one telemetry file; one that exceeds them goes to quarantine as a whole."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     file_bytes: int = Field(default=8 << 30, ge=1)
     """Bytes, after decompression."""
@@ -28,6 +30,8 @@ class TelemetryInputLimits(BaseModel):
 
 class TelemetrySettings(BaseModel):
     """Sources of telemetry and inputs of its products; without incoming folders nothing is received."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     incoming: list[str] = Field(default_factory=list)
     """fsspec URLs of folders in which telemetry files arrive (including targets of rsync or sftp)."""

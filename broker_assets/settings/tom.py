@@ -57,6 +57,8 @@ class FacilitySettings(BaseModel):
 class TomSettings(BaseModel):
     """The target and observation manager."""
 
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
     zero_point: float = 27.5
     """`zp` of light curves. Their fluxes are in nJy, whose AB zero point is 31.4; the original writes 27.5, and clients
     may correct for that. Set 31.4 if no client does; the header `X-Flux-Zero-Point` is always right."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 from pydantic import BaseModel, ValidationError
@@ -150,3 +151,29 @@ def test_every_setting_is_read_somewhere() -> None:
     assert len(groups) > 20
     unread = [f"{group.__name__}.{name}" for group in groups for name in group.model_fields if name not in read]
     assert sorted(unread) == sorted(f"AccessSettings.{name}" for name in by_name)
+
+
+def sections(kind: Any, found: set[type[BaseModel]] | None = None) -> set[type[BaseModel]]:
+    """The models that a type is made of, at any depth."""
+    found = set() if found is None else found
+    if isinstance(kind, type) and issubclass(kind, BaseModel) and kind not in found:
+        found.add(kind)
+        for field in kind.model_fields.values():
+            sections(field.annotation, found)
+    for part in get_args(kind):
+        sections(part, found)
+    return found
+
+
+def test_no_section_accepts_a_name_that_it_does_not_have() -> None:
+    """A misspelt setting would have no effect, and nothing would say so."""
+    found = sections(Settings)
+    assert len(found) > 40
+    assert {one.__name__ for one in found if one.model_config.get("extra") != "forbid"} == set()
+
+
+@pytest.mark.parametrize("name", ["BROKER_DRAIN__IDLE_SECOND", "BROKER_TRACES__ENABLED", "BROKER_TELEMETRY__SOURCE"])
+def test_a_misspelt_variable_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "1")
+    with pytest.raises(ValidationError, match=name.removeprefix("BROKER_").lower().replace("__", r"\.")):
+        Settings()

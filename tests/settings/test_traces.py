@@ -22,3 +22,9 @@ def test_off_by_default_and_set_by_variables(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_share_is_a_part(share: float) -> None:
     with pytest.raises(ValidationError):
         TraceSettings(share=share)
+
+
+@pytest.mark.parametrize("endpoint", ["collector:4318", "grpc://collector:4317"])
+def test_an_endpoint_is_an_address_of_http(endpoint: str) -> None:
+    with pytest.raises(ValidationError):
+        TraceSettings(endpoint=endpoint)
