@@ -1,4 +1,4 @@
-"""Logging of Kafka's clients: librdkafka repeats itself many times a second while a broker is away."""
+"""Logging of Kafka's clients: librdkafka repeats itself many times a second while a broker is unavailable."""
 
 from __future__ import annotations
 

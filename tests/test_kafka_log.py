@@ -15,7 +15,7 @@ from broker_assets.local.processes import free_ports
 PACKAGE = Path(__file__).parents[1] / "broker_assets"
 
 
-def test_a_broker_that_is_away_is_written_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unavailable_broker_is_written_once(caplog: pytest.LogCaptureFixture) -> None:
     log = client_log("tests.kafka_log")
     (port,) = free_ports(1)
     consumer = Consumer(
