@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import venv
 from collections.abc import Iterator
@@ -32,7 +33,9 @@ def tom_python(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("tom")
     venv.create(folder, with_pip=True)
     python = folder / "bin" / "python"
-    made = subprocess.run([python, "-m", "pip", "install", "--quiet", str(PLUGIN)], capture_output=True, text=True)
+    # From a copy: the build leaves its folder where the sources are.
+    sources = shutil.copytree(PLUGIN, folder / "sources")
+    made = subprocess.run([python, "-m", "pip", "install", "--quiet", str(sources)], capture_output=True, text=True)
     if made.returncode:
         pytest.skip(f"tomtoolkit cannot be installed here: {made.stderr[-300:]}")
     return str(python)
