@@ -56,10 +56,16 @@ _LARGEST_DIRECTORY = 4096
 """Bytes of the directory of a zip with one member, at most; enough for a name and its extra fields."""
 _END_OF_DIRECTORY, _ZIP64_LOCATOR = b"PK\x05\x06", b"PK\x06\x07"
 _BANNER = re.compile(
-    r"\s*(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2}:\d{2})"
-    r"(?:\s{1,9}-\s{1,9}(?:(\d{4}-\d{2}-\d{2})[ T])?(\d{2}:\d{2}:\d{2}))?\s*",
+    r"\s*(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2}:\d{2})Z?"
+    r"(?:\s{1,9}[-–]\s{1,9}(?:(\d{4}-\d{2}-\d{2})[ T])?(\d{2}:\d{2}:\d{2})Z?)?\s*",
     re.ASCII,
 )
+_DATE = r"^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?$"
+"""Dates of the file. What else pandas reads as ISO 8601 includes a year alone and the words *now* and *today*."""
+_AHEAD = datetime.timedelta(days=1)
+"""How far a date may be in the future, since clocks differ. A damaged one would be newer than every true one for ever:
+no file could change the object, and no full file could delete it."""
+_NAME_PARTS = re.compile(r"\w{3,100}")
 
 
 class BadBulkFile(ValueError):
@@ -90,6 +96,11 @@ class BulkFile:
     """First line: the time covered by the file, as text."""
     sha256: str
     """SHA-256 of the unzipped file, hexadecimal."""
+
+    @property
+    def unread_names(self) -> frozenset[str]:
+        """Words of the rejected lines, the names of their objects among them: the file does list these objects."""
+        return frozenset(word for row in self.bad for word in _NAME_PARTS.findall(row.text))
 
 
 def unpack(content: bytes, *, limits: InputLimits = LIMITS) -> bytes:
@@ -161,7 +172,8 @@ def covered_interval(text: bytes) -> tuple[datetime.datetime, datetime.datetime]
     ['2026-11-19T00:00:00+00:00', '2026-11-20T00:00:00+00:00']
     """
     banner = text[:200].removeprefix(b"\xef\xbb\xbf").splitlines()[:1]
-    found = _BANNER.fullmatch(banner[0].decode("ascii", "replace").strip().strip('"')) if banner else None
+    # spreadsheets fill the line up with empty fields
+    found = _BANNER.fullmatch(banner[0].decode("utf-8", "replace").strip(' ,"')) if banner else None
     if found is None:
         return None
     day, first, last_day, last = found.groups()
@@ -177,7 +189,7 @@ def covered_interval(text: bytes) -> tuple[datetime.datetime, datetime.datetime]
     return (start, end) if start <= end else None
 
 
-def parse_bulk_csv(text: bytes, *, limits: InputLimits = LIMITS) -> BulkFile:
+def parse_bulk_csv(text: bytes, *, limits: InputLimits = LIMITS, now: datetime.datetime | None = None) -> BulkFile:
     """Read the unzipped CSV.
 
     Parameters
@@ -186,6 +198,9 @@ def parse_bulk_csv(text: bytes, *, limits: InputLimits = LIMITS) -> BulkFile:
         A banner line, the column names, the rows; UTF-8, fields quoted.
     limits : InputLimits
         `tns_rows` limits the rows.
+    now : datetime, optional
+        With time zone; the present time unless given. A line with a date more than a day after both it and the end of
+        the time that the file covers is rejected.
 
     Returns
     -------
@@ -205,7 +220,7 @@ def parse_bulk_csv(text: bytes, *, limits: InputLimits = LIMITS) -> BulkFile:
     banner, header = "", []
     try:
         for row in reader:
-            names = [name.strip() for name in row]
+            names = [name.strip().lower() for name in row]
             if "name" in names and "ra" in names:
                 header = names
                 break
@@ -235,7 +250,9 @@ def parse_bulk_csv(text: bytes, *, limits: InputLimits = LIMITS) -> BulkFile:
                 bad.append(BadRow(line, _as_line(row), f"{len(row)} fields instead of {len(header)}"))
     except csv.Error as error:
         raise BadBulkFile(f"line {reader.line_num}: {error}") from error
-    table, failed = _convert(rows, header)
+    interval = covered_interval(text)
+    newest = max([now or datetime.datetime.now(datetime.UTC), *(interval or ())])
+    table, failed = _convert(rows, header, newest + _AHEAD)
     bad += [BadRow(lines[row], _as_line(rows[row]), reason) for row, reason in sorted(failed.items())]
     table, repeated = _newest_of_each(table, np.delete(np.array(lines, np.int64), sorted(failed)))
     bad += [BadRow(line, name, "the same object occurs again in the file, newer or later") for line, name in repeated]
@@ -248,7 +265,7 @@ def _as_line(row: list[str]) -> str:
     return buffer.getvalue()
 
 
-def _convert(rows: list[list[str]], header: list[str]) -> tuple[pa.Table, dict[int, str]]:
+def _convert(rows: list[list[str]], header: list[str], latest: datetime.datetime) -> tuple[pa.Table, dict[int, str]]:
     """Convert the columns to their types, and note why some rows are invalid."""
     by_name = dict(zip(header, zip(*rows, strict=True) if rows else ((),) * len(header), strict=True))
     failed: dict[int, str] = {}
@@ -274,9 +291,11 @@ def _convert(rows: list[list[str]], header: list[str]) -> tuple[pa.Table, dict[i
             values = pa.array(np.where(known, numbers, 0.0), mask=~known)
             columns[ours] = pc.cast(values, pa.float32() if ours == "disc_mag" else pa.float64())
         elif ours in _TIMES:
-            times = pd.to_datetime(texts.where(~empty), errors="coerce", format="ISO8601", utc=True)
+            dated = np.asarray(pc.match_substring_regex(pa.array(stripped, pa.string()), _DATE), dtype=bool)
+            times = pd.to_datetime(texts.where(dated), errors="coerce", format="ISO8601", utc=True).dt.floor("us")
             _note(failed, times.isna().to_numpy(dtype=bool) & ~empty, texts, f"{theirs} {{!r}} is not a date and time")
-            columns[ours] = pa.array(times, pa.timestamp("us", tz="UTC"))
+            _note(failed, (times > latest).to_numpy(dtype=bool), texts, f"{theirs} {{!r}} is in the future")
+            columns[ours] = pa.array(times.dt.as_unit("us"), pa.timestamp("us", tz="UTC"))
         else:
             _note(failed, np.array(["\0" in text for text in stripped], bool), texts, f"{theirs} {{!r}} has a NUL")
             required = ours == "tns_name"
@@ -284,6 +303,8 @@ def _convert(rows: list[list[str]], header: list[str]) -> tuple[pa.Table, dict[i
                 _note(failed, empty, texts, f"{theirs} is empty")
                 long = np.array([len(text) > _LONGEST_NAME for text in stripped], bool)
                 _note(failed, long, texts, f"{theirs} {{!r:.40}}… has more than {_LONGEST_NAME} characters")
+                several = np.array([not text.isprintable() or " " in text for text in stripped], bool)
+                _note(failed, several, texts, f"{theirs} {{!r}} is not one word")
             columns[ours] = pa.array(stripped, pa.string(), mask=None if required or ours == "tns_prefix" else empty)
     ra, dec = np.asarray(columns["ra"].fill_null(0.0)), np.asarray(columns["decl"].fill_null(0.0))
     outside = ~((np.abs(dec) <= 90.0) & (ra >= 0.0) & (ra <= 360.0))

@@ -122,7 +122,8 @@ def apply_bulk_file(
     name : str
         File name at TNS, for the record of what was applied.
     kind : {"full", "day", "hour"}
-        Only a full file deletes objects it does not contain; objects that TNS changed after `lists_until` stay.
+        Only a full file deletes objects it does not contain; objects that TNS changed after `lists_until` stay, and so
+        do those named in a line that was rejected.
     covers_until : datetime
         End of the time covered by the file, UTC.
     lists_until : datetime, optional
@@ -165,6 +166,7 @@ def _apply_once(
         _quarantine(connection, name, file.bad)
         _stage(connection, file.objects)
         _pair(connection)
+        _keep_unread(connection, file)
         if kind == "full":
             _refuse_large_loss(connection, largest_loss, lists_until)
         known = None if kind == "full" else _last_checksum(connection)
@@ -285,11 +287,21 @@ def _pair(connection: psycopg.Connection[Any]) -> None:
     connection.execute("ANALYZE tns_pair")
 
 
+def _keep_unread(connection: psycopg.Connection[Any], file: BulkFile) -> None:
+    """Note the stored objects that a rejected line names: they are not missing from the file."""
+    connection.execute("DROP TABLE IF EXISTS pg_temp.tns_unread")
+    connection.execute(
+        "CREATE TEMP TABLE tns_unread ON COMMIT DROP AS SELECT id FROM crossmatch_tns WHERE tns_name = ANY(%s)",
+        (sorted(file.unread_names),),
+    )
+
+
 def _refuse_large_loss(
     connection: psycopg.Connection[Any], largest_loss: float, lists_until: datetime.datetime
 ) -> None:
     row = connection.execute(
         "SELECT count(*), count(*) FILTER (WHERE NOT EXISTS (SELECT FROM tns_pair WHERE tns_pair.id = old.id)"
+        " AND NOT EXISTS (SELECT FROM tns_unread WHERE tns_unread.id = old.id)"
         " AND (old.lastmodified_date > %s) IS NOT TRUE) FROM crossmatch_tns AS old",
         (lists_until,),
     ).fetchone()
@@ -323,6 +335,7 @@ def _apply(
             row[0]
             for row in connection.execute(
                 "DELETE FROM crossmatch_tns AS old WHERE NOT EXISTS (SELECT FROM tns_pair WHERE tns_pair.id = old.id)"
+                " AND NOT EXISTS (SELECT FROM tns_unread WHERE tns_unread.id = old.id)"
                 " AND (old.lastmodified_date > %s) IS NOT TRUE RETURNING tns_name",
                 (deletes,),
             )

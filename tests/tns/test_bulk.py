@@ -198,6 +198,8 @@ def test_any_number_is_stored_exactly_or_quarantined(ra: str, dec: str, objid: s
         ("2026-11-19 23:00:00 - 00:00:00", ("2026-11-19T23:00", "2026-11-20T00:00")),
         ("2026-11-19T10:00:00", ("2026-11-19T10:00", "2026-11-19T10:00")),
         ("\ufeff2026-11-19 00:00:00 - 23:59:59\r", ("2026-11-19T00:00", "2026-11-20T00:00")),
+        ('"2026-11-19 00:00:00 – 23:59:59","",""', ("2026-11-19T00:00", "2026-11-20T00:00")),
+        ("2026-11-19T07:00:00Z - 2026-11-19T08:00:00Z", ("2026-11-19T07:00", "2026-11-19T08:00")),
         ("objid,name", None),
         ("2026-31-19 00:00:00 - 23:59:59", None),
         ("2026-11-19 00:00:00 - 2026-11-18 00:00:00", None),
@@ -209,6 +211,47 @@ def test_what_the_first_line_says(line: str, interval: tuple[str, str] | None) -
     found = covered_interval(line.encode() + b"\nobjid,name\n")
     shown = None if found is None else tuple(time.strftime("%Y-%m-%dT%H:%M") for time in found)
     assert shown == interval
+
+
+@pytest.mark.parametrize("column", ["discoverydate", "lastmodified"])
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("2026-11-19", "2026-11-19T00:00:00"),
+        ("2026-11-19T02:03:04+02:00", "2026-11-19T00:03:04"),
+        ("2026-11-19 02:03:04.123456789", "2026-11-19T02:03:04.123456"),
+        ("2026-11-21 11:00:00", "2026-11-21T11:00:00"),  # a clock that is ahead
+        ("2026-11-22 00:00:00", None),
+        ("9999-12-31 00:00:00", None),
+        ("0000-00-00 00:00:00", None),
+        ("today", None),
+        ("now", None),
+        ("NaT", None),
+        ("2026", None),
+        ("2026-11-19 24:30:00", None),
+    ],
+)
+def test_a_date_is_read_whole_or_its_line_is_rejected(column: str, text: str, time: str | None) -> None:
+    rows = [tns_row(1, "2026a", 1, 2, **{column: text}), tns_row(2, "2026b", 1, 2)]
+    now = datetime.datetime(2026, 11, 20, 12, tzinfo=datetime.UTC)
+    file = parse_bulk_csv(bulk_csv(rows), now=now)
+    ours = {"discoverydate": "disc_date", "lastmodified": "lastmodified_date"}[column]
+    found = [row[ours].replace(tzinfo=None) for row in file.objects.to_pylist() if row["tns_name"] == "2026a"]
+    assert found == ([] if time is None else [datetime.datetime.fromisoformat(time)])
+    assert [(row.line, text in row.reason) for row in file.bad] == ([(3, True)] if time is None else [])
+    assert "2026b" in file.objects["tns_name"].to_pylist()
+
+
+@pytest.mark.parametrize("name", ["AT 2026a", "2026a\n2026b", "2026a\x1b[2J"])
+def test_a_name_is_one_word(name: str) -> None:
+    [bad] = parse_bulk_csv(bulk_csv([tns_row(1, name, 1, 2)])).bad
+    assert "is not one word" in bad.reason
+
+
+def test_letters_of_column_names_do_not_matter() -> None:
+    content = bulk_csv([tns_row(1, "2026a", 1, 2)]).decode().splitlines()
+    content[1] = content[1].upper()
+    assert parse_bulk_csv("\n".join(content).encode()).objects["tns_name"].to_pylist() == ["2026a"]
 
 
 def test_a_text_that_postgresql_cannot_store_is_quarantined() -> None:

@@ -179,6 +179,22 @@ def test_bad_lines_go_to_quarantine(apply: Apply, connection: Connection, tns: M
     assert connection.execute("SELECT count(*) FROM quarantined_line").fetchone() == (0,)
 
 
+def test_a_full_file_keeps_the_objects_of_its_bad_lines(apply: Apply, connection: Connection, tns: ModuleType) -> None:
+    rows = [tns.tns_row(n, f"2026{letter}", 10.0 * n, 1.0) for n, letter in enumerate("abcdefgh", 1)]
+    apply(rows, "full")
+    rows[1]["redshift"] = "high"
+    rows[2]["ra"] = ""
+    rows[3]["lastmodified"] = "9999-12-31 00:00:00"
+    del rows[0]
+    lines = tns.bulk_csv(rows).splitlines()
+    lines[-2:] = [lines[-2].replace(b'"2026g"', b'"2026g'), lines[-1]]  # an open quote takes in the next line
+    file = parse_bulk_csv(b"\n".join(lines))
+    assert len(file.bad) == 4
+    refresh = apply_bulk_file(connection, file, name="full.csv.zip", kind="full", covers_until=MIDNIGHT)
+    assert refresh.deleted == 1
+    assert set(stored(connection)) == {f"2026{letter}" for letter in "bcdefgh"}
+
+
 def test_readers_never_see_an_empty_table(
     apply: Apply, connection: Connection, tns: ModuleType, database_url: str
 ) -> None:
