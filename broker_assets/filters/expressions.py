@@ -9,6 +9,7 @@ from sqlglot import exp
 from broker_assets.filters import functions, numeric, operators, values
 from broker_assets.filters.errors import Refused, nearest
 from broker_assets.filters.grammar import position
+from broker_assets.filters.mistakes import former
 from broker_assets.filters.schema import NOW, Kind
 from broker_assets.filters.scope import Queries, Scope
 from broker_assets.filters.values import Value, same
@@ -204,7 +205,7 @@ def _call(node: exp.Expression, scope: Scope) -> Value:
         known = [*functions.FUNCTIONS, *functions.TIMES, *functions.AGGREGATES]
         raise Refused(
             f"there is no function {node.this}.",
-            suggestion=nearest(name, known) or "docs/filters.md lists the functions.",
+            suggestion=former(name) or nearest(name, known) or "docs/filters.md lists the functions.",
         )
     if not function.least <= len(arguments) <= function.most:
         raise Refused(

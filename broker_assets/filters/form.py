@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 from broker_assets.filters.errors import Refused, nearest
+from broker_assets.filters.mistakes import former
 from broker_assets.filters.schema import ALIASES, BASE, TABLES
 
 
@@ -94,7 +95,10 @@ def members(form: Form) -> list[Member]:
             plain.add(ALIASES.get(kind, kind))
         else:
             raise Refused(
-                f"there is no table {word[:80]}.", suggestion=nearest(kind, TABLES), example=_EXAMPLE, at=place
+                f"there is no table {word[:80]}.",
+                suggestion=former(kind) or nearest(kind, TABLES),
+                example=_EXAMPLE,
+                at=place,
             )
     plain |= _mentioned(form) - plain
     if len(set(areas)) < len(areas) or len(set(annotators)) < len(annotators):

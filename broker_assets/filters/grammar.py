@@ -16,6 +16,7 @@ from sqlglot.errors import ParseError, TokenError
 
 from broker_assets.filters.errors import Refused
 from broker_assets.filters.lexicon import blank_comments, tokens
+from broker_assets.filters.mistakes import meant, unlisted
 
 _PARSERS = sqlglot.parser.Parser
 
@@ -76,6 +77,9 @@ def parse(text: str) -> exp.Select | exp.Union:
             example="SELECT diaObjectId FROM objects WHERE nDiaSources > 3",
             at=found[0].start,
         )
+    value = unlisted(found)
+    if value is not None:
+        raise Refused("the values after IN are in parentheses", example="x IN ('a', 'b')", at=value.start)
     try:
         trees = sqlglot.parse(blank_comments(text), read=Language)
     except ParseError as error:
@@ -85,7 +89,8 @@ def parse(text: str) -> exp.Select | exp.Union:
         near = first_error.get("highlight") or ""
         at = starts[min(line, len(starts)) - 1] + max(column - len(near), 0)
         said = f" near {near}" if near else ""
-        raise Refused(f"this is not valid SQL{said}: {first_error.get('description', error)}", at=at) from None
+        hint = meant(found, at) or "Something is missing or left over there."
+        raise Refused(f"this is not valid SQL{said}.", suggestion=hint, at=at) from None
     except (TokenError, RecursionError) as error:
         raise Refused(f"the text cannot be read: {type(error).__name__}", at=0) from None
     tree = trees[0] if trees else None

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
 
 from broker_assets.filters.errors import Refused
 
@@ -25,6 +28,40 @@ MAX_TOKENS = 4_000
 """Most words and signs."""
 MAX_DEPTH = 25
 """Deepest nesting of parentheses and CASE, and most consecutive NOTs or signs."""
+
+SIGNS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "||": "Write CONCAT(a, b) to join texts, OR between conditions.",
+        "&&": "Write AND between conditions.",
+        "::": "Write CAST(x AS DOUBLE).",
+        "!~": "Write NOT name REGEXP '^ZTF'.",
+        "!": "Write NOT before a condition, and <> for unequal.",
+        "^": "Write power(x, 2).",
+        "~": "Write name REGEXP '^ZTF'.",
+        "|": "Write OR between conditions.",
+        "&": "Write AND between conditions.",
+        "[": "Write a list in parentheses: x IN (1, 2).",
+        "{": "Write a list in parentheses: x IN (1, 2).",
+        ":": "A filter has no parameters; write the value.",
+        "?": "A filter has no parameters; write the value.",
+        "@": "A filter has no variables; write the value.",
+    }
+)
+"""What to write in place of a sign of another language."""
+
+LOOK_ALIKES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        **dict.fromkeys("‘’‚‛′“”„‟″«»´", "'"),
+        **dict.fromkeys("−–—‐‑‒", "-"),
+        "≤": "<=",
+        "≥": ">=",
+        "≠": "<>",
+        "×": "*",
+        "·": "*",
+        "÷": "/",
+    }
+)
+"""Characters that word processors and papers put in place of signs."""
 
 _TOKEN = re.compile(
     r"""(?P<space>[ \t\r\n]+)
@@ -175,16 +212,13 @@ def _unreadable(text: str, position: int) -> Refused:
         return _comment(position)
     if character == "$":
         return Refused("the sign $ is not accepted outside a text: write texts as 'text'", at=position)
-    if text.startswith(("||", "&&"), position):
-        return Refused(
-            f"the sign {character * 2} is not part of the language.",
-            suggestion="Write CONCAT(a, b) to join texts, OR and AND between conditions.",
-            at=position,
-        )
     if character.isascii() and character.isprintable():
-        return Refused(f"the sign {character} is not part of the language", at=position)
-    plain = unicodedata.normalize("NFKC", character)
+        sign = text[position : position + 2] if text[position : position + 2] in SIGNS else character
+        return Refused(f"the sign {sign} is not part of the language", suggestion=SIGNS.get(sign, ""), at=position)
+    plain = LOOK_ALIKES.get(character) or unicodedata.normalize("NFKC", character)
     alike = f" It looks like {plain}; write that." if plain.isascii() and plain.isprintable() and plain.strip() else ""
+    if plain == " ":
+        alike = "Write an ordinary space."
     return Refused(
         f"the character {_name(character)} is not accepted outside a text in quotes.",
         suggestion=alike.strip(),

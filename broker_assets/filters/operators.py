@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
+import re
 from dataclasses import replace
 
 from broker_assets.filters import patterns
@@ -27,6 +28,7 @@ from broker_assets.filters.values import (
     typed_null,
 )
 
+_DATE = re.compile(r"\s*[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _ARITHMETIC = {"+": "filter_add", "-": "filter_subtract", "*": "filter_multiply", "/": "filter_divide"}
 
 
@@ -199,9 +201,14 @@ def _a(value: Value) -> str:
 
 
 def _unlike(left: Value, right: Value) -> Refused:
-    hint = (
-        "mjd(t) is a time as a number." if Kind.TIME in (left.kind, right.kind) else "CAST(x AS DOUBLE) makes a number."
-    )
+    kinds = (left.kind, right.kind)
+    hint = "CAST(x AS DOUBLE) makes a number."
+    if Kind.TIME in kinds:
+        hint = "mjd(t) is a time as a number."
+    elif Kind.BOOLEAN in kinds:
+        hint = "Write one comparison on each side of AND, as in ra > 3 AND ra < 5, or ra BETWEEN 3 AND 5."
+    elif any(isinstance(side.constant, str) and _DATE.match(side.constant) for side in (left, right)):
+        hint = "Times of objects are MJD; write mjd('2026-01-31') for a date."
     return Refused(f"{left.kind.value} is compared with {right.kind.value}.", suggestion=hint)
 
 
@@ -241,7 +248,7 @@ def among(value: Value, choices: list[Value]) -> Value:
 
 def like(value: Value, pattern: Value, *, any_case: bool = False) -> Value:
     """`LIKE`, and `ILIKE`, for which the letters A to Z equal a to z."""
-    subject = as_text(value, "what LIKE is asked of")
+    subject = as_text(value, "the value before LIKE")
     if not isinstance(pattern.constant, str):
         raise Refused("the pattern of LIKE is a text in quotes", example="name LIKE 'ZTF%'")
     form = patterns.like(pattern.constant)
@@ -252,7 +259,7 @@ def like(value: Value, pattern: Value, *, any_case: bool = False) -> Value:
 
 def matches(value: Value, pattern: Value) -> Value:
     """`REGEXP`: whether a regular expression is found in a text."""
-    subject = as_text(value, "what REGEXP is asked of")
+    subject = as_text(value, "the value before REGEXP")
     if not isinstance(pattern.constant, str):
         raise Refused("a regular expression is a text in quotes", example="name REGEXP '^ZTF[0-9]{2}'")
     form = quoted(patterns.regular(pattern.constant))

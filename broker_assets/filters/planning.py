@@ -223,12 +223,29 @@ class _Builder:
             return
         alias = node.args["alias"].name if isinstance(node, exp.Alias) else ""
         inner = node.this if isinstance(node, exp.Alias) else node
+        if isinstance(node, exp.Alias):
+            self._refuse_missing_comma(node, piece.part)
         scope = self.scope if self.scope.aggregates else replace(self.scope, queries=self.queries)
         value = _placed(node, lambda: operators.plain(translate(inner, scope)))
         label = alias or (self._documented(inner) if isinstance(inner, exp.Column) else rendered(inner)[:63])
         self._add(label, value, names, position(node))
         if alias:
             self.named[alias.lower()] = value
+
+    def _refuse_missing_comma(self, node: exp.Alias, part: Part) -> None:
+        """`ra decl` would be a value called decl that is the right ascension: AS says that this is meant."""
+        alias, at = node.alias, position(node.args["alias"])
+        if at is None or (isinstance(node.this, exp.Column) and node.this.name.lower() == alias.lower()):
+            return
+        if not any(alias.lower() in source.table.columns for source in self.scope.sources.values()):
+            return
+        before = part.text[: at - part.shift].split()
+        if before and before[-1].upper() != "AS":
+            raise Refused(
+                f"{alias} is a column; is a comma missing before it?",
+                suggestion=f"Write AS {alias} if this is the name of the value.",
+                at=at,
+            )
 
     def _documented(self, node: exp.Column) -> str:
         alias, column = next(iter(self.scope.column(node).columns))

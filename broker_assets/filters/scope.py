@@ -11,7 +11,8 @@ from sqlglot import exp
 from broker_assets.filters import values
 from broker_assets.filters.errors import Refused, nearest
 from broker_assets.filters.grammar import position
-from broker_assets.filters.schema import ALIASES, NOW, Kind, PublishedColumn, PublishedTable
+from broker_assets.filters.mistakes import former
+from broker_assets.filters.schema import ALIASES, NOW, TABLES, Kind, PublishedColumn, PublishedTable
 from broker_assets.filters.values import Value
 
 
@@ -85,7 +86,10 @@ class Scope:
         known = [item for scope in self.levels() for source in scope.sources.values() for item in source.table.names()]
         raise Refused(
             f"no table of the query has a column {node.name}.",
-            suggestion=nearest(node.name, known) or "A text is written in quotes.",
+            suggestion=former(node.name)
+            or _elsewhere(node.name)
+            or nearest(node.name, known)
+            or "A text is written in quotes.",
             at=position(node),
         )
 
@@ -95,7 +99,10 @@ class Scope:
         if scope is None:
             raise Refused(
                 f"the query has no table {node.table}.",
-                suggestion=nearest(qualifier, [alias for scope in self.levels() for alias in scope.sources]),
+                suggestion=former(qualifier)
+                or (f"Add {qualifier} to FROM, joined by its columns." if qualifier in TABLES else "")
+                or nearest(qualifier, [alias for scope in self.levels() for alias in scope.sources])
+                or "An annotator fink is joined as annotations AS fink, with fink.topic = 'fink'.",
                 at=position(node),
             )
         source = scope.sources[qualifier]
@@ -103,7 +110,7 @@ class Scope:
         if found is None:
             raise Refused(
                 f"{source.table.name} has no column {name}.",
-                suggestion=nearest(name, source.table.names()),
+                suggestion=former(name) or _elsewhere(name) or nearest(name, source.table.names()),
                 example=f"{source.alias}.{source.table.names()[0]}",
                 at=position(node),
             )
@@ -151,3 +158,9 @@ class Scope:
         elif column.kind is Kind.DOCUMENT:
             postgres = f"{plain}::jsonb"
         return Value(column.kind, duckdb, postgres, frozenset({(source.alias, column.name)}), low, high)
+
+
+def _elsewhere(name: str) -> str:
+    """A sentence that names the published tables that have a column of this name; empty if none has."""
+    having = [table.name for table in TABLES.values() if name.lower() in table.columns]
+    return f"It is a column of {' and of '.join(having)}." if having else ""

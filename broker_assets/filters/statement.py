@@ -13,6 +13,7 @@ from broker_assets.filters.errors import Problem, Refused, nearest
 from broker_assets.filters.form import Form, Member, members
 from broker_assets.filters.grammar import parse_select, position
 from broker_assets.filters.lexicon import blank_comments, place, tokens
+from broker_assets.filters.mistakes import former
 from broker_assets.filters.schema import ALIASES, BASE, TABLES, DerivedTable, PublishedTable
 from broker_assets.filters.scope import Source
 
@@ -332,7 +333,7 @@ def _source(node: exp.Expression, relations: Relations) -> Source:
     if table is None:
         raise Refused(
             f"there is no table {node.name[:80]}.",
-            suggestion=nearest(name, TABLES) or f"There are {', '.join(TABLES)}.",
+            suggestion=former(name) or nearest(name, TABLES) or f"There are {', '.join(TABLES)}.",
             example=_EXAMPLE,
         )
     alias = node.args.get("alias")
