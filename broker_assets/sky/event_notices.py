@@ -3,21 +3,26 @@
 The JSON form is that of the schema of GCN (github.com/nasa-gcn/gcn-schema, 7.2): `ra`, `dec` and `ra_dec_error` in
 degrees (a radius, or semi-major axis, semi-minor axis and position angle), `containment_probability` (0.9 where it is
 absent), `trigger_time`, `alert_datetime`, `alert_type`, `id` and `event_name`. VOEvents are read by `voevents`.
+
+Earlier versions of the schema name the radius `ra_uncertainty` (a list), or the semi-axes `position_a_error` and
+`position_b_error`; senders keep a version for years. IceCube adds the revision to its `id` (run_event_revision) in some
+versions, and names the merger that it follows up by one of its notices (S230914ak-2-Preliminary).
 """
 
 from __future__ import annotations
 
 import datetime
 import math
-from typing import Annotated, Any
+import re
+from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, Field, ValidationError
 
 from broker_assets.settings.limits import LIMITS, InputLimits
 from broker_assets.sky.error_circles import ErrorCircle, EventNotice, Kind
 from broker_assets.sky.notice_fields import BadNotice, Instant, Name, Number, Text, first_problem
 from broker_assets.sky.notice_records import read_record
-from broker_assets.sky.voevents import read_voevent
+from broker_assets.sky.voevents import DEGREES, read_voevent
 
 CONTAINMENT = 0.9
 """Probability of the circle of a JSON notice that gives none (GCN's schema, Localization)."""
@@ -25,6 +30,15 @@ REAL = ("current", "archival")
 """Values of `alert_tense` of notices of something that was observed."""
 SKY_MAP_ONLY = "its position is a sky map, without a circle"
 NO_POSITION = "it has no position"
+_FRAMES: Final = ("icrs", "fk5", "j2000", "j2000.0", "2000", "2000.0", "equatorial", "celestial")
+"""Words for the frame of the schema, in lower case."""
+_FRAME_FIELDS: Final = ("frame", "coordinate_frame", "reference_frame", "coordinate_system", "coord_system", "coordsys",
+                        "equinox")  # fmt: skip
+"""Fields outside the schema that say the frame."""
+_ICECUBE: Final = re.compile(r"(\d{5,7}_\d{1,12})_(\d{1,3})", re.ASCII)
+"""Run, event and revision."""
+_MERGER: Final = re.compile(r"([MT]?S\d{6}[a-z]{1,4})-.{0,40}", re.ASCII)
+"""A notice of a gravitational-wave event, which begins with the name of the event."""
 
 
 def _names(value: Any) -> Any:
@@ -49,18 +63,29 @@ class _Localisation(BaseModel):
     ra: Number | None = None
     dec: Number | None = None
     # The length applies to a list only: some senders write null.
-    ra_dec_error: Annotated[Annotated[list[Number], Field(max_length=3)] | None, BeforeValidator(_axes)] = None
+    ra_dec_error: Annotated[
+        Annotated[list[Number], Field(max_length=3)] | None,
+        BeforeValidator(_axes),
+        Field(validation_alias=AliasChoices("ra_dec_error", "ra_uncertainty", "position_a_error")),
+    ] = None
+    position_b_error: Number | None = None
+    error_unit: Annotated[
+        Text | None, Field(validation_alias=AliasChoices("ra_dec_error_unit", "ra_dec_error_units"))
+    ] = None
     containment_probability: Number | None = None
     healpix_url: Text | None = None
     healpix_file: Any = None
 
     def circle(self, part: str = "") -> ErrorCircle | None:
         """Its circle; None without a position or an error."""
-        axes = [axis for axis in (self.ra_dec_error or [])[:2] if axis]
+        axes = [axis for axis in [*(self.ra_dec_error or [])[:2], self.position_b_error] if axis]
         if self.ra is None or self.dec is None or not axes:
             return None
+        unit = self.error_unit or "deg"
+        if unit not in DEGREES:
+            raise BadNotice(f"the error is in {unit[:40]}; read are {', '.join(DEGREES)}")
         containment = CONTAINMENT if self.containment_probability is None else self.containment_probability
-        return ErrorCircle.checked(self.ra, self.dec, max(axes), containment, part)
+        return ErrorCircle.checked(self.ra, self.dec, max(axes) * DEGREES[unit], containment, part)
 
 
 class _Coincidence(_Localisation):
@@ -92,7 +117,18 @@ class _Record(_Localisation):
         found = next(iter([*self.id, *self.event_name, *([self.followed] if self.followed else [])]), None)
         if found is None:
             raise BadNotice("the notice names no event: it has none of the fields 'id', 'event_name' and 'ref_ID'")
+        for pattern in (_ICECUBE, _MERGER):
+            matched = pattern.fullmatch(found)
+            if matched:
+                return matched[1]
         return found
+
+    @property
+    def number(self) -> int:
+        """Its number within the event; 0 if it has none."""
+        revision = next((found for name in self.id if (found := _ICECUBE.fullmatch(name))), None)
+        number = float(revision[2]) if self.record_number is None and revision else self.record_number or 0.0
+        return int(number) if math.fabs(number) < 2**31 else 0
 
     @property
     def kind(self) -> Kind:
@@ -152,7 +188,9 @@ def read_event_notice(content: bytes, *, limits: InputLimits = LIMITS) -> EventN
     if content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
         return read_voevent(content)
     try:
-        record = _Record.model_validate(_without_damage(read_record(content, largest=limits.notice_bytes)))
+        fields = _without_damage(read_record(content, largest=limits.notice_bytes))
+        _refuse_other_frames(fields)
+        record = _Record.model_validate(fields)
     except ValidationError as error:
         raise BadNotice(first_problem(error)) from error
     except BadNotice:
@@ -171,14 +209,25 @@ def _without_damage(fields: Any) -> Any:
     return fields
 
 
+def _refuse_other_frames(fields: Any) -> None:
+    """Refuse a notice that says that its positions are in another frame than that of the schema."""
+    several = fields.get("coincident_events") if isinstance(fields, dict) else None
+    records = [fields, *(several[:1000] if isinstance(several, list) else ())]
+    records += [record.get("localization") for record in records if isinstance(record, dict)]
+    for record in records:
+        for name in _FRAME_FIELDS if isinstance(record, dict) else ():
+            said = record.get(name)
+            if isinstance(said, str | int | float) and str(said).strip().lower() not in ("", *_FRAMES):
+                raise BadNotice(f"the position is in {str(said)[:40]!r} ({name}); positions in ICRS are read")
+
+
 def _notice(record: _Record) -> EventNotice:
     event = record.event
     name = next(iter(record.event_name), event)
-    number = int(record.record_number or 0) if math.fabs(record.record_number or 0) < 2**31 else 0
     circles = record.circles()
     if circles and record.trigger is None:
         raise BadNotice(f"notice of {event} has a position, but none of 'trigger_time' and 'observation_start'")
     return EventNotice(
-        event, record.kind, name, record.alert_datetime, number, record.trigger, circles, record.remark(circles),
+        event, record.kind, name, record.alert_datetime, record.number, record.trigger, circles, record.remark(circles),
         record.data_archive_page or record.healpix_url,
     )  # fmt: skip

@@ -58,6 +58,63 @@ def test_flat_coincidences_are_read_too() -> None:
 
 
 @pytest.mark.parametrize(
+    ("fields", "error"),
+    [
+        ({"ra_uncertainty": [0.43], "uncertainty_shape": "circle"}, 0.43),
+        ({"position_a_error": 0.2}, 0.2),
+        ({"position_a_error": 0.2, "position_b_error": 0.3, "position_error_pa": 10}, 0.3),
+        ({"ra_dec_error": 3.0, "ra_dec_error_unit": "arcmin"}, 0.05),
+        ({"ra_dec_error": 0.3, "equinox": "J2000"}, 0.3),
+        ({"ra_dec_error": 0.3, "equinox": 2000.0}, 0.3),
+    ],
+)
+def test_fields_of_earlier_versions(fields: dict[str, Any], error: float) -> None:
+    [circle] = read_event_notice(_without_error(**fields)).circles
+    assert (circle.ra, circle.error) == (150.25, pytest.approx(error))
+    record = json.loads(coincidence(1))
+    [one] = record["coincident_events"]
+    del one["localization"]["ra_dec_error"]
+    one["localization"] |= fields
+    [near] = read_event_notice(json.dumps(record).encode()).circles
+    assert near.error == pytest.approx(error)
+
+
+def _without_error(**fields: Any) -> bytes:
+    record = json.loads(einstein_probe())
+    del record["ra_dec_error"]
+    return json.dumps(record | fields).encode()
+
+
+@pytest.mark.parametrize(
+    "fields", [{"frame": "galactic"}, {"equinox": "B1950"}, {"equinox": 1950}, {"coordinate_system": "FK4"}]
+)
+def test_positions_in_another_frame_are_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(BadNotice, match="positions in ICRS are read"):
+        read_event_notice(einstein_probe(**fields))
+    record = json.loads(coincidence(1))
+    record["coincident_events"][0]["localization"] |= fields
+    with pytest.raises(BadNotice, match="positions in ICRS are read"):
+        read_event_notice(json.dumps(record).encode())
+
+
+def test_a_unit_that_is_not_known_is_refused() -> None:
+    with pytest.raises(BadNotice, match="the error is in mas"):
+        read_event_notice(einstein_probe(ra_dec_error_unit="mas"))
+
+
+def test_revisions_of_an_event_are_of_this_event() -> None:
+    record = json.loads(icecube(2, "update"))
+    plain = read_event_notice(json.dumps(record).encode())
+    record["id"] = ["141234_7654321_2"]
+    assert read_event_notice(json.dumps(record).encode()) == plain
+    del record["record_number"]
+    assert read_event_notice(json.dumps(record).encode()).number == 2
+    merger = json.loads(coincidence(1))
+    merger["ref_ID"] = "S261128ab-2-Preliminary"
+    assert read_event_notice(json.dumps(merger).encode()).event == "S261128ab"
+
+
+@pytest.mark.parametrize(
     ("axes", "error"), [(0.3, 0.3), ([0.3], 0.3), ([0.3, 0.2], 0.3), ([0.2, 0.3, 40.0], 0.3), ([0.3, 0.2, 153], 0.3)]
 )
 def test_the_circle_contains_the_ellipse(axes: Any, error: float) -> None:
