@@ -18,7 +18,7 @@ from mocpy import MOC
 from broker_assets.sky.angles import parse_angle
 from broker_assets.sky.areas import NotAnArea
 from broker_assets.sky.quoting import quoted
-from broker_assets.sky.shapes import FRAMES, Shapes
+from broker_assets.sky.shapes import FRAMES, Shapes, without
 
 EXAMPLE: Final = "`icrs; circle(10d,20d,1d)`"
 """A region, for messages."""
@@ -77,7 +77,7 @@ def read_ds9(text: str, shapes: Shapes) -> MOC:
                 inside = inside.union(moc)
     if not found:
         raise NotAnArea("not understood as STC-S or DS9: no region in the text")
-    return inside.difference(outside)
+    return without(inside, outside)
 
 
 def _statements(text: str) -> Iterator[str]:

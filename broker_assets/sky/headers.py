@@ -59,12 +59,12 @@ def number_value(header: fits.Header, keyword: str) -> float:
 
 
 def coordinate_system(header: fits.Header) -> str | None:
-    """The coordinate system of a HEALPix table (COORDSYS) if it is not equatorial, else None.
+    """The coordinate system of a HEALPix table (COORDSYS, else RADESYS) if it is not equatorial, else None.
 
     Examples
     --------
     >>> coordinate_system(fits.Header([("COORDSYS", "ICRS")])), coordinate_system(fits.Header([("COORDSYS", "G")]))
     (None, "'G'")
     """
-    written = text_value(header, "COORDSYS")
+    written = text_value(header, "COORDSYS") or text_value(header, "RADESYS")
     return None if written.upper() in _EQUATORIAL else repr(written)

@@ -24,6 +24,30 @@ from broker_assets.sky.separation import check_positions
 Vectors = NDArray[np.float64]
 """(n, 3) unit vectors."""
 
+
+def without(moc: MOC, excluded: MOC) -> MOC:
+    """A region without another one, whose MOC covers it.
+
+    Parameters
+    ----------
+    moc, excluded : mocpy.MOC
+        Of the same order.
+
+    Returns
+    -------
+    mocpy.MOC
+        All cells of `moc`, except those that lie completely in the excluded region. A MOC has every cell that its
+        shape touches, and for polygons some next to it, so the two outermost cells of the excluded one stay.
+
+    Examples
+    --------
+    >>> whole, part = MOC.from_str("0/0-11 5/"), MOC.from_str("5/0")
+    >>> without(whole, part) == whole
+    True
+    """
+    return moc.difference(excluded.contracted().contracted())
+
+
 FRAMES: Final = {
     "ICRS": "icrs", "FK5": "fk5", "J2000": "fk5", "FK4": "fk4", "B1950": "fk4", "GALACTIC": "galactic",
     "ECLIPTIC": "barycentricmeanecliptic",

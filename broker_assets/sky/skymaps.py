@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from astropy.io import fits
+from astropy.units import Unit, UnitsError
 from mocpy import MOC
 from numpy.typing import ArrayLike, NDArray
 
@@ -154,13 +155,16 @@ def stored_sky_map(content: bytes) -> SkyMap:
 
 
 def _read(content: bytes, most_rows: int) -> SkyMap:
-    header, columns = _table(content, most_rows)
+    header, columns, units = _table(content, most_rows)
     frame = coordinate_system(header)
     if frame is not None:
         raise NotASkyMap(f"COORDSYS is {frame}; only maps in equatorial coordinates (C, ICRS) are accepted")
     cell, density = columns["UNIQ"].astype(np.int64), columns["PROBDENSITY"].astype(np.float64)
     empty = np.full(len(cell), np.nan)
     mean, sigma = (columns.get(name, empty).astype(np.float64) for name in ("DISTMU", "DISTSIGMA"))
+    mean, sigma = (
+        _megaparsecs(values, units.get(name, "")) for name, values in (("DISTMU", mean), ("DISTSIGMA", sigma))
+    )
     if len(cell) == 0 or cell.min() < 4 or order_of(cell).max() > DEEPEST:
         raise NotASkyMap("column UNIQ is empty or contains numbers that are not HEALPix cells")
     if not (np.isfinite(density).all() and (density >= 0).all()):
@@ -184,8 +188,16 @@ def _read(content: bytes, most_rows: int) -> SkyMap:
     return sky_map
 
 
-def _table(content: bytes, most_rows: int) -> tuple[fits.Header, dict[str, NDArray[Any]]]:
-    """Header and columns of the table of cells."""
+def _megaparsecs(distances: NDArray[np.float64], unit: str) -> NDArray[np.float64]:
+    """Distances of a column in its unit (TUNIT); without one they are in Mpc, as those of all known makers."""
+    try:
+        return distances * float(Unit(unit or "Mpc").to("Mpc"))
+    except (ValueError, TypeError, UnitsError) as error:
+        raise NotASkyMap(f"the distances are in {unit[:40]!r}, which is not a unit of length") from error
+
+
+def _table(content: bytes, most_rows: int) -> tuple[fits.Header, dict[str, NDArray[Any]], dict[str, str]]:
+    """Header, columns and their units of the table of cells."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # errors say what is wrong with the file
@@ -207,7 +219,10 @@ def _table(content: bytes, most_rows: int) -> tuple[fits.Header, dict[str, NDArr
                 columns = {name: np.array(table.data[name]) for name in _COLUMNS if name in names}
                 if any(column.shape != (rows,) or column.dtype.kind not in "iuf" for column in columns.values()):
                     raise NotASkyMap("a column of the table does not have one number in each row")
-                return table.header, columns
+                if columns["UNIQ"].dtype.kind == "f" and columns["UNIQ"].dtype.itemsize < 8:
+                    raise NotASkyMap("column UNIQ has 32-bit floating-point numbers, which cannot hold all cells")
+                units = {column.name: str(column.unit or "").strip() for column in table.columns}
+                return table.header, columns, units
     except NotASkyMap:
         raise
     except Exception as error:  # astropy fails in many ways on damaged files, all equivalent here

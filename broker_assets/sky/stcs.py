@@ -15,7 +15,7 @@ from mocpy import MOC
 
 from broker_assets.sky.areas import NotAnArea
 from broker_assets.sky.quoting import quoted
-from broker_assets.sky.shapes import FRAMES, Shapes
+from broker_assets.sky.shapes import FRAMES, Shapes, without
 
 _TOKEN = re.compile(r"[()]|[^\s()]+")
 _NUMBER = re.compile(r"[+-]?(?:\d{1,40}\.?\d{0,40}|\.\d{1,40})(?:[eE][+-]?\d{1,3})?", re.ASCII)
@@ -34,8 +34,8 @@ _VALUES: Final = {
 _OPERATORS: Final[dict[str, Callable[[MOC, MOC], MOC]]] = {
     "UNION": MOC.union,
     "INTERSECTION": MOC.intersection,
-    "DIFFERENCE": MOC.difference,
-    "NOT": MOC.difference,
+    "DIFFERENCE": without,
+    "NOT": without,
 }
 WORDS: Final = frozenset({*_VALUES, *_OPERATORS, "POSITION", "POSITIONINTERVAL", "CONVEX"})
 """Words that a region in STC-S begins with, in capitals."""

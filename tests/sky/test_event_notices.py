@@ -70,7 +70,8 @@ def test_flat_coincidences_are_read_too() -> None:
 )
 def test_fields_of_earlier_versions(fields: dict[str, Any], error: float) -> None:
     [circle] = read_event_notice(_without_error(**fields)).circles
-    assert (circle.ra, circle.error) == (150.25, pytest.approx(error))
+    assert circle.ra == 150.25
+    assert circle.error == pytest.approx(error)
     record = json.loads(coincidence(1))
     [one] = record["coincident_events"]
     del one["localization"]["ra_dec_error"]

@@ -62,6 +62,19 @@ def test_excluded_regions_are_taken_away() -> None:
     assert moc.contains_lonlat([10.0, 11.6] * u.deg, [20.0, 20.0] * u.deg).tolist() == [False, True]
 
 
+@pytest.mark.parametrize("order", [6, 9, 12])
+@pytest.mark.parametrize("shape", ["CIRCLE ICRS 359.5 88 1.5", "BOX ICRS 359.5 -20 2 3", "POLYGON ICRS 359 1 2 -1 1 3"])
+@pytest.mark.parametrize("form", ["NOT ({})", "DIFFERENCE (ALLSKY {})", "DIFFERENCE (ALLSKY INTERSECTION ({0} {0}))"])
+def test_nothing_outside_an_excluded_shape_is_excluded(order: int, shape: str, form: str) -> None:
+    excluded, rest = region_area(shape, order=order), region_area(form.format(shape), order=order)
+    # The cells along the border of a MOC may lie outside its shape in part; all others lie inside.
+    assert excluded.difference(excluded.contracted()).difference(rest).empty()
+    deepest = region_area(shape, order=order + 2)
+    assert deepest.complement().intersection(rest.complement()).empty()
+    assert rest.complement().difference(excluded).empty()
+    assert order < 9 or not rest.complement().empty()
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

@@ -6,6 +6,7 @@ import gzip
 import io
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,14 +18,17 @@ from broker_assets.settings import InputLimits
 from broker_assets.sky.skymaps import NotASkyMap, match_sky_map, read_sky_map, stored_sky_map
 
 
-def map_bytes(density: np.ndarray, *, order: int = 0, **columns: np.ndarray) -> bytes:
+def map_bytes(
+    density: np.ndarray, *, order: int = 0, unit: str | None = None, uniq: str = "K", frame: str = "COORDSYS",
+    **columns: np.ndarray,
+) -> bytes:  # fmt: skip
     """A map of the whole sky at one order."""
     pixels = np.arange(12 * 4**order)
-    table = [fits.Column("UNIQ", "K", array=pixels + 4 * 4**order), fits.Column("PROBDENSITY", "D", array=density)]
-    table += [fits.Column(name, "D", array=values) for name, values in columns.items()]
+    table = [fits.Column("UNIQ", uniq, array=pixels + 4 * 4**order), fits.Column("PROBDENSITY", "D", array=density)]
+    table += [fits.Column(name, "D", array=values, unit=unit) for name, values in columns.items()]
     buffer = io.BytesIO()
     hdu = fits.BinTableHDU.from_columns(table)
-    hdu.header.update(COORDSYS="C", OBJECT="S1", **{"MJD-OBS": 60000.5})
+    hdu.header.update(OBJECT="S1", **{"MJD-OBS": 60000.5, frame: "C" if frame == "COORDSYS" else "GALACTIC"})
     fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(buffer)
     return buffer.getvalue()
 
@@ -55,6 +59,30 @@ def test_distance_compatibility() -> None:
     assert hits.distance_deviation[1] == -100.0
     assert hits.volume_density[1] == 0.0
     assert np.isnan(hits.volume_density[2])
+
+
+@pytest.mark.parametrize(
+    ("unit", "megaparsecs"), [("Mpc", 1.0), (None, 1.0), ("kpc", 1e-3), ("Gpc", 1e3), ("m", 3.24e-23)]
+)
+def test_distances_have_units(unit: str | None, megaparsecs: float) -> None:
+    values = np.full(12, 40.0)
+    sky_map = read_sky_map(map_bytes(np.full(12, 1 / 12) / AREA, unit=unit, DISTMU=values, DISTSIGMA=values / 8))
+    assert sky_map.distance_mean == pytest.approx(np.full(12, 40.0 * megaparsecs), rel=1e-3)
+    assert sky_map.distance_sigma == pytest.approx(np.full(12, 5.0 * megaparsecs), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"unit": "deg", "DISTMU": np.full(12, 40.0)}, "not a unit of length"),
+        ({"unit": "parsnip", "DISTMU": np.full(12, 40.0)}, "not a unit of length"),
+        ({"uniq": "E"}, "32-bit floating-point"),
+        ({"frame": "RADESYS"}, "COORDSYS is 'GALACTIC'"),
+    ],
+)
+def test_columns_that_mean_something_else_are_refused(options: dict[str, Any], reason: str) -> None:
+    with pytest.raises(NotASkyMap, match=reason):
+        read_sky_map(map_bytes(np.full(12, 1 / 12) / AREA, **options))
 
 
 def test_level_bounds_the_hits() -> None:

@@ -7,7 +7,7 @@ from mocpy import MOC
 
 from broker_assets.settings import InputLimits
 from broker_assets.sky.areas import NotAnArea
-from broker_assets.sky.shapes import Shapes
+from broker_assets.sky.shapes import Shapes, without
 from broker_assets.sky.stcs import read_stcs
 
 ORDER = 8
@@ -38,8 +38,8 @@ EVERYTHING = MOC.new_empty(ORDER).complement()
         ("UNION ICRS (CIRCLE 10 20 2 CIRCLE 11 20 2)", CIRCLE.union(OTHER)),
         ("UNION(CIRCLE ICRS 10 20 2 CIRCLE ICRS 11 20 2)", CIRCLE.union(OTHER)),
         ("INTERSECTION ICRS (CIRCLE 10 20 2 CIRCLE 11 20 2)", CIRCLE.intersection(OTHER)),
-        ("DIFFERENCE ICRS (CIRCLE 10 20 2 CIRCLE 11 20 2)", CIRCLE.difference(OTHER)),
-        ("NOT (CIRCLE ICRS 10 20 2)", CIRCLE.complement()),
+        ("DIFFERENCE ICRS (CIRCLE 10 20 2 CIRCLE 11 20 2)", without(CIRCLE, OTHER)),
+        ("NOT (CIRCLE ICRS 10 20 2)", without(EVERYTHING, CIRCLE)),
         ("UNION GALACTIC (CIRCLE 10 20 2 CIRCLE ICRS 11 20 2)", SHAPES.circle("GALACTIC", 10, 20, 2).union(OTHER)),
         ("UNION ICRS (CIRCLE 10 20 2 NOT (NOT (CIRCLE 11 20 2)))", CIRCLE.union(OTHER)),
     ],
