@@ -97,9 +97,21 @@ class Selection:
 
 
 def read_blacklist(path: Path) -> frozenset[str]:
-    """Names in a text file, one per line; blank lines and those that begin with # are ignored."""
-    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
-    return frozenset(line for line in lines if line and not line.startswith("#"))
+    """Names in a text file, one per line; blank lines and those that begin with # are ignored.
+
+    A name may be quoted or have a folder before it; a mark of the byte order is no part of the first.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read, or is not UTF-8: a name that is not understood would be delivered.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise OSError(f"{path} is not UTF-8 text: {error}") from error
+    lines = (line.strip().strip("\"'").strip() for line in text.splitlines())
+    return frozenset(line.replace("\\", "/").rpartition("/")[2] for line in lines if line and not line.startswith("#"))
 
 
 def version_wanted(name: ProductName, wanted: Collection[str]) -> bool:

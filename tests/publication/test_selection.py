@@ -122,5 +122,16 @@ def test_rules_follow_the_settings(tmp_path: Path) -> None:
     assert (rules.batch_size, rules.tolerated_row_loss) == (7, 0.5)
     assert rules.blacklisted(ProductName.parse("solo_L1_stix-ql-lightcurve_20210116_V02U.fits"))
     assert read_blacklist(blacklist) == rules.blacklist
+    for content in (
+        b"\xef\xbb\xbfsolo_L1_stix-ql-lightcurve_20210116_V02.fits\r\n",
+        b"archive/L1/solo_L1_stix-ql-lightcurve_20210116_V02.fits\n",
+        b'"solo_L1_stix-ql-lightcurve_20210116_V02.fits"\n',
+        b"C:\\archive\\solo_L1_stix-ql-lightcurve_20210116_V02.fits\n",
+    ):
+        blacklist.write_bytes(content)
+        assert read_blacklist(blacklist) == rules.blacklist
+    blacklist.write_bytes("solo_L1_stix-ql-lightcurve_20210116_V02.fits".encode("utf-16"))
+    with pytest.raises(OSError, match="is not UTF-8 text"):
+        read_blacklist(blacklist)
     with pytest.raises(OSError, match="gone"):
         Rules.of(target, PublicationSettings(blacklist=tmp_path / "gone"))

@@ -21,6 +21,10 @@ IDENTIFIER = "unique_id"
 """Column of request ids; a file without it is not a table of requests."""
 
 
+SURPLUS = "\0fields"
+"""Key of a row with more or fewer fields than columns, whose fields are not all what their columns say: its place."""
+
+
 class RequestError(ValueError):
     """A request is not in the table, or is in it twice; the message names it."""
 
@@ -41,14 +45,17 @@ class RequestTable:
         Raises
         ------
         RequestError
-            If it has other columns or is not a CSV file; the message says which it has.
+            If it has other columns or is not a CSV file; the message says which it has. Case and spaces of their names
+            do not matter.
         OSError
             If it cannot be read.
         """
         found: dict[int, list[dict[str, str]]] = {}
         left_out: list[int] = []
         try:
-            reader = csv.DictReader(io.StringIO(bounded_text(path), newline=""))
+            reader = csv.DictReader(io.StringIO(bounded_text(path), newline=""), restkey=SURPLUS, restval=None)
+            if reader.fieldnames is not None:
+                reader.fieldnames = [name.strip().lower() for name in reader.fieldnames]
             if reader.fieldnames is not None and IDENTIFIER not in reader.fieldnames:
                 columns = ", ".join(str(name)[:40] for name in reader.fieldnames[:20])
                 raise RequestError(f"{path} is not a table of requests: it has no column {IDENTIFIER}, but {columns}")
@@ -59,8 +66,12 @@ class RequestTable:
             for row in reader:
                 first, begin = begin + 1, reader.line_num
                 identifier = (row.get(IDENTIFIER) or "").strip()
-                if re.fullmatch(r"[0-9]{1,10}", identifier):
-                    found.setdefault(int(identifier), []).append(row)
+                # Spreadsheets and pandas write whole numbers as 7.0 where a column has an empty cell.
+                if re.fullmatch(r"[0-9]{1,10}(\.0{0,6})?", identifier):
+                    if SURPLUS in row or None in row.values():
+                        row = {name: cell or "" for name, cell in row.items() if name != SURPLUS}
+                        row[SURPLUS] = f"line {first}"
+                    found.setdefault(int(identifier.partition(".")[0]), []).append(row)
                 elif any(row.values()):
                     left_out.append(first)
                 if begin - first > MOST_LINES:
@@ -83,24 +94,23 @@ class RequestTable:
         Raises
         ------
         RequestError
-            If the request is unknown or has several factors, or its factor is not a number of at least 1.
+            If the request is unknown or has several factors, its factor is not a number of at least 1, or its row has
+            more or fewer fields than there are columns, so that another field may be in the place of the factor.
         """
         rows = self.rows.get(request)
         if not rows:
             raise RequestError(f"request {request} is not in the table of requests {self.file}".rstrip())
+        odd = next((row[SURPLUS] for row in rows if SURPLUS in row), None)
+        if odd is not None:
+            raise RequestError(
+                f"{odd} of {self.file or 'the table'}, request {request}, does not have one field for each column:"
+                " its scaling factor is not known"
+            )
         cells = {(row.get("scaling_factor") or "").strip() for row in rows}
-        if len(cells) > 1:
+        factors = {_factor(request, cell) for cell in cells}
+        if len(factors) > 1:
             raise RequestError(f"request {request} has several scaling factors: {', '.join(sorted(cells))}")
-        cell = cells.pop()
-        if not cell:
-            return DEFAULT_FACTOR
-        try:
-            factor = int(float(cell))
-        except (ValueError, OverflowError) as error:
-            raise RequestError(f"request {request} has the scaling factor {cell!r}") from error
-        if factor < 1:
-            raise RequestError(f"request {request} has the scaling factor {cell!r}")
-        return factor
+        return factors.pop()
 
     def reason(self, request: int) -> str:
         """Subject, purpose and comment."""
@@ -109,3 +119,16 @@ class RequestTable:
             for row in self.rows.get(request, ())
         ]
         return " ".join(text for text in texts if text)
+
+
+def _factor(request: int, cell: str) -> int:
+    """Integer part of the number in a cell; that of an empty one is the default."""
+    if not cell:
+        return DEFAULT_FACTOR
+    try:
+        factor = int(float(cell))
+    except (ValueError, OverflowError) as error:
+        raise RequestError(f"request {request} has the scaling factor {cell!r}") from error
+    if factor < 1:
+        raise RequestError(f"request {request} has the scaling factor {cell!r}")
+    return factor

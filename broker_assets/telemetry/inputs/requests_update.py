@@ -13,6 +13,7 @@ from urllib.request import url2pathname
 
 from broker_assets.http import HttpClient, HttpError
 from broker_assets.storage.atomic import replace_atomically
+from broker_assets.telemetry.inputs.requests import IDENTIFIER
 
 logger = logging.getLogger(__name__)
 
@@ -62,9 +63,8 @@ def update(
     if path.is_file():
         before = path.read_bytes()
         fields = _merge(before.decode("utf-8-sig"), rows, fields)
-    newest = max((row.get("start_utc") or "" for row in rows.values()), default="")
-    day = date.fromisoformat(newest[:10]) - OVERLAP if newest else FIRST_DAY
     end = today or datetime.now(UTC).date()
+    day = max(_newest(rows, end) - OVERLAP, FIRST_DAY)
     deadline = None if seconds is None else time.monotonic() + seconds
     while day <= end:
         left = TIMEOUT if deadline is None else min(TIMEOUT, deadline - time.monotonic())
@@ -75,11 +75,11 @@ def update(
         address = f"{url}{day:%Y%m%d}/{until:%Y%m%d}"
         try:
             text = _content(address, left).decode("utf-8")
+            fields = _merge(text, rows, fields)
         except (OSError, UnicodeDecodeError) as error:
             logger.warning("requests from %s cannot be fetched: %s", address, error)
             failure = error
             break
-        fields = _merge(text, rows, fields)
         day = until
     if fields:
         stream = io.StringIO(newline="")
@@ -108,8 +108,39 @@ def _content(address: str, seconds: float) -> bytes:
     return answer.content
 
 
+def _newest(rows: dict[str, dict[str, str]], today: date) -> date:
+    """Day of the newest request; a date that is damaged, or far in the future, would end all updates if it counted."""
+    found = [FIRST_DAY]
+    for row in rows.values():
+        try:
+            found.append(date.fromisoformat((row.get("start_utc") or "").strip()[:10]))
+        except ValueError:
+            continue
+    return max(day for day in found if day <= today + OVERLAP or day == FIRST_DAY)
+
+
 def _merge(text: str, rows: dict[str, dict[str, str]], fields: list[str]) -> list[str]:
-    reader = csv.DictReader(io.StringIO(text))
-    for row in reader:
-        rows[(row.get("_id") or "") + "\0" + (row.get("unique_id") or "")] = row
-    return fields or list(reader.fieldnames or ())
+    """Add the rows of a text; return the columns of all texts, since later ones may have more.
+
+    Raises
+    ------
+    OSError
+        If the text is not empty and has no requests, as the page of a proxy; nothing of it is added.
+    """
+    try:
+        reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")))
+        named = [name.strip().lower() for name in reader.fieldnames or ()]
+        if text.strip() and IDENTIFIER not in named:
+            raise OSError(f"not a table of requests: no column {IDENTIFIER}, but {', '.join(named)[:80]!r}")
+        reader.fieldnames = named
+        added = {}
+        for row in reader:
+            if None in row or None in row.values():  # written again, its fields would look as if they were in place
+                logger.warning("request %s is left out: line %d does not have one field for each column",
+                               (row.get(IDENTIFIER) or "")[:40], reader.line_num)  # fmt: skip
+            else:
+                added[(row.get("_id") or "") + "\0" + row[IDENTIFIER]] = row
+    except csv.Error as error:
+        raise OSError(f"not a table of requests: {error}") from error
+    rows.update(added)
+    return [*fields, *(name for name in named if name not in fields)]

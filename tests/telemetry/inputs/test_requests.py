@@ -33,3 +33,29 @@ def test_request_table(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None
     for request, message in ((8, "several scaling factors"), (9, "has the scaling factor"), (10, "not in the table")):
         with pytest.raises(ValueError, match=message):
             table.scaling_factor(request)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "scaling_factor,comment,unique_id\n27,c,5\n",
+        "Unique_ID, Scaling_Factor ,comment\n5,27,c\n",
+        "\ufeffunique_id,scaling_factor\n5.0,27.0\n",
+        "unique_id,scaling_factor\n5,27\n5,27.0\n",
+    ],
+)
+def test_the_factor_is_found_in_every_form_of_the_table(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "rid.csv"
+    path.write_text(text)
+    assert RequestTable.read(path).scaling_factor(5) == 27
+
+
+@pytest.mark.parametrize("row", ["5,a", "5,a,b,27,c", "5,a,27,c,"])
+def test_no_factor_comes_from_a_row_whose_fields_are_out_of_place(tmp_path: Path, row: str) -> None:
+    path = tmp_path / "rid.csv"
+    path.write_text(f"unique_id,subject,scaling_factor,comment\n4,a,27,c\n{row}\n")
+    table = RequestTable.read(path)
+    assert table.scaling_factor(4) == 27
+    assert "a" in table.reason(5)
+    with pytest.raises(ValueError, match=r"line 3 of rid\.csv, request 5, does not have one field for each column"):
+        table.scaling_factor(5)

@@ -42,6 +42,46 @@ def test_new_and_changed_rows_are_taken(table: Path, answers: Path) -> None:
     assert (found.scaling_factor(7), found.scaling_factor(8)) == (60, 30)
 
 
+def test_columns_of_later_answers_are_kept(table: Path, answers: Path) -> None:
+    table.write_text("_id,unique_id,start_utc,description\n1,7,2023-11-01T00:00:00,flare\n")
+    (answers / "20230902/20231002").write_text(HEADER + "2,8,2023-09-10T00:00:00,27\n")
+    assert update(table, f"{answers.as_uri()}/", today=date(2023, 9, 15)) == 2
+    found = RequestTable.read(table)
+    assert (found.scaling_factor(7), found.scaling_factor(8)) == (30, 27)
+    assert "flare" in table.read_text()
+
+
+@pytest.mark.parametrize("answer", ["<html><body>Sign in</body></html>", "no data\n", HEADER + '"' + "x" * 200_000])
+def test_a_page_is_no_table(table: Path, answers: Path, caplog: pytest.LogCaptureFixture, answer: str) -> None:
+    before = table.read_bytes()
+    (answers / "20230902/20231002").write_text(answer)
+    assert update(table, f"{answers.as_uri()}/", today=date(2023, 9, 15)) == 1
+    assert "not a table of requests" in caplog.text
+    assert table.read_bytes() == before
+    table.unlink()
+    (answers / "20190101").mkdir()
+    (answers / "20190101/20190131").write_text(answer)
+    assert update(table, f"{answers.as_uri()}/", today=date(2019, 1, 15)) == 0
+    assert not table.exists()
+
+
+@pytest.mark.parametrize("damaged", ["2203-11-01T00:00:00", "soon", "0000-00-00", ""])
+def test_a_damaged_date_does_not_end_the_updates(table: Path, answers: Path, damaged: str) -> None:
+    table.write_text(table.read_text() + f"9,9,{damaged},30\n")
+    (answers / "20230902/20231002").write_text(HEADER + "2,8,2023-11-10T00:00:00,27\n")
+    update(table, f"{answers.as_uri()}/", today=date(2023, 11, 15))
+    assert RequestTable.read(table).scaling_factor(8) == 27
+
+
+def test_a_row_whose_fields_are_out_of_place_is_left_out(
+    table: Path, answers: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (answers / "20230902/20231002").write_text(HEADER + "2,8,a,2023-09-10T00:00:00,27\n3,9,2023-09-10\n")
+    assert update(table, f"{answers.as_uri()}/", today=date(2023, 9, 15)) == 1
+    assert "request 8 is left out: line 2" in caplog.text
+    assert "request 9 is left out: line 3" in caplog.text
+
+
 def test_nothing_new_leaves_the_file_alone(table: Path, answers: Path) -> None:
     update(table, f"{answers.as_uri()}/", today=date(2023, 9, 15))
     os.utime(table, (1, 1))
