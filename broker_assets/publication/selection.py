@@ -99,7 +99,7 @@ class Selection:
 def read_blacklist(path: Path) -> frozenset[str]:
     """Names in a text file, one per line; blank lines and those that begin with # are ignored.
 
-    A name may be quoted or have a folder before it; a mark of the byte order is no part of the first.
+    A name may be quoted or have a folder before it; a mark of the byte order before the first is ignored.
 
     Raises
     ------
