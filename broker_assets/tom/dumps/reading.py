@@ -1,8 +1,9 @@
 """Reads the rows of plain SQL dumps of DESC's TOM, and nothing else in them.
 
-The rows of a dump are blocks `COPY table (columns) FROM stdin;` as pg_dump writes them. Of the statements around them
-only the values of sequences are used; nothing in a file is executed. Stored rows are left as they are: a classifier
-that is already stored under another number keeps that number, and messages refer to it.
+The rows of a dump are blocks `COPY table (columns) FROM stdin;` as pg_dump writes them, or statements
+`INSERT INTO table (columns) VALUES …` as it writes them with `--column-inserts`; a file with rows in another form is
+refused. Of the other statements only the values of sequences are used; nothing in a file is executed. Stored rows are
+left as they are: a classifier that is already stored under another number keeps that number, and messages refer to it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Any, Final
 
 import psycopg
@@ -18,11 +18,17 @@ from psycopg import sql
 
 from broker_assets.database.tables.tom import TOM_VIEWS, tom_metadata
 
-_COPY: Final = re.compile(
-    r'COPY (?:(?:public|"public")\.)?"?(?P<table>\w+)"? \((?P<columns>[^()]+)\) FROM stdin;', re.ASCII | re.IGNORECASE
-)
+_TABLE: Final = r'(?:(?P<schema>\w+|"[^"]+")\s*\.\s*)?(?P<table>\w+|"[^"]+")\s*(?:\((?P<columns>[^()]+)\))?\s*'
+_COPY: Final = re.compile(rf"\s*COPY\s+{_TABLE}FROM\s+STDIN\b(?P<options>[^;]*);", re.IGNORECASE)
+_INSERT: Final = re.compile(rf"\s*INSERT\s+INTO\s+{_TABLE}(?:OVERRIDING\s+\w+\s+VALUE\s+)?VALUES\b", re.IGNORECASE)
+_ROWS: Final = re.compile(r"\s*(COPY\s.*\bFROM\s+STDIN\b|INSERT\s+INTO\b)", re.IGNORECASE)
+"""Beginning of a statement with rows, in whichever form."""
+_ENCODING: Final = re.compile(r"\s*SET\s+(?:SESSION\s+)?client_encoding\s*(?:=|TO)\s*'?(?P<name>[\w-]+)", re.IGNORECASE)
+_VALUE: Final = re.compile(r"\s*(?:'(?P<text>(?:[^']|'')*)'(?!')|(?P<word>[A-Za-z]+|[-+]?[\d.]+(?:[eE][-+]?\d+)?))\s*")
+_END: Final = re.compile(r"\s*(?:ON\s+CONFLICT\s+DO\s+NOTHING\s*)?;\s*", re.IGNORECASE)
 _SETVAL: Final = re.compile(
-    r"""SELECT pg_catalog\.setval\('(?:public\.)?(?P<name>"?\w+"?)', (?P<value>\d+), (?:true|false)\);""", re.ASCII
+    r"""SELECT (?:pg_catalog\.)?setval\('(?:public\.)?(?P<name>"?\w+"?)', (?P<value>\d+), (?:true|false)\);""",
+    re.ASCII | re.IGNORECASE,
 )
 _IGNORED: Final = re.compile(r"(--|SET |SELECT pg_catalog\.set_config\(|\\(un)?restrict |BEGIN|COMMIT)")
 _TAXONOMY: Final = ("elasticc2_gentypeofclassid", "elasticc2_classidofgentype")
@@ -34,6 +40,13 @@ _KEYS: Final = {
     "elasticc2_diaforcedsource": ("diaforcedsource_id", "diaobject_id"),
 }
 """Key columns that identify a row of a view."""
+
+
+_DOLLARS: Final = re.compile(r"\$(?:[A-Za-z_]\w*)?\$")
+_BRACKET: Final = re.compile(r"\s*\(")
+_COMMA: Final = re.compile(r"\s*,")
+_LONGEST: Final = 16 * 1024**2
+"""Most characters of a row in a statement INSERT."""
 
 
 class BadDump(ValueError):
@@ -72,26 +85,150 @@ def import_dump(connection: psycopg.Connection[Any], lines: Iterable[str]) -> Re
     Raises
     ------
     BadDump
-        If a block of rows does not end, or names columns that its table does not have.
+        If rows do not end, have another form, do not name their columns, or name columns that their table does not
+        have; if the file is not in UTF-8.
     psycopg.Error
         If a value does not fit its column.
     """
     done = Read()
-    numbered = iter(enumerate(lines, start=1))
+    numbered = _Lines(lines)
     with connection.transaction():
         connection.execute("CREATE TEMPORARY TABLE tom_dump_classifiers (given bigint, here bigint) ON COMMIT DROP")
         for place, line in numbered:
-            found = _COPY.match(line)
-            if found is not None:
-                names = [name.strip().strip('"') for name in found["columns"].split(",")]
-                _block(connection, done, found["table"].lower(), names, _rows(numbered, place), place)
+            if _ROWS.match(line):
+                _statement(connection, done, numbered, line, place)
+                continue
+            quote = _DOLLARS.search(line)
+            if quote is not None and line.count(quote[0]) % 2:
+                # The body of a function: what it inserts is not in the dump.
+                done.statements += 1 + next((n for n, (_, text) in enumerate(numbered, 1) if quote[0] in text), 0)
                 continue
             value = _SETVAL.match(line)
+            encoding = _ENCODING.match(line)
             if value is not None:
                 _advance(connection, value["name"].strip('"'), int(value["value"]))
+            elif encoding is not None and encoding["name"].upper().replace("-", "") not in ("UTF8", "UNICODE"):
+                raise BadDump(f"line {place}: the file is in {encoding['name']}; dump it with --encoding=UTF8")
             elif line.strip() and not _IGNORED.match(line):
                 done.statements += 1
+        # A dump of chosen tables says nothing about sequences, and the next row must not get a number that is stored.
+        for table, stored in done.stored.items():
+            if stored:
+                _continue_numbers(connection, table)
     return done
+
+
+class _Lines:
+    """Lines with their numbers, of which one can be given back."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._numbered = iter(enumerate(lines, start=1))
+        self._given_back: tuple[int, str] | None = None
+
+    def __iter__(self) -> Iterator[tuple[int, str]]:
+        return self
+
+    def __next__(self) -> tuple[int, str]:
+        found, self._given_back = self._given_back, None
+        return next(self._numbered) if found is None else found
+
+    def back(self, place: int, line: str) -> None:
+        """The next line is this one."""
+        self._given_back = (place, line)
+
+
+def _statement(connection: psycopg.Connection[Any], done: Read, lines: _Lines, line: str, place: int) -> None:
+    """Import the rows that begin at a line."""
+    copied, inserted = _COPY.match(line), _INSERT.match(line)
+    if copied is not None and copied["options"].strip():
+        raise BadDump(f"line {place}: rows in another form than that of pg_dump: COPY …{copied['options'][:60]}")
+    found = copied or inserted
+    if found is None:
+        raise BadDump(f"line {place}: rows in a form that is not read: {line.strip()[:80]}")
+    schema, table, names = _target(found, place)
+    rows = _rows(lines, place) if copied is not None else _inserted(lines, line, place, (schema, table, names))
+    # Only the tables in `public` are those of the TOM; others with the same name are skipped.
+    _block(connection, done, table if schema in ("", "public") else f"{schema}.{table}", names, rows, place)
+
+
+def _target(found: re.Match[str], place: int) -> tuple[str, str, list[str]]:
+    """Schema, table and columns of a statement with rows."""
+    schema, table = (_name(found[part] or "") for part in ("schema", "table"))
+    if found["columns"] is None:
+        raise BadDump(f"line {place}: the rows of {table} do not name their columns; dump it with --column-inserts")
+    return schema, table, [_name(name.strip()) for name in found["columns"].split(",")]
+
+
+def _name(text: str) -> str:
+    return text[1:-1] if text.startswith('"') else text.lower()
+
+
+def _inserted(lines: _Lines, line: str, place: int, target: tuple[str, str, list[str]]) -> Iterator[str]:
+    """Rows of statements INSERT in the form of COPY, as long as they are of the same table and columns."""
+    while True:
+        found = _INSERT.match(line)
+        if found is None or _target(found, place) != target:
+            lines.back(place, line)
+            return
+        begin, text, at, within = place, line, found.end(), True
+        while True:
+            if within:
+                values, end = _tuple(text, at, begin)
+                if values is not None:
+                    if len(values) != len(target[2]):
+                        raise BadDump(f"line {begin}: {len(values)} values of {len(target[2])} columns")
+                    yield "\t".join(values) + "\n"
+                    at, within = end, False
+                    continue
+            elif (comma := _COMMA.match(text, at)) is not None:
+                at, within = comma.end(), True
+                continue
+            elif (last := _END.match(text, at)) is not None:
+                if last.end() < len(text):
+                    raise BadDump(f"line {place}: there is more behind the statement: {text[last.end() :][:60]!r}")
+                break
+            elif text[at:].strip() and ";" in text[at:]:
+                raise BadDump(f"line {place}: this is not read behind rows: {text[at:].strip()[:60]!r}")
+            following = next(lines, None)
+            if following is None or len(text) - at > _LONGEST:
+                raise BadDump(f"line {begin}: the statement that begins here has no end; the file is truncated")
+            # Only what is not yet read stays, so that a statement of many rows is read in linear time.
+            place, text, at = following[0], text[at:] + following[1], 0
+        after = next(lines, None)
+        if after is None:
+            return
+        place, line = after
+
+
+def _tuple(text: str, at: int, begin: int) -> tuple[list[str] | None, int]:
+    """Values in brackets in the form of COPY, and where they end; None: they are not complete."""
+    values: list[str] = []
+    edge = _BRACKET.match(text, at)
+    if edge is None and text[at:].strip():
+        raise BadDump(f"line {begin}: rows in a form that is not read: {text[at : at + 60].strip()!r}")
+    while edge is not None:
+        found = _VALUE.match(text, edge.end())
+        rest = text[edge.end() :] if found is None else text[found.end() : found.end() + 1]
+        if found is None or rest not in (",", ")"):
+            if rest.strip() and not (found is None and rest.lstrip().startswith("'")):
+                raise BadDump(f"line {begin}: a value in a form that is not read: {text[edge.end() :][:60].strip()!r}")
+            return None, at
+        word = found["word"]
+        if word is None:
+            plain = found["text"].replace("''", "'")
+            for character, escaped in (("\\", "\\\\"), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t")):
+                plain = plain.replace(character, escaped)
+            values.append(plain)
+        elif word.upper() == "NULL":
+            values.append("\\N")
+        elif word[0].isalpha() and word.lower() not in ("true", "false"):
+            raise BadDump(f"line {begin}: a value in a form that is not read: {word[:60]}")
+        else:
+            values.append(word)
+        if rest == ")":
+            return values, found.end() + 1
+        edge = _COMMA.match(text, found.end())
+    return None, at
 
 
 def _rows(numbered: Iterator[tuple[int, str]], begin: int) -> Iterator[str]:
@@ -122,7 +259,7 @@ def _block(
     )
     count = 0
     with connection.cursor() as cursor, cursor.copy(sql.SQL("COPY tom_dump ({}) FROM STDIN").format(columns)) as copy:
-        for line in chain(rows):
+        for line in rows:
             copy.write(line)
             count += 1
     if table == _CLASSIFIERS:
@@ -218,6 +355,29 @@ def _messages(connection: psycopg.Connection[Any], names: list[str]) -> int:
             ).format(columns=columns, taken=taken)
         ).rowcount
     return stored
+
+
+def _continue_numbers(connection: psycopg.Connection[Any], table: str) -> None:
+    """Continue the sequences of a table behind the numbers that are stored."""
+    sequences = connection.execute(
+        "SELECT attname, pg_get_serial_sequence(quote_ident(%(table)s), attname) FROM pg_attribute"
+        " WHERE attrelid = to_regclass(quote_ident(%(table)s)) AND attnum > 0 AND NOT attisdropped"
+        " AND pg_get_serial_sequence(quote_ident(%(table)s), attname) IS NOT NULL",
+        {"table": table},
+    ).fetchall()
+    for column, sequence in sequences:
+        query = sql.SQL(
+            "SELECT setval({text}::regclass, greatest(last_value, (SELECT max({column}) FROM {table}))) FROM {sequence}"
+        )
+        parts = (sql.Identifier(part.strip('"')) for part in sequence.split(".", 1))
+        connection.execute(
+            query.format(
+                text=sql.Literal(sequence),
+                column=sql.Identifier(column),
+                table=sql.Identifier(table),
+                sequence=sql.SQL(".").join(parts),
+            )
+        )
 
 
 def _advance(connection: psycopg.Connection[Any], name: str, value: int) -> None:

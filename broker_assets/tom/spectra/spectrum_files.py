@@ -37,8 +37,12 @@ _ANGSTROM: Final[dict[str, float]] = {
     "nanometers": 10.0, "um": 1e4, "µm": 1e4, "μm": 1e4, "micron": 1e4, "microns": 1e4, "micrometer": 1e4, "m": 1e10,
 }  # fmt: skip
 """Units of length in Å."""
-_HEADER: Final = re.compile(r"[A-Za-z_µμÅ][^,\s]*")
-_UNIT: Final = re.compile(r"[\[(]([^\])]*)[\])]")
+_COLUMN: Final = re.compile(r"([A-Za-z_µμÅ][^\s,;|\[\]()]*)\s*(?:\[([^\]]*)\]|\(([^)]*)\))?")
+"""Name of a column, and its unit in brackets, also after a blank."""
+_OTHER_UNIT: Final = re.compile(r"(?i)\b(nm|nanomet(?:er|re)s?|um|[µμ]m|microns?|micromet(?:er|re)s?)\b")
+_OF_WAVELENGTHS: Final = re.compile(r"(?i)wav|lambda|λ|unit")
+_COMMAS: Final = re.compile(r"(?=.*\d,\d).*\d(\s*[;|]|\s+[-+.\d])")
+"""Numbers with commas between digits that are separated by something else."""
 _SPLIT: Final = re.compile(r"\s*[,;|\t]\s*|\s+")
 _CARD: Final = re.compile(r"([A-Za-z][A-Za-z_0-9 -]{0,30})\s*[:=]\s*(.{1,200})")
 
@@ -170,13 +174,21 @@ def _from_image(unit: Any, about: dict[str, str]) -> Spectrum | None:
         data, uncertainty = bands[0], bands[-1] if len(bands) == 4 else None
     else:
         data, uncertainty = data.ravel(), None
-    step = float(header.get("CDELT1") or header.get("CD1_1") or 0.0)
+    # Where there is CD, CDELT does not count (FITS Standard 4.0, section 8.1.2).
+    step = float(header.get("CD1_1") or 0.0) or float(header.get("CDELT1") or 0.0) * float(header.get("PC1_1", 1.0))
     if not step or not math.isfinite(step):
         raise BadSpectrum("the header has the wavelength of a pixel (CRVAL1), and no step (CDELT1 or CD1_1)")
     pixels = np.arange(1, data.size + 1) - float(header.get("CRPIX1", 1.0))
-    axis = float(header["CRVAL1"]) + pixels * step
-    logarithm = int(header.get("DC-FLAG", 0) or 0) == 1 or str(header.get("CTYPE1", "")).upper().endswith("LOG")
-    wavelength, notes = _in_angstrom(axis, str(header.get("CUNIT1", "") or ""), logarithm=logarithm)
+    begin, unit_of_axis = float(header["CRVAL1"]), str(header.get("CUNIT1", "") or "")
+    axis, logarithm = begin + pixels * step, int(header.get("DC-FLAG", 0) or 0) == 1
+    kind = str(header.get("CTYPE1", "")).strip().upper()
+    if not logarithm and kind in ("WAVE-LOG", "AWAV-LOG") and (begin >= 10 or unit_of_axis):
+        # Greisen et al. (2006), A&A 446, 747, equation 5: the reference value is a wavelength.
+        with np.errstate(over="ignore"):
+            axis = begin * np.exp(pixels * step / begin)
+    else:
+        logarithm |= kind.endswith("LOG")
+    wavelength, notes = _in_angstrom(axis, unit_of_axis, logarithm=logarithm)
     return _checked("FITS image", wavelength, data, uncertainty, str(header.get("BUNIT", "") or ""), about, notes)
 
 
@@ -188,8 +200,8 @@ def _from_text(content: bytes) -> Spectrum:
     if "\0" in text:
         raise BadSpectrum("the file is neither FITS nor text")
     about: dict[str, str] = {}
-    names: list[str] = []
-    units: list[str] = []
+    headers: list[_Header] = []
+    comments: list[str] = []
     rows: list[list[float]] = []
     for number, line in enumerate(text.splitlines(), start=1):
         plain = line.strip()
@@ -199,24 +211,27 @@ def _from_text(content: bytes) -> Spectrum:
             continue
         cells = [cell for cell in _SPLIT.split(words) if cell]
         if not comment and (values := _numbers(cells)) is not None:
+            if _COMMAS.match(words):
+                raise BadSpectrum(f"line {number} has commas within numbers, {plain[:40]!r}: write decimal points")
             if rows and len(values) != len(rows[0]):
                 raise BadSpectrum(f"line {number} has {len(values)} numbers, and those before it {len(rows[0])}")
             rows.append(values)
             if len(rows) > MOST:
                 raise BadSpectrum(f"the file has more than {MOST:,} points")
             continue
+        comments += [words] if comment else []
         card = _CARD.fullmatch(words)
         if comment and card is not None:
             about[card[1].strip().lower()] = card[2].strip()
-        elif (comment or not rows) and all(_HEADER.match(cell) for cell in cells) and len(cells) > 1 and not rows:
-            names = [_UNIT.sub("", cell).strip("_").lower() for cell in cells]
-            units = [found[1] if (found := _UNIT.search(cell)) is not None else "" for cell in cells]
+        elif not rows and (header := _header(words, comment=comment)) is not None:
+            headers.append(header)
         elif not comment:
             raise BadSpectrum(f"line {number} is neither numbers nor a comment: {plain[:60]!r}")
     if not rows or len(rows[0]) < 2:
         raise BadSpectrum("the file has no lines of a wavelength and a flux")
     table = np.array(rows, np.float64)
-    places = {name: place for place, name in enumerate(names) if place < table.shape[1]}
+    names, units = _named(headers, table.shape[1])
+    places = {name: place for place, name in enumerate(names)}
     wave, flux, error = (_first(known, places) for known in (WAVELENGTHS, FLUXES, ERRORS))
     notes: tuple[str, ...] = ()
     if wave is None or flux is None:
@@ -226,10 +241,66 @@ def _from_text(content: bytes) -> Spectrum:
     else:
         columns = (places[wave], places[flux], places[error] if error is not None else None)
         unit = units[columns[0]]
+    if not unit and wave != "loglam":
+        said = next((one for one in comments if _OTHER_UNIT.search(one) and _OF_WAVELENGTHS.search(one)), None)
+        if said is not None:
+            raise BadSpectrum(
+                f"the wavelengths have no unit, and a comment names another one than Å, {said[:60]!r}: write it behind"
+                " the name of the column, as in `wavelength[nm]`"
+            )
     wavelength, more = _in_angstrom(table[:, columns[0]], unit, logarithm=wave == "loglam")
     uncertainty = table[:, columns[2]] if columns[2] is not None else None
     flux_unit = units[columns[1]] if wave is not None and flux is not None else ""
     return _checked("text", wavelength, table[:, columns[1]], uncertainty, flux_unit, _plain(about), notes + more)
+
+
+@dataclass(frozen=True)
+class _Header:
+    """A line that may name the columns, or give their units."""
+
+    names: tuple[str, ...]
+    units: tuple[str, ...]
+    comment: bool
+
+
+def _header(words: str, *, comment: bool) -> _Header | None:
+    found = list(_COLUMN.finditer(words))
+    if len(found) < 2 or _COLUMN.sub("", words).strip(" \t,;|"):
+        return None
+    names, units = [], []
+    for one in found:
+        name, unit = one[1].strip("_").lower(), one[2] or one[3] or ""
+        stem, _, last = name.rpartition("_")
+        if stem in WAVELENGTHS and last in _ANGSTROM:
+            name, unit = stem, unit or last
+        names.append(name)
+        units.append(unit.strip())
+    return _Header(tuple(names), tuple(units), comment)
+
+
+def _named(headers: Sequence[_Header], columns: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names and units of the columns; empty if no line names them.
+
+    A comment may be any sentence, and is one if it has other words than the columns have names.
+    """
+    usable = [one for one in headers if len(one.names) <= columns]
+    chosen = [one for one in usable if _first(WAVELENGTHS, one.names) and _first(FLUXES, one.names)]
+    if not chosen:
+        known = {*WAVELENGTHS, *FLUXES, *ERRORS}
+        for one in usable:
+            if known.intersection(one.names) and (not one.comment or len(one.names) == columns):
+                raise BadSpectrum(
+                    f"the columns are called {', '.join(one.names)[:200]}: one must be called wavelength (or"
+                    f" {', '.join(WAVELENGTHS[1:4])}), and one flux (or {', '.join(FLUXES[1:4])})"
+                )
+        return (), ()
+    names, units = chosen[-1].names, chosen[-1].units
+    wave = names.index(str(_first(WAVELENGTHS, names)))
+    for one in usable[usable.index(chosen[-1]) + 1 :]:
+        # A line of units below the names, as in tables for spreadsheets.
+        if len(one.names) == len(names) and one.names[wave] in _ANGSTROM and not any(units):
+            units = one.names
+    return names, units
 
 
 def _numbers(cells: Sequence[str]) -> list[float] | None:

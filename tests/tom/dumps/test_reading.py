@@ -99,6 +99,90 @@ def test_numbers_that_are_taken_are_given_anew(connection: psycopg.Connection[An
     assert found == [(1, "mine", "two", 1), (700, "REST_push", "two", 1), (700, "t", "one", 1), (700, "t", "two", 1)]
 
 
+def as_inserts(text: str) -> str:
+    """The dump as `pg_dump --column-inserts --rows-per-insert=2` writes it, with Windows' line ends."""
+    made: list[str] = []
+    given = iter(text.splitlines())
+    for line in given:
+        if not line.startswith("COPY "):
+            made.append(line)
+            continue
+        head = line.replace("COPY ", "INSERT INTO ").replace(" FROM stdin;", " VALUES")
+        block = []
+        while (row := next(given)) != "\\.":
+            cells = [cell.replace("\\t", "\t") for cell in row.split("\t")]
+            block.append("\t(" + ", ".join("NULL" if cell == "\\N" else f"'{cell}'" for cell in cells) + ")")
+        for at in range(0, len(block), 2):
+            made += [head, *(f"{one}," for one in block[at : at + 2][:-1]), block[at : at + 2][-1] + ";"]
+        made.append("")
+    return "\r\n".join(made)
+
+
+def test_rows_as_inserts_and_other_spellings(connection: psycopg.Connection[Any]) -> None:
+    body = (
+        "CREATE FUNCTION f() RETURNS void AS $_$\nINSERT INTO elasticc2_ppdbdiaobject VALUES (1);\n$_$ LANGUAGE sql;\n"
+    )
+    other = "COPY other.elasticc2_ppdbdiaobject (diaobject_id) FROM stdin;\n9\n\\.\n"
+    done = import_dump(connection, lines(body + other + as_inserts(DUMP)))
+    assert done.stored == {
+        "elasticc2_ppdbdiaobject": 2, "elasticc2_brokerclassifier": 2, "elasticc2_brokermessage": 3,
+        "elasticc2_diaobject": 1,
+    }  # fmt: skip
+    assert (done.skipped, done.statements) == ({"auth_user": 1, "other.elasticc2_ppdbdiaobject": 1}, 5)
+    assert rows(connection, "SELECT diaobject_id, simversion FROM elasticc2_ppdbdiaobject ORDER BY 1") == [
+        (7, "a\tb"), (8, None)
+    ]  # fmt: skip
+    text = (
+        'insert into "elasticc2_ppdbdiaobject" ("ra", simversion, diaobject_id, decl, isddf) values'
+        " (1.5e1, 'it''s; (a),\n\\N \\\\ ''', 12, 0, false)\n, (-2,NULL,13, 0, True) ON CONFLICT DO NOTHING;\n"
+        "INSERT INTO public.elasticc2_ppdbdiaobject (diaobject_id, isddf, ra, decl) VALUES (14, true, 0, 0);\n"
+        'copy "public"."elasticc2_ppdbdiaobject" (decl, isddf, "diaobject_id", ra) from STDIN;\r\n'
+        "1\tf\t15\t2\r\n\\.\r\n"
+    )
+    import_dump(connection, lines(text))
+    found = rows(
+        connection, "SELECT diaobject_id, ra, simversion, isddf FROM elasticc2_ppdbdiaobject WHERE diaobject_id > 9"
+    )
+    assert sorted(found) == [
+        (12, 15.0, "it's; (a),\n\\N \\\\ '", False), (13, -2.0, None, True), (14, 0.0, None, True),
+        (15, 2.0, None, False),
+    ]  # fmt: skip
+
+
+def test_the_next_row_gets_a_number_that_is_free(connection: psycopg.Connection[Any]) -> None:
+    import_dump(connection, lines(DUMP[: DUMP.index("SELECT pg_catalog.setval")]))
+    query = (
+        "INSERT INTO elasticc2_brokerclassifier (brokername, classifiername) VALUES ('c', 'd') RETURNING classifier_id"
+    )
+    assert rows(connection, query)[0][0] > 5
+
+
+OBJECTS = "elasticc2_ppdbdiaobject"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f"\nINSERT INTO public.{OBJECTS} VALUES (1, 2);\n", "line 2: .* do not name their columns"),
+        (f"COPY {OBJECTS} FROM stdin;\n1\n\\.\n", "line 1: .* do not name their columns"),
+        (f"COPY {OBJECTS} (diaobject_id) FROM stdin WITH (FORMAT csv);\n1\n\\.\n", "another form .*csv"),
+        (f"INSERT INTO {OBJECTS} (diaobject_id) SELECT 1;\n", "a form that is not read"),
+        (f"INSERT INTO {OBJECTS} (diaobject_id) VALUES (1 + 1);\n", "a value in a form that is not read: '1 . 1"),
+        (f"INSERT INTO {OBJECTS} (simversion) VALUES (E'a\\n');\n", "a value in a form that is not read"),
+        (f"INSERT INTO {OBJECTS} (diaobject_id) VALUES (1, 2);\n", "2 values of 1 columns"),
+        (f"INSERT INTO {OBJECTS} (diaobject_id) VALUES (1),\n(2)\n", "line 1: .* has no end"),
+        (f"INSERT INTO {OBJECTS} (simversion) VALUES ('a\n", "line 1: .* has no end"),
+        (f"INSERT INTO {OBJECTS} (diaobject_id) VALUES (1); DROP TABLE x;\n", "more behind the statement: 'DROP"),
+        (f"INSERT INTO {OBJECTS} (diaobject_id) VALUES (1) RETURNING 1;\n", "not read behind rows: 'RETURNING"),
+        ("SET client_encoding = 'LATIN1';\n", "line 1: the file is in LATIN1"),
+    ],
+)
+def test_rows_in_other_forms_are_refused(connection: psycopg.Connection[Any], text: str, said: str) -> None:
+    with pytest.raises(BadDump, match=said):
+        import_dump(connection, lines(text))
+    assert rows(connection, f"SELECT count(*) FROM {OBJECTS}") == [(0,)]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -89,6 +89,15 @@ def test_tables_and_images() -> None:
     multispec = read_spectrum(fits_bytes(bands))
     assert multispec.uncertainty is not None
     assert set(multispec.uncertainty.tolist()) == {1.0}
+    for cards, second in (
+        # Programs that write CD leave 1 in CDELT.
+        ({"CDELT1": 1.0, "CD1_1": 2.5}, 4002.5),
+        ({"CDELT1": 1.0, "PC1_1": 2.5}, 4002.5),
+        ({"CD1_1": 2.5, "CTYPE1": "AWAV-LOG", "CUNIT1": "Angstrom"}, 4000.0 * np.exp(2.5 / 4000.0)),
+    ):
+        image = fits.PrimaryHDU(FLUX)
+        image.header.update({"CRVAL1": 4000.0} | cards)
+        assert read_spectrum(fits_bytes(image)).wavelength[1] == pytest.approx(second, rel=1e-12)
     logarithm = fits.PrimaryHDU(FLUX)
     logarithm.header["CRVAL1"], logarithm.header["CDELT1"], logarithm.header["DC-FLAG"] = 3.6, 1e-4, 1
     assert abs(read_spectrum(fits_bytes(logarithm)).wavelength[0] - 10**3.6) < 1e-6
@@ -102,6 +111,13 @@ def test_tables_and_images() -> None:
         ("# flux wavelength[um]\n1 0.4\n2 0.5\n", ([4000, 5000], [1, 2])),
         ("# MJD-OBS = 61000.25\n# OBJECT: SN 2026x\n! a comment of words, and more.\n4000\t1e-15\n4001\tnan\n", None),
         ("4.0D3 1.0D-15\n4.1d3 2\n", ([4000, 4100], [1e-15, 2])),
+        # In the near infrared, numbers of nm could be of Å.
+        ("# wavelength [nm] flux [Jy]\n1000 1\n1100 2\n", ([10000, 11000], [1, 2])),
+        ("Wavelength (nm),Flux (erg/s/cm2/A)\r\n1000,1\r\n1100,2\r\n", ([10000, 11000], [1, 2])),
+        ("# wavelength_nm flux_err flux\n1000 9 1\n1100 9 2\n", ([10000, 11000], [1, 2])),
+        ("# wavelength[nm] flux\n# flux calibrated\n1000 1\n1100 2\n", ([10000, 11000], [1, 2])),
+        ("wave\tflux\nnm\terg\n1000\t1\n1100\t2\n", ([10000, 11000], [1, 2])),
+        ("# the columns wavelength flux error\n4000 1 3\n4001 2 3\n", ([4000, 4001], [1, 2])),
     ],
 )
 def test_texts(text: str, expected: Any) -> None:
@@ -131,6 +147,9 @@ WITHOUT_STEP.header["CRVAL1"] = 4000.0
         (b"0.4 1\n0.5 2\n", "the wavelengths have no unit"),
         (b"4000 1\n4_001 2\n", "line 2 is neither numbers nor a comment: '4_001 2'"),
         ("4000 1\n٤٠٠١ 2\n".encode(), "line 2 is neither numbers nor a comment"),
+        (b"# WAVEUNIT = nm\n1000 1\n1100 2\n", "a comment names another one than Å, 'WAVEUNIT = nm'"),
+        (b"lambda[nm];flux\n1000,5;1,5\n", "line 2 has commas within numbers"),
+        (b"x,flux_err,flux\n4000,9,1\n", "the columns are called x, flux_err, flux: one must be called wavelength"),
         (b"# wavelength[furlong] flux\n4000 1\n4001 1\n", "'furlong', is not known"),
         (b"4000 nan\n4001 inf\n", "none of the fluxes is a number"),
         (b"-1 1\n# x\n4000 1\n", "have no unit"),
@@ -146,7 +165,7 @@ WITHOUT_STEP.header["CRVAL1"] = 4000.0
         (fits_bytes(fits.PrimaryHDU()), "has neither a table"),
         (fits_bytes(table(WAVE, FLUX))[:-2880], "the FITS file|points"),
     ],
-    ids=range(22),
+    ids=range(25),
 )  # fmt: skip
 def test_what_is_wrong_is_said(content: bytes, why: str) -> None:
     with pytest.raises(BadSpectrum, match=why):
