@@ -27,7 +27,7 @@ _MJD_OF_UNIX_EPOCH: Final = 40_587.0
 _TAI_MINUS_UTC: Final = 37.0
 """Seconds, since 2017."""
 POSITION_ERROR: Final = 0.3
-"""Error radius of positions if a filter does not select one, arcsec: the agreement between ground-based surveys."""
+"""Error radius of positions, arcsec: the agreement between ground-based surveys."""
 
 
 @dataclass(frozen=True)
@@ -155,8 +155,9 @@ def gcn_notice(message: Message, place: Place, *, filter_name: str, page: str) -
         "record_number": 1,
         "id": [str(message.diaobjectid)],
         "event_name": [str(message.diaobjectid)],
-        "ra": _number(columns, "ra", place.ra),
-        "dec": _number(columns, "decl", _number(columns, "dec", place.dec)),
+        # Not a selected column called ra or dec, which may be any value.
+        "ra": place.ra,
+        "dec": place.dec,
         "ra_dec_error": POSITION_ERROR / 3600.0,
         "containment_probability": 0.9,
         "filter_name": filter_name,
@@ -190,11 +191,12 @@ def voevent(message: Message, place: Place, *, authority: str, filter_name: str,
     ET.SubElement(who, "Date").text = f"{message.created_at.astimezone(datetime.UTC):%Y-%m-%dT%H:%M:%S}"
     what = ET.SubElement(root, "What")
     for name, value in message.columns().items():
-        numeric = isinstance(value, int | float) and not isinstance(value, bool)
         written = "" if value is None else _xml_text(value if isinstance(value, str) else json.dumps(_plain(value)))
-        ET.SubElement(
-            what, "Param", {"name": _xml_text(name), "value": written, **({"dataType": "float"} if numeric else {})}
-        )
+        about = {"name": _xml_text(name), "value": written}
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            # A reader makes a float64 of a float, which cannot hold identifiers of 64 bits.
+            about["dataType"] = "int" if isinstance(value, int) else "float"
+        ET.SubElement(what, "Param", about)
     where = ET.SubElement(ET.SubElement(root, "WhereWhen"), "ObsDataLocation")
     ET.SubElement(where, "ObservatoryLocation", {"id": "GEOLUN"})
     location = ET.SubElement(where, "ObservationLocation")
@@ -226,11 +228,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, datetime.datetime):
         return value.isoformat()
     return value
-
-
-def _number(columns: Mapping[str, Any], name: str, default: float) -> float:
-    value = columns.get(name)
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else default
 
 
 def _instant(mjd: float) -> datetime.datetime:

@@ -1,8 +1,9 @@
 """Names of topics and of readers.
 
 The topic of a public filter is named as in Lasair: `lasair_`, the owner, and the name of the filter reduced to the
-characters that Kafka allows. Owner and name are not separated, so two filters may have the same name; the register of
-sinks gives it to the first, and appends the number of the filter for the second. Private topics have another prefix, in
+characters that Kafka allows. Owner and name are not separated, so two filters may have the same name, and Kafka creates
+no topic whose name differs from that of another in `.` and `_` only; the register of sinks gives it to the first, and
+appends the number of the filter for the second. Private topics have another prefix, in
 which the owner is written so that no owner's prefix is the beginning of another's, since access is granted by prefix.
 """
 

@@ -11,7 +11,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from broker_assets.delivery.errors import SinkError
-from broker_assets.delivery.names import topic_name
+from broker_assets.delivery.names import reduced, topic_name
 from broker_assets.delivery.owners import BadAddressError, checked_address, contact
 from broker_assets.settings.delivery import DeliverySettings
 
@@ -242,9 +242,22 @@ def _topic(
     ).fetchone()
     if row is not None:
         return str(row[0])
-    first = topic_name(owner, name, filterid, public=public)
-    taken = connection.execute("SELECT 1 FROM filter_sinks WHERE kind = 'kafka' AND target = %s", (first,)).fetchone()
-    return first if taken is None else topic_name(owner, name, filterid, public=public, taken=True)
+    chosen = topic_name(owner, name, filterid, public=public)
+    while _is_taken(connection, chosen):
+        chosen = topic_name(owner, name, filterid, public=public, taken=True)
+        name = f"{reduced(name)}-{filterid}"
+    return chosen
+
+
+def _is_taken(connection: Connection, topic: str) -> bool:
+    """Whether Kafka would refuse a topic because of another: names that differ in `.` and `_` only collide in it."""
+    return (
+        connection.execute(
+            "SELECT FROM filter_sinks WHERE kind = 'kafka' AND translate(target, '.', '_') = translate(%s, '.', '_')",
+            (topic,),
+        ).fetchone()
+        is not None
+    )
 
 
 def checked_webhook(settings: DeliverySettings, url: str) -> str:

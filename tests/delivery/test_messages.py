@@ -58,8 +58,28 @@ def test_a_notice_of_gcn() -> None:
     assert (notice["ra"], notice["dec"], notice["id"], notice["messenger"]) == (10.5, -20.25, ["5"], "EM")
     assert notice["trigger_time"] == "2025-11-20T23:59:23.000Z", "TAI is 37 s ahead of UTC"
     assert json.loads(notice["additional_info"]) == {"diaObjectId": 5, "gmag": 19.5, "name": None}
-    chosen = dataclasses.replace(MESSAGE, record='{"ra": 1.5, "decl": 2.5}')
-    assert gcn_notice(chosen, PLACE, filter_name="", page="")["dec"] == 2.5
+
+
+@pytest.mark.parametrize(
+    "columns", ['{"ra": 1.5, "decl": 2.5}', '{"ra": true, "dec": 500}', '{"RA": "x", "decl": null}']
+)
+def test_the_position_is_that_of_the_object_whatever_columns_are_called(columns: str) -> None:
+    chosen = dataclasses.replace(MESSAGE, record=columns)
+    notice = gcn_notice(chosen, PLACE, filter_name="", page="")
+    assert (notice["ra"], notice["dec"]) == (10.5, -20.25)
+    root = ET.fromstring(voevent(chosen, PLACE, authority="b.example", filter_name="", page=""))  # noqa: S314
+    assert [root.findtext(f".//{name}") for name in ("C1", "C2")] == ["10.5", "-20.25"]
+
+
+def test_identifiers_of_a_voevent_are_whole_numbers() -> None:
+    columns = f'{{"diaObjectId": {2**63 - 1}, "mag": 19.5, "none": null, "flag": true, "name": "7"}}'
+    message = dataclasses.replace(MESSAGE, record=columns)
+    root = ET.fromstring(voevent(message, PLACE, authority="b.example", filter_name="", page=""))  # noqa: S314
+    params = {param.get("name"): (param.get("value"), param.get("dataType")) for param in root.iter("Param")}
+    assert params == {
+        "diaObjectId": ("9223372036854775807", "int"), "mag": ("19.5", "float"), "none": ("", None),
+        "flag": ("true", None), "name": ("7", None),
+    }  # fmt: skip
 
 
 def test_a_voevent() -> None:

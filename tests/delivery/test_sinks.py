@@ -34,6 +34,24 @@ def test_two_filters_with_one_reduced_name_have_two_topics(connection: Connectio
     assert topics == ["lasair_12abc", f"lasair_12abc-{second}"]
 
 
+def test_kafka_creates_no_topic_that_differs_in_dots_and_underscores_only(connection: Connection) -> None:
+    guarded = settings(readers=ReaderSettings(access_control=True))
+    for public in (True, False):
+        owner = "7" if public else "8"
+        numbers = [add_filter(connection, owner, name, public=public) for name in ("SN.a", "SN_a", "SN a", "SN..a")]
+        topics = [sinks.add(connection, guarded, number, "kafka").target for number in numbers]
+        begins = "lasair_7" if public else "private.8."
+        assert topics == [f"{begins}SN.a", f"{begins}SN_a-{numbers[1]}", f"{begins}SNa", f"{begins}SN..a"]
+        assert len({topic.replace(".", "_") for topic in topics}) == len(topics)
+
+
+def test_the_name_with_the_number_may_be_taken_too(connection: Connection) -> None:
+    first, second = add_filter(connection, "1", "abc"), add_filter(connection, "1", "a#bc")
+    other = add_filter(connection, "1", f"abc-{second}")
+    topics = [sinks.add(connection, settings(), number, "kafka").target for number in (first, other, second)]
+    assert topics == ["lasair_1abc", f"lasair_1abc-{second}", f"lasair_1abc-{second}-{second}"]
+
+
 def test_a_removed_sink_keeps_its_topic_and_comes_back(connection: Connection) -> None:
     number = add_filter(connection)
     made = sinks.add(connection, settings(), number, "kafka")
