@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ from sqlglot.tokens import TokenType  # type: ignore[attr-defined]
 from broker_assets.database.query_role import OBSERVATIONS, PUBLISHED
 from broker_assets.filters.adql_geometry import GEOMETRY, UNKNOWN_GEOMETRY, Near, Shape, shown, with_geometry
 from broker_assets.filters.adql_polygons import AdqlError
-from broker_assets.filters.tap_schema import NAMES, OBSCORE, SCHEMA, row_type
+from broker_assets.filters.tap_schema import NAMES, OBSCORE, SCHEMA, row_type, whole_columns
 from broker_assets.filters.tap_uploads import Upload
 
 LONGEST: Final = 20_000
@@ -58,6 +58,8 @@ _TYPES: Final = frozenset(
                  "TIMESTAMP", "TIMESTAMPTZ", "DATE")
 )  # fmt: skip
 """Types of CAST."""
+_WHOLE: Final = frozenset({"SMALLINT", "INT", "BIGINT"})
+"""Types of uploaded columns of whole numbers."""
 
 
 class _Adql(Postgres):
@@ -168,6 +170,7 @@ def translate(text: str, *, limit: int, uploads: Mapping[str, Upload] | None = N
             raise AdqlError(f"{node.sql(dialect='postgres')[:60]} is not part of ADQL here")
     tokens = _Tokens(uploads or {})
     _functions(root)
+    _remainders(root, tokens.uploads)
     root = with_geometry(root, tokens.uploads, tokens.circle)
     shapes = shown(root)
     _no_other_geometry(root)
@@ -266,6 +269,29 @@ def _functions(root: exp.Expression) -> None:
             node.set("this", None)  # PostgreSQL has no seed for a single call
         elif name not in _FUNCTIONS and not isinstance(node, exp.Connector):
             raise AdqlError(f"there is no function {name[:40]}; functions are {', '.join(sorted(_FUNCTIONS))}")
+
+
+def _remainders(root: exp.Expression, uploads: Mapping[str, Upload]) -> None:
+    """`MOD` of real numbers, which PostgreSQL has for exact ones only; of whole numbers it stays a whole number."""
+    unknown = {one.alias.lower() for one in root.find_all(exp.Alias)}
+    unknown |= {one.name for upload in uploads.values() for one in upload.columns if one.sql not in _WHOLE}
+    for node in reversed(list(root.find_all(exp.Mod))):
+        if not (_is_whole(node.this, unknown) and _is_whole(node.expression, unknown)):
+            exact = exp.Mod(this=exp.cast(node.this, "numeric"), expression=exp.cast(node.expression, "numeric"))
+            node.replace(exp.cast(exact, "double precision"))
+
+
+def _is_whole(node: exp.Expression, unknown: Set[str]) -> bool:
+    """Whether an expression is certainly of a type of whole numbers; `unknown` are names that may be anything."""
+    if isinstance(node, exp.Literal):
+        return not node.is_string and str(node.this).isdigit()
+    if isinstance(node, exp.Column):
+        return node.name.lower() in whole_columns() - unknown
+    if isinstance(node, exp.Add | exp.Sub | exp.Mul | exp.Mod):
+        return _is_whole(node.this, unknown) and _is_whole(node.expression, unknown)
+    if isinstance(node, exp.Count):
+        return True
+    return isinstance(node, exp.Paren | exp.Neg | exp.Abs | exp.Min | exp.Max) and _is_whole(node.this, unknown)
 
 
 def _no_other_geometry(root: exp.Expression) -> None:

@@ -91,6 +91,15 @@ def tap_schema(name: str) -> list[dict[str, Any]]:
     ]
 
 
+@cache
+def whole_columns() -> frozenset[str]:
+    """Names of columns that are whole numbers in every table that has them."""
+    kinds: dict[str, set[str]] = {}
+    for row in tap_schema("columns"):
+        kinds.setdefault(row["column_name"].strip('"'), set()).add(row["datatype"])
+    return frozenset(name for name, found in kinds.items() if found <= {"short", "int", "long"})
+
+
 def _table_rows() -> list[dict[str, Any]]:
     rows = []
     for number, name in enumerate(sorted(PUBLISHED)):

@@ -46,6 +46,18 @@ def test_queries(connection: psycopg.Connection[Any]) -> None:
         connection, "SELECT COUNT(*) AS n, MIN(MOD(ndiasources, 3)) AS m, ROUND(AVG(ra), 2) AS a FROM objects"
     )
     assert counted[0] == {"n": 20, "m": 0, "a": 10.11 if counted[0]["a"] == 10.11 else 10.1}
+    (left,) = rows(
+        connection,
+        "SELECT MOD(diaobjectid, 7) AS a, MOD(-ra, 3) AS b, MOD(ra, MOD(11.5, 4)) + 1 AS c, MOD(COUNT(*), 2) AS d,"
+        " MOD(-diaobjectid, 3) AS e, MOD(MAX(ndiasources) + 1, 5) AS f FROM objects WHERE diaobjectid = 20"
+        " GROUP BY diaobjectid, ra",
+    )
+    assert left == pytest.approx({"a": 6, "b": -1.2, "c": 4.2, "d": 1, "e": -2, "f": 1})
+    assert [name for name, value in left.items() if isinstance(value, int)] == ["a", "d", "e", "f"]
+    real = (
+        "WITH a AS (SELECT ra AS ndiasources FROM objects WHERE diaobjectid = 20) SELECT MOD(ndiasources, 3) m FROM a"
+    )
+    assert rows(connection, real) == [{"m": pytest.approx(1.2)}]
     near = rows(
         connection,
         "SELECT diaobjectid, DISTANCE(POINT(ra, decl), POINT(10.01, -0.01)) AS d FROM diaobjects"
