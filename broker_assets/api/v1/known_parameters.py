@@ -1,10 +1,13 @@
-"""Refuses parameters that an endpoint does not have, in the address and in bodies: a misspelt limit is none."""
+"""Refuses parameters that an endpoint does not have, in the address and in bodies: a misspelt limit is none.
+
+A parameter of one value that is given twice is refused, too: which of the two is meant is not known.
+"""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final, get_args, get_origin
 
 from fastapi import Request
 from fastapi.dependencies.models import Dependant
@@ -30,16 +33,23 @@ async def refuse_unknown(request: Request) -> None:
     Raises
     ------
     Problem
-        If the address has a parameter that the endpoint does not have.
+        If the address has a parameter that the endpoint does not have, or several values of one that has one.
     """
     route = request.scope.get("route")
     if not request.query_params or not isinstance(route, APIRoute) or route.path in ANY:
         return
-    known = tuple(dict.fromkeys(_own(route.dependant)))
+    own = list(_own(route.dependant))
+    known = tuple(dict.fromkeys(field.alias for field in own))
     errors = [
         {"parameter": name[:100], "message": f"there is no such parameter{_meant(name, known)}"}
         for name in dict.fromkeys(request.query_params)
         if name not in known
+    ]
+    lists = {field.alias for field in own if _is_list(field.field_info.annotation)}
+    errors += [
+        {"parameter": name, "message": "it is given several times; give it once"}
+        for name in known
+        if name not in lists and len(request.query_params.getlist(name)) > 1
     ]
     if errors:
         text = "; ".join(f"{error['parameter']}: {error['message']}" for error in errors[:10])
@@ -52,7 +62,11 @@ def _meant(name: str, known: tuple[str, ...]) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
-def _own(dependant: Dependant) -> Iterator[str]:
-    yield from (field.alias for field in dependant.query_params)
+def _own(dependant: Dependant) -> Iterator[Any]:
+    yield from dependant.query_params
     for part in dependant.dependencies:
         yield from _own(part)
+
+
+def _is_list(annotation: Any) -> bool:
+    return any(get_origin(one) is list for one in (annotation, *get_args(annotation)))

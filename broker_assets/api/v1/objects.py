@@ -79,7 +79,7 @@ def list_objects(
     ids: Ids = None,
     columns: Columns = None,
     survey: Annotated[str | None, Query(description=f"One of {', '.join(SURVEYS)}", max_length=20)] = None,
-    since: Annotated[float | None, Query(description="Last detected at or after, MJD TAI")] = None,
+    since: Annotated[float | None, Query(ge=0, le=200_000, description="Last detected at or after, MJD TAI")] = None,
     least: Annotated[int, Query(ge=0, le=1_000_000, description="Detections, at least")] = 0,
     limit: Limit = 100,
     cursor: Cursor = None,

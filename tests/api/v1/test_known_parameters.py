@@ -39,6 +39,21 @@ def test_what_is_known_works_and_what_is_near_is_named(v1: Any) -> None:
     assert rows.status_code == 404, "columns of a table are its parameters"
 
 
+def test_a_parameter_of_one_value_is_given_once(v1: Any) -> None:
+    for address, name in (("/cone?ra=10&dec=10&radius=5&radius=5000", "radius"), ("/objects?limit=1&limit=2", "limit")):
+        refused = v1.get(address)
+        assert refused.status_code == 422
+        assert refused.json()["errors"] == [{"parameter": name, "message": "it is given several times; give it once"}]
+    several = v1.get("/events", params={"filter": ["x", "y"], "follow": ["matches", "progress"]})
+    assert several.status_code in (401, 422)
+    assert "several times" not in several.text, "these have any number of values"
+
+
+@pytest.mark.parametrize("since", ["nan", "inf", "-1", "1e400"])
+def test_times_are_numbers_of_the_calendar(v1: Any, since: str) -> None:
+    assert v1.get("/objects", params={"since": since}).status_code == 422
+
+
 def test_every_body_refuses_what_it_does_not_have(v1: Any) -> None:
     document = v1.get("/openapi.json").json()
     bodies = [
