@@ -7,6 +7,7 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.parquet
@@ -64,7 +65,7 @@ class Client:
 
     def object(self, name: int | str) -> dict[str, Any]:
         """All that is known of an object, by diaObjectId, ZTF name or TNS name."""
-        return self._document("GET", f"/objects/{name}")
+        return self._document("GET", f"/objects/{_part(name)}")
 
     def objects(self, names: Sequence[int | str], *, columns: Sequence[str] | None = None) -> Rows:
         """Some objects; unknown ones are left out."""
@@ -81,7 +82,7 @@ class Client:
 
     def lightcurve(self, name: int | str, **question: Any) -> Rows:
         """Points of an object; `parts`, `as_of`, `since`, `until` (MJD TAI), `joint`."""
-        return self._rows("GET", f"/objects/{name}/lightcurve", params=question)
+        return self._rows("GET", f"/objects/{_part(name)}/lightcurve", params=question)
 
     def lightcurves(self, names: Sequence[int | str], **question: Any) -> Rows:
         """Points of many objects; the same options."""
@@ -89,15 +90,15 @@ class Client:
 
     def features(self, name: int | str) -> Rows:
         """Features of the alerts of an object."""
-        return self._rows("GET", f"/objects/{name}/features")
+        return self._rows("GET", f"/objects/{_part(name)}/features")
 
     def context(self, name: int | str) -> dict[str, Any]:
         """What an object is near to."""
-        return self._document("GET", f"/objects/{name}/context")
+        return self._document("GET", f"/objects/{_part(name)}/context")
 
     def annotations(self, name: int | str) -> list[dict[str, Any]]:
         """What annotators say about an object."""
-        return list(self._document("GET", f"/objects/{name}/annotations")["annotations"])
+        return list(self._document("GET", f"/objects/{_part(name)}/annotations")["annotations"])
 
     # Alerts
 
@@ -146,8 +147,11 @@ class Client:
     def query(self, definition: str, *, limit: int = 1000) -> Rows:
         """Rows of a filter over all objects as they are now; needs an account."""
         found = self._document("POST", "/filters/try", json={"definition": definition, "limit": limit})
-        rows = [{"diaObjectId": int(one), **row} for one, row in zip(found["diaObjectIds"], found["rows"], strict=True)]
-        return Rows(pa.Table.from_pylist(rows))
+        objects = pa.array([int(one) for one in found["diaObjectIds"]], pa.int64())
+        columns = {"diaObjectId": objects} | {
+            name: _column([row[name] for row in found["rows"]]) for name in found["columns"] if name != "diaObjectId"
+        }
+        return Rows(pa.table(columns))
 
     def adql(self, query: str, *, limit: int | None = None) -> Rows:
         """Rows of an ADQL query; for one that needs longer than 15 s, use `pyvo` with `/api/vo/tap/async`.
@@ -224,6 +228,9 @@ class Client:
         part = target.with_name(f".{target.name}.{about['digest'][:16]}.part")
         begun = part.stat().st_size if part.exists() else 0
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={begun}-"} if begun else {})
+        if begun > about["size"]:
+            part.unlink()
+            begun, headers = 0, {"Accept-Encoding": "identity"}
         if begun < about["size"] or not begun:
             with (
                 self._ask("GET", f"/products/{product}/file", headers=headers, stream=True) as answer,
@@ -231,6 +238,13 @@ class Client:
             ):
                 for piece in answer.iter_content(1 << 18):
                     written.write(piece)
+        received = part.stat().st_size
+        if received != about["size"]:
+            if received > about["size"]:
+                part.unlink()  # what is there cannot be continued
+            raise BrokerUnreachable(
+                f"{received} of {about['size']} bytes of {about['name']} arrived; download it again"
+            )
         part.replace(target)
         return target
 
@@ -238,7 +252,7 @@ class Client:
 
     def why(self, table: str, **row: Any) -> list[dict[str, Any]]:
         """Where rows of a table come from: `why("diasources", diasourceid=8)`."""
-        return list(self._json("GET", f"/why/rows/{table}", params=row))
+        return list(self._json("GET", f"/why/rows/{_part(table)}", params=row))
 
     def freeze(self, **question: Any) -> dict[str, Any]:
         """Freeze an answer so that it can be cited: `ids` or `cone`, `parts`, `as_of`, `features`, `title`."""
@@ -246,7 +260,7 @@ class Client:
 
     def snapshot(self, identifier: str) -> bytes:
         """The bytes of a frozen answer."""
-        return self._ask("GET", f"/snapshots/{identifier}/content").content
+        return self._ask("GET", f"/snapshots/{_part(identifier)}/content").content
 
     def status(self) -> dict[str, Any]:
         """The state of the platform."""
@@ -295,3 +309,16 @@ class Client:
         except ValueError:
             document = {"detail": answer.text[:500]}
         raise BrokerProblem(answer.status_code, document if isinstance(document, dict) else {"detail": str(document)})
+
+
+def _part(name: int | str) -> str:
+    """A name as one part of an address, whatever signs it has."""
+    return quote(str(name), safe="")
+
+
+def _column(values: list[Any]) -> pa.Array:
+    """Values of JSON as a column; numbers that no column of Arrow holds together are texts."""
+    try:
+        return pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        return pa.array([None if value is None else str(value) for value in values], pa.string())

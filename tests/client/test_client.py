@@ -55,6 +55,9 @@ def test_lists_and_filters(broker: Client) -> None:
     text = "SELECT objects.diaObjectId, objects.nDiaSources FROM objects WHERE objects.decl < 2.203"
     assert broker.check(text)["tables"] == ["objects"]
     assert {row["diaObjectId"] for row in broker.query(text)} == {1, 2}
+    nothing = broker.query(text.replace("2.203", "-80"))
+    assert (len(nothing), nothing.columns) == (0, ["diaObjectId", "nDiaSources"]), "columns of an answer without rows"
+    assert broker.query("SELECT ra, tns_name FROM objects ORDER BY ra").columns == ["diaObjectId", "ra", "tns_name"]
     assert list(broker.pages("/objects", "objects", limit=5))[-1]["diaObjectId"] == OBJECTS
 
 
@@ -70,6 +73,13 @@ def test_problems(broker: Client, server: InterfaceServer) -> None:
         Client(server.url).query("SELECT objects.ra FROM objects")
     with pytest.raises(BrokerUnreachable):
         Client("http://127.0.0.1:9").status()
+
+
+@pytest.mark.parametrize("name", ["1?format=csv", "1#x", "../filters", "SN 2025a&b", "%31"])
+def test_any_name_is_one_part_of_an_address(broker: Client, name: str) -> None:
+    with pytest.raises(BrokerProblem) as caught:
+        broker.object(name)
+    assert caught.value.status == 404
 
 
 def test_a_download_goes_on(broker: Client, server: InterfaceServer, module_database_url: str, tmp_path: Any) -> None:
@@ -90,6 +100,8 @@ def test_a_download_goes_on(broker: Client, server: InterfaceServer, module_data
     assert broker.download(number, tmp_path / "b.fits").read_bytes() == content
     (tmp_path / f".c.fits.{'d' * 16}.part").write_bytes(content)
     assert broker.download(number, tmp_path / "c.fits").read_bytes() == content
+    (tmp_path / f".c.fits.{'d' * 16}.part").write_bytes(content + b"x")
+    assert broker.download(number, tmp_path / "c.fits").read_bytes() == content, "too long: it is begun again"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.fits", "b.fits", "c.fits"]
 
 
