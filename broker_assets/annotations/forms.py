@@ -78,9 +78,13 @@ def documents(form: str, key: bytes | None, value: bytes, needed: frozenset[str]
 
 
 def _json(key: bytes | None, value: bytes, needed: frozenset[str] | None) -> Documents:
+    return _read_json(value, _no_constant)
+
+
+def _read_json(value: bytes, constant: Callable[[str], Any]) -> Documents:
     if not value:
         raise UnreadableMessage("the message is empty")
-    read = json.loads(value, parse_constant=_no_constant)
+    read = json.loads(value, parse_constant=constant)
     return read if isinstance(read, list) else [read]
 
 
@@ -137,7 +141,8 @@ def _hopskotch(key: bytes | None, value: bytes, needed: frozenset[str] | None) -
     """
     if value.startswith(_CONTAINER):
         return _avro(key, value, needed)
-    found = _json(key, value, needed)
+    # hop-client writes NaN and Infinity as Python does; of other brokers they are unknown values (`fields.plain`).
+    found = _read_json(value, float)
     return [
         one["content"]
         if isinstance(one, Mapping) and one.keys() == {"format", "content"} and isinstance(one["content"], Mapping)

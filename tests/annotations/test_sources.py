@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from broker_messages import Sent, alerce, ampel_report, antares, babamul, fink, hopskotch
 
-from broker_assets.annotations.content import annotation
+from broker_assets.annotations.content import BadAnnotation, annotation
 from broker_assets.annotations.forms import documents
 from broker_assets.annotations.sources import KINDS, BadSource, checked_source
 
@@ -57,6 +57,26 @@ def test_a_true_message_becomes_an_annotation(kind: str, topic: str, sent: Sent,
     said = annotation("t", source.fields.annotation(document, topic), named=lambda name: 42)
     found = (said.diaobjectid, said.classification, said.version, json.loads(said.classdict), said.url)
     assert found == expected
+
+
+@pytest.mark.parametrize("kind", ["json", "avro"])
+def test_a_score_that_is_no_number_costs_no_annotation_of_another_broker(kind: str) -> None:
+    source = checked_source("t", {"kind": "ampel", "topics": ["a"]})
+    sent = hopskotch(ampel_report(7, SNIa=0.8, AGN=float("nan"), TDE=float("-inf")), kind)
+    [document] = documents(source.form, sent.key, sent.value, source.fields.first_members)
+    said = annotation("t", source.fields.annotation(document, "a"))
+    assert (said.classification, json.loads(said.classdict)) == (
+        "SNIa",
+        {"P(AGN)": None, "P(SNIa)": 0.8, "P(TDE)": None},
+    )
+
+
+def test_of_a_document_that_is_the_annotation_such_a_score_is_refused() -> None:
+    source = checked_source("t", {"kind": "hopskotch", "topics": ["a"]})
+    sent = hopskotch({"diaObjectId": 7, "classification": "SN", "classdict": {"p": float("nan")}})
+    [document] = documents(source.form, sent.key, sent.value, source.fields.first_members)
+    with pytest.raises(BadAnnotation, match="classdict cannot be written as JSON"):
+        annotation("t", source.fields.annotation(document, "a"))
 
 
 def test_a_source_overrides_what_its_kind_is() -> None:
