@@ -82,8 +82,14 @@ class PageBrowser(Browser):
             time.sleep(0.05)
 
     def sideways(self) -> int:
-        """Pixels by which the page is wider than its window."""
-        return int(self.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+        """Pixels by which the page is wider than its window, once charts have followed the window."""
+        deadline = time.monotonic() + 5.0
+        while True:
+            root = "document.documentElement"
+            wider = int(self.evaluate(f"{root}.scrollWidth - {root}.clientWidth"))
+            if wider <= 0 or time.monotonic() > deadline:
+                return wider
+            time.sleep(0.1)
 
     def inaccessible(self) -> list[str]:
         """What axe-core finds wrong with the page."""
