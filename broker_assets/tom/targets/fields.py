@@ -42,6 +42,11 @@ ELEMENTS: Final[dict[str, tuple[float, float, str]]] = {
     "ephemeris_epoch_err": (0.0, 1e8, "uncertainty of that epoch, days"),
 }
 """The same for orbital elements and ephemerides."""
+_DATES: Final = ("epoch_of_elements", "epoch_of_perihelion")
+"""MJD, though much software gives Julian dates."""
+_JULIAN_DATE: Final = (2_000_000.0, 3_000_000.0)
+"""Julian dates of the years 764 to 3501; as MJD they would be of the years 7334 to 10072."""
+_JD_OF_MJD_0: Final = 2_400_000.5
 _ORBIT: Final = ("epoch_of_elements", "inclination", "lng_asc_node", "arg_of_perihelion", "eccentricity")
 SCHEMES: Final[dict[str, tuple[str, ...]]] = {
     "MPC_MINOR_PLANET": (*_ORBIT, "semimajor_axis", "mean_anomaly"),
@@ -89,7 +94,8 @@ def checked(given: Mapping[str, Any]) -> Draft:
     ----------
     given : mapping
         `name`; fields of `POSITION` and `ELEMENTS` as numbers or texts, `type`, `scheme`; `aliases` and `tags`, lists
-        of texts; `extras`, texts by name; `diaobjectid`, `public`. Fields that are None or empty are not known.
+        of texts; `extras`, texts by name; `diaobjectid`, `public`. Fields that are None or empty are not known. Epochs
+        of elements and of perihelion that are Julian dates, 2,000,000 to 3,000,000, become MJD.
 
     Returns
     -------
@@ -111,6 +117,9 @@ def checked(given: Mapping[str, Any]) -> Draft:
         raise BadTarget("name: a target needs one")
     position = _numbers(POSITION, given)
     elements = _numbers(ELEMENTS, given)
+    for element in _DATES:
+        if _JULIAN_DATE[0] <= elements.get(element, 0.0) <= _JULIAN_DATE[1]:
+            elements[element] -= _JD_OF_MJD_0
     scheme = _line("scheme", given.get("scheme")).upper()
     kind = _line("type", given.get("type")).upper().replace("-", "_").replace(" ", "_")
     if not kind:

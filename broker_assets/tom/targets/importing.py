@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -97,7 +98,8 @@ def _made(connection: Connection, user: User, row: Row) -> int:
 def _text(content: bytes | str, line: int) -> str:
     """The row that begins at a line, as it is in the file."""
     text = content.decode("utf-8-sig") if isinstance(content, bytes) else content
-    lines = text.splitlines()
+    # Lines as the reader of CSV counts them: other separators, such as U+2028, are characters of a cell.
+    lines = [one.rstrip("\r\n") for one in io.StringIO(text, newline="")]
     found = lines[line - 1] if line <= len(lines) else ""
     following = line
     while found.count('"') % 2 and following < len(lines):

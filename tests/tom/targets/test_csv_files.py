@@ -46,6 +46,16 @@ def test_an_export_of_tom_toolkit_is_read() -> None:
     assert (second.type, second.elements["perihdist"]) == ("NON_SIDEREAL", 0.586)
 
 
+def test_epochs_as_julian_dates_become_mjd() -> None:
+    text = (
+        "inclination,name,scheme,lng_asc_node,arg_of_perihelion,eccentricity,perihdist,epoch_of_perihelion,"
+        "epoch_of_elements\n162.3,1P,MPC_COMET,58.4,111.3,0.967,0.586,2446471.4,2449400.5\n"
+    )
+    elements = read_targets(text).rows[0].draft.elements
+    assert elements["epoch_of_perihelion"] == pytest.approx(46470.9, abs=1e-6)
+    assert elements["epoch_of_elements"] == 49400.0
+
+
 def test_bad_rows_are_refused_by_line_and_the_rest_is_read() -> None:
     text = 'name,ra,dec,note\nok,1,2,"two\nlines"\nfar,400,2,\n,1,2,\nlong,1,2,,5\nshort,1\nlast,1,2,x\nopen,1,2,"x\n'
     found = read_targets(text)

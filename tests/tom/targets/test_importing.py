@@ -34,6 +34,13 @@ def test_rows_are_made_or_refused(desk: Any) -> None:
     assert [one.given for one in theirs] == [one.given for one in mine]
 
 
+def test_the_text_of_a_refused_row_is_that_of_the_file(desk: Any) -> None:
+    # Characters at which only str.splitlines divides, and old line ends.
+    text = "name,ra,dec,note\rone,1,2,a\u2028b\x85c\x0cd\rtwo,1,2,\rtwo,1,2,x\u2028y\r"
+    found = import_targets(desk.connection, desk.users["eve"], text)
+    assert [(one.line, one.text) for one in found.refused] == [(4, "two,1,2,x\u2028y")]
+
+
 def test_limits_and_files_that_cannot_be_read(desk: Any) -> None:
     found = import_targets(desk.connection, desk.users["eve"], FILE.replace("AGN,x", ",x"), most=1)
     assert len(found.made) == 1
