@@ -69,8 +69,9 @@ def planned(statement: Statement, queries: Translator, place: Place | None = Non
         return plan
     plan.around = around.base if around is not None else ""
     scope = Scope(
-        {source.alias: source for source in plan.sources}, plan.base, used=plan.used, outer=around, based=plan.based
-    )
+        {source.alias: source for source in plan.sources}, plan.base, used=plan.used, outer=around, based=plan.based,
+        selected=frozenset(piece.node.alias.lower() for piece in statement.items if isinstance(piece.node, exp.Alias)),
+    )  # fmt: skip
     builder = _Builder(statement, plan, scope, queries, place)
     builder.conditions()
     builder.items()

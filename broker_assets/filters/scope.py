@@ -57,6 +57,8 @@ class Scope:
     """Whether `base` has the clock, and its columns come before those of other tables."""
     queries: Queries | None = None
     """Translates nested queries; None where none are allowed."""
+    selected: frozenset[str] = frozenset()
+    """Names of selected expressions, lower case, whether or not they may be used."""
 
     def column(self, node: exp.Column) -> Value:
         """The value of a column in both engines.
@@ -83,6 +85,9 @@ class Scope:
                 listed = " or ".join(f"{source.alias}.{node.name}" for source in having)
                 said = f"{node.name} is a column of several tables."
                 raise Refused(said, suggestion=f"Write {listed}.", at=position(node))
+        if name in self.selected:
+            said = f"{node.name} is the name of a selected value, which the conditions come before."
+            raise Refused(said, suggestion="Write what it stands for, or put HAVING before it.", at=position(node))
         known = [item for scope in self.levels() for source in scope.sources.values() for item in source.table.names()]
         raise Refused(
             f"no table of the query has a column {node.name}.",

@@ -69,6 +69,7 @@ def test_a_message_says_what_is_meant(condition: str, said: str) -> None:
         ("SELECT ra AS select FROM objects", "select is a word of SQL"),
         ("SELECT diaObjectId ra FROM objects", "column 20: ra is a column; is a comma missing"),
         ("SELECT objects.diaObjectId, ra + 1\ndecl FROM objects", "line 2, column 1: decl is a column"),
+        ("SELECT diaObjectId, ra + 1 AS a FROM objects WHERE a > 3", "a is the name of a selected value"),
         ("SELECT candidates.magpsf FROM objects, candidates", "not a table of filters"),
     ],
 )
@@ -91,6 +92,7 @@ def test_a_missing_comma_is_found_in_the_form_too() -> None:
         ("SELECT diaObjectId, ra AS decl FROM objects", ("diaObjectId", "decl")),
         ("SELECT diaObjectId, objects.ra ra FROM objects", ("diaObjectId", "ra")),
         ("SELECT diaObjectId, flux2mag(g_psfFlux) gmag FROM objects", ("diaObjectId", "gmag")),
+        ("SELECT diaObjectId, ra + 1 AS a FROM objects HAVING a > 3 ORDER BY a", ("diaObjectId", "a")),
         ("SELECT diaObjectId, ra\n  as\n  decl FROM objects", ("diaObjectId", "decl")),
     ],
 )
