@@ -160,7 +160,9 @@ def open_inputs(tmp_path_factory: pytest.TempPathFactory, open_database: Instrum
         "index, start_date, end_date, sci_chan_file\n0, 2000-01-01T00:00:00, none, channels.csv\n"
     )
     rows = [f"{i},{i},{4 * i},{4 * i},{4 * i + 4 if i < 31 else 'maxADC'},4,1,0" for i in range(32)]
-    (folder / "detector/channels.csv").write_text("\n" * 21 + "Channel Number\n\n\n" + "\n".join(rows) + "\n")
+    (folder / "detector/channels.csv").write_text(
+        "\n" * 21 + "Channel Number,,,Elower,Eupper\n\n\n" + "\n".join(rows) + "\n"
+    )
     kernels = Kernels.of_files([folder / "leap.tls", folder / "clock.tsc"])
     return Inputs(open_database, InstrumentConfiguration(folder), kernels, RequestTable(), Planning())
 

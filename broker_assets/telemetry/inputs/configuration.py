@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,9 @@ from numpy.typing import NDArray
 
 CHANNELS = 32
 HEADER_LINE = 21
-"""Lines before the header of a channel table."""
+"""Lines before the column titles in the channel tables of the repository; they are found wherever they are."""
+_TITLES = ("channel number", "elower", "eupper")
+"""Columns that are read, in lower case."""
 
 
 class ConfigurationError(ValueError):
@@ -59,11 +62,14 @@ class InstrumentConfiguration:
         except OSError as error:
             raise ConfigurationError(f"{path} cannot be read: {error}") from error
         end = np.datetime64("9999-12-31")
-        return [
-            (np.datetime64(row[1]), end if row[2] == "none" else np.datetime64(row[2]), row[3])
-            for row in found
-            if len(row) >= 4 and row[3]
-        ]
+        try:
+            return [
+                (_date(row[1]), end if row[2].lower() == "none" else _date(row[2]), row[3])
+                for row in found
+                if len(row) >= 4 and row[3]
+            ]
+        except ValueError as error:
+            raise ConfigurationError(f"{path} has a date that cannot be read: {error}") from error
 
     def channels_at(self, utc: np.datetime64) -> EnergyChannels:
         """Energy channels at a time.
@@ -110,19 +116,39 @@ class InstrumentConfiguration:
             path = self.folder / "detector" / file
             try:
                 with path.open(encoding="utf-8-sig", newline="") as stream:
-                    found = list(csv.reader(stream))[HEADER_LINE:]
+                    found = list(csv.reader(stream))
             except OSError as error:
                 raise ConfigurationError(f"{path} cannot be read: {error}") from error
             lower = np.full(CHANNELS, np.nan, dtype=np.float32)
             upper = np.full(CHANNELS, np.nan, dtype=np.float32)
-            for row in found:
-                if row and row[0].strip().isdigit() and int(row[0]) < CHANNELS:
-                    lower[int(row[0])] = _number(row[3])
-                    upper[int(row[0])] = _number(row[4])
-            if np.isnan(lower).any():
+            rows = [[title.strip().lower() for title in row] for row in found]
+            titles = next((row for row in rows if all(row.count(title) == 1 for title in _TITLES)), None)
+            if titles is None:
+                raise ConfigurationError(f"{path} has no line with the columns {', '.join(_TITLES)}, once each")
+            channel, low, high = (titles.index(title) for title in _TITLES)
+            for row in found[rows.index(titles) + 1 :]:
+                if len(row) > max(channel, low, high) and re.fullmatch(r"\s*\d{1,2}\s*", row[channel], re.ASCII):
+                    number = int(row[channel])
+                    if number < CHANNELS:
+                        lower[number], upper[number] = _number(row[low]), _number(row[high])
+            if np.isnan(lower).any() or np.isnan(upper[:-1]).any():
                 raise ConfigurationError(f"{path} does not give all {CHANNELS} energy channels")
+            wrong = np.flatnonzero((lower[:-1] >= upper[:-1]) | (lower[1:] != upper[:-1]))
+            if len(wrong):
+                raise ConfigurationError(
+                    f"{path}: channel {wrong[0]} ends at {upper[wrong[0]]} keV, where channel {wrong[0] + 1} does not"
+                    " begin"
+                )
             cache[file] = EnergyChannels(lower, upper, file)
         return cache[file]
+
+
+def _date(text: str) -> np.datetime64:
+    """A time; refuses the texts for no time at all, which are before nothing and after nothing."""
+    time = np.datetime64(text.removesuffix("Z"))
+    if np.isnat(time):
+        raise ValueError(f"{text!r} is not a time")
+    return time
 
 
 def _number(text: str) -> float:

@@ -35,7 +35,7 @@ def site(tmp_path: Path, open_database: InstrumentDatabase) -> dict[str, Any]:
         "index, start_date, end_date, sci_chan_file\n0, 2000-01-01T00:00:00, none, channels.csv\n"
     )
     rows = [f"{i},{i},{4 * i},{4 * i},{4 * i + 4 if i < 31 else 'maxADC'},4,1,0" for i in range(32)]
-    (conf / "channels.csv").write_text("\n" * 21 + "Channel Number\n\n\n" + "\n".join(rows) + "\n")
+    (conf / "channels.csv").write_text("\n" * 21 + "Channel Number,,,Elower,Eupper\n\n\n" + "\n".join(rows) + "\n")
     return {
         "requests": tmp_path / "requests",
         "output": tmp_path / "output",

@@ -20,7 +20,7 @@ INDEX = (
 def channels(path: Path, step: float, *, lines: int = CHANNELS) -> None:
     """A table of channels of equal width, the last without upper end."""
     rows = [f"{i},{i},x,{step * i},{step * (i + 1) if i < CHANNELS - 1 else 'maxADC'},{step},1,0" for i in range(lines)]
-    path.write_text("comment\n" * 20 + "Channel Number,,,Lower,Upper\n" + "\n".join(rows) + "\n\n")
+    path.write_text("comment\n" * 20 + "Channel Number,,,Elower,Eupper \n" + "\n".join(rows) + "\n\n")
 
 
 @pytest.fixture
@@ -43,6 +43,44 @@ def test_channels_change_at_their_date(repository: Path) -> None:
     assert np.isnan(after.upper[-1])
     assert configuration.channels_at(np.datetime64("2030-01-01")) is after
     assert configuration.version == "v1.2.3"
+
+
+def test_columns_are_found_by_their_titles(repository: Path) -> None:
+    before = InstrumentConfiguration(repository).channels_at(np.datetime64("2020-06-01"))
+    path = repository / "detector/first.csv"
+    lines = [line.split(",") for line in path.read_text().splitlines()]
+    path.write_text("\n".join(",".join([*reversed(line[3:5]), "more", *line[:3]]) for line in lines if len(line) > 4))
+    after = InstrumentConfiguration(repository).channels_at(np.datetime64("2020-06-01"))
+    np.testing.assert_array_equal(after.lower, before.lower)
+    np.testing.assert_array_equal(after.upper, before.upper)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("Elower,Eupper", "E_low,E_high", "has no line with the columns channel number, elower, eupper"),
+        ("Elower,Eupper", "Elower,Elower", "has no line with the columns"),
+        ("\n7,7,x,28.0,32.0", "\n7,7,x,32.0,28.0", "does not begin"),
+        ("\n7,7,x,28.0,32.0", "\n7,7,x,28.0,31.0", "channel 7 ends at 31.0 keV, where channel 8 does not begin"),
+        ("\n7,7,x,28.0,32.0", "\n7,7,x,28.0,n/a", "does not give all 32 energy channels"),
+        ("\n7,7,x,28.0,32.0", "\n7,7", "channel 6 ends at 28.0 keV"),
+    ],
+)
+def test_a_table_of_something_else_is_an_error(repository: Path, old: str, new: str, reason: str) -> None:
+    path = repository / "detector/first.csv"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    with pytest.raises(ConfigurationError, match=reason):
+        InstrumentConfiguration(repository).channels_at(np.datetime64("2020-06-01"))
+
+
+@pytest.mark.parametrize("date", ["NaT", "soon", "2020-13-01", ""])
+def test_a_date_that_cannot_be_read_is_an_error(repository: Path, date: str) -> None:
+    path = repository / "detector/science_echan_index.csv"
+    path.write_text(INDEX.replace("2020-01-01T00:00:00", date))
+    with pytest.raises(ConfigurationError, match="a date that cannot be read"):
+        InstrumentConfiguration(repository).channels_at(np.datetime64("2020-06-01"))
 
 
 def test_a_time_without_a_table_is_an_error(repository: Path) -> None:

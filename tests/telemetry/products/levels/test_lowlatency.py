@@ -30,7 +30,7 @@ def inputs(tmp_path: Path, open_database: InstrumentDatabase) -> Inputs:
         "index, start_date, end_date, sci_chan_file\n0, 2000-01-01T00:00:00, none, channels.csv\n"
     )
     rows = [f"{i},{i},{4 * i},{4 * i},{4 * i + 4 if i < 31 else 'maxADC'},4,1,0" for i in range(32)]
-    (folder / "channels.csv").write_text("\n" * 21 + "Channel Number\n\n\n" + "\n".join(rows) + "\n")
+    (folder / "channels.csv").write_text("\n" * 21 + "Channel Number,,,Elower,Eupper\n\n\n" + "\n".join(rows) + "\n")
     return Inputs(open_database, InstrumentConfiguration(tmp_path / "conf"))
 
 
