@@ -12,6 +12,8 @@ from broker_assets.tom.metrics.curves import BINS
 
 NOT_A_PROBABILITY: Final = -1
 """Bin of numbers that are not from 0 to 1."""
+_ROUNDING: Final = 1e-5
+"""In bins, more than the error of a number of 32 bits: 0.29, stored as 0.28999999, is in the bin from 0.29."""
 
 
 def count_scores(messages: pa.Table, right: Sequence[tuple[int, int]]) -> pa.Table:
@@ -64,7 +66,8 @@ def count_scores(messages: pa.Table, right: Sequence[tuple[int, int]]) -> pa.Tab
 
     bins = np.full(probability.size, NOT_A_PROBABILITY, np.int64)
     valid = (probability >= 0) & (probability <= 1)
-    bins[valid] = np.minimum((probability[valid].astype(np.float64) * BINS).astype(np.int64), BINS - 1)
+    scaled = probability[valid].astype(np.float64) * BINS
+    bins[valid] = np.minimum((scaled + _ROUNDING).astype(np.int64), BINS - 1)
 
     key = np.repeat(classifier.astype(np.int64), listed) * classes.size + of_class
     key = (key * 2 + is_right[of_class, np.repeat(model, listed)]) * (BINS + 1) + (bins + 1)

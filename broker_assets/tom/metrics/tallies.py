@@ -22,7 +22,7 @@ from broker_assets.provenance.revisions import newest_number, wait_for_writers
 from broker_assets.tom.metrics.curves import BINS
 from broker_assets.tom.metrics.scores import count_scores
 
-TALLY_VERSION: Final = "1"
+TALLY_VERSION: Final = "2"
 """Version of this code; a change makes everything be counted again."""
 CHUNK: Final = 250_000
 """Range of message numbers that is counted at a time."""

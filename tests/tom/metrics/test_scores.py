@@ -35,7 +35,7 @@ def one_by_one(messages: list[tuple[int, int, Listed]]) -> Counter[tuple[int, in
         for classid, probability in listed:
             if classid is not None:
                 valid = probability is not None and 0 <= probability <= 1
-                place = min(math.floor(probability * BINS), BINS - 1) if valid else NOT_A_PROBABILITY  # type: ignore[operator]
+                place = min(math.floor(probability * BINS + 1e-5), BINS - 1) if valid else NOT_A_PROBABILITY  # type: ignore[operator]
                 counts[who, classid, (classid, gentype) in RIGHT, place] += 1
     return counts
 
@@ -63,3 +63,8 @@ def test_lists_of_another_length_are_an_error() -> None:
     uneven = table([(1, 10, [(111, 0.5)])]).set_column(3, "probability", pa.array([[]], pa.list_(pa.float32())))
     with pytest.raises(ValueError, match="another number of probabilities"):
         count_scores(uneven, RIGHT)
+
+
+def test_probabilities_of_two_decimals_are_in_the_bin_that_begins_there() -> None:
+    found = count_scores(table([(1, 10, [(111, place / BINS)]) for place in range(BINS)]), RIGHT)
+    assert sorted(found["bin"].to_pylist()) == list(range(BINS))
