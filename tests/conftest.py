@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
-from dagster_leftovers import forget_ended_instance
+from dagster_leftovers import forget_ended_instances
 
 import broker_assets.local  # noqa: F401 - first of all: it sets what gRPC reads when it is imported
 from broker_assets.settings import load_settings
@@ -62,7 +62,7 @@ def _sendable(data: Any) -> Any:
 def _state_of_this_test() -> Iterator[None]:
     """Forget the settings that an earlier test read from its environment, and its Dagster instance."""
     load_settings.cache_clear()
-    forget_ended_instance()
+    forget_ended_instances()
     yield
     load_settings.cache_clear()
 

@@ -11,6 +11,7 @@ import importlib
 import inspect
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,14 +22,13 @@ from dagster import (
     AssetKey,
     DagsterEventType,
     DagsterInstance,
-    DagsterInvariantViolationError,
     Definitions,
     asset,
     asset_check,
     define_asset_job,
     materialize,
 )
-from dagster_leftovers import forget_ended_instance
+from dagster_leftovers import MODULE, StorageOfLivingInstance, forget_ended_instances
 
 from broker_assets import dagster_internals
 from broker_assets.dagster_internals import (
@@ -326,6 +326,7 @@ def test_a_tick_that_is_left_out_has_a_reason_and_keeps_its_cursor() -> None:
 
 
 def test_contexts_that_end_in_another_order_leave_nothing(tmp_path: Path) -> None:
+    forget_ended_instances()
     first, second = ExitStack(), ExitStack()
     for name, stack in (("first", first), ("second", second)):
         (tmp_path / name).mkdir()
@@ -333,7 +334,10 @@ def test_contexts_that_end_in_another_order_leave_nothing(tmp_path: Path) -> Non
     first.close()
     second.close()
     gc.collect()
-    with pytest.raises(DagsterInvariantViolationError, match="undefined DagsterInstance"):
-        Definitions().get_repository_def()
-    forget_ended_instance()
+    variable = sys.modules[MODULE]._current_storage
+    assert isinstance(variable, StorageOfLivingInstance)
+    left = variable.variable.get()
+    assert left is not None
+    assert left._instance_weakref() is None
+    assert variable.get() is None
     assert Definitions().get_repository_def().get_all_jobs() == []
