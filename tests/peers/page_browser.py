@@ -10,6 +10,7 @@ import base64
 import json
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -20,6 +21,10 @@ from browser import Browser, NoBrowserError, program
 AXE = Path(__file__).parent / "axe-core" / "axe.min.js"
 PHONE = (360, 740)
 DESK = (1280, 800)
+
+
+class NavigatedError(Exception):
+    """The page was replaced by the next one while it was asked."""
 
 
 class PageBrowser(Browser):
@@ -40,6 +45,8 @@ class PageBrowser(Browser):
         while True:
             answer = json.loads(self._connection.recv(timeout=120))
             if answer.get("id") == number:
+                if "navigated" in answer.get("error", {}).get("message", ""):
+                    raise NavigatedError(method)
                 assert "error" not in answer, f"{method}: {answer['error']['message']}"
                 result: dict[str, Any] = answer["result"]
                 return result
@@ -77,7 +84,10 @@ class PageBrowser(Browser):
     def soon(self, condition: str, seconds: float = 15.0) -> None:
         """Wait until a JavaScript expression is true, looking often; what it asks for may be absent at first."""
         deadline = time.monotonic() + seconds
-        while not self.evaluate(f"(() => {{ try {{ return Boolean({condition}) }} catch {{ return false }} }})()"):
+        while True:
+            with suppress(NavigatedError):  # the next page may have it
+                if self.evaluate(f"(() => {{ try {{ return Boolean({condition}) }} catch {{ return false }} }})()"):
+                    return
             assert time.monotonic() < deadline, f"{condition} is not true"
             time.sleep(0.05)
 
