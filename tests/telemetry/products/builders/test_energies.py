@@ -191,7 +191,7 @@ def test_a_table_of_the_configuration_that_begins_within_a_file(
     shutil.copytree(open_inputs.configuration.folder, folder)
     table = folder / "detector/channels.csv"
     (folder / "detector/later.csv").write_text(
-        table.read_text().replace(",4,1,0", ",5,1,0").replace(",8,8,", ",8.5,8.5,")
+        table.read_text().replace("1,1,4,4,8,", "1,1,4,4,8.5,").replace(",8,8,", ",8.5,8.5,")
     )
     begins = np.datetime64("2000-01-01T00:00:00") + np.timedelta64(START + 55, "s")
     (folder / "detector/science_echan_index.csv").write_text(
