@@ -11,7 +11,7 @@ import gzip
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -141,15 +141,18 @@ def _dumped(path: Path, lines: Iterable[str]) -> dict[str, list[dict[str, str | 
             names = _names(insert["columns"]) if insert["columns"] else list(columns[insert["table"].lower()])
             text = line[insert.end() :]
             # MySQL names its tables in backquotes, and escapes within texts.
-            rows = _values(text, slashes="`" in line[: insert.end()])
-            while rows is None:
+            slashes, length = "`" in line[: insert.end()], len(text)
+            while True:
+                rows, unread = _values(text, slashes=slashes)
+                for cells in rows:
+                    _add(found, insert["table"], names, cells, number)
+                if unread is None:
+                    break
                 more = next(numbered, None)
-                if more is None or len(text) > _LONGEST:
+                if more is None or length > _LONGEST:
                     raise BadAccount(f"{path}, line {number}: the statement that begins here has no end")
-                text += more[1]
-                rows = _values(text, slashes="`" in line[: insert.end()])
-            for cells in rows:
-                _add(found, insert["table"], names, cells, number)
+                # Only what is not yet read stays, so that a statement of many rows is read in linear time.
+                text, length = text[unread:] + more[1], length + len(more[1])
         elif _OTHER_INSERT.match(line) and "`" not in line:
             # PostgreSQL writes line ends within texts as they are: what looks like a statement may be in one.
             quotes = line.count("'")
@@ -179,45 +182,35 @@ def _copied(cell: str) -> str | None:
     >>> _copied(r"O\\Neil\tx"), _copied(r"\N")
     ('O\\Neil\tx', None)
     """
-    if cell == "\\N":
-        return None
-    return re.sub(r"\\(.)", lambda found: _SLASHES.get(found[1], found[1]), cell)
+    return None if cell == "\\N" else _unescaped(cell)
 
 
-def _values(text: str, *, slashes: bool) -> list[list[str | None]] | None:
-    """Rows of a list of VALUES up to its semicolon; None if it goes on in the next line."""
+def _values(text: str, *, slashes: bool) -> tuple[list[list[str | None]], int | None]:
+    """Complete rows of a list of VALUES, and where the rest begins; None if its end, the semicolon, was reached."""
     rows: list[list[str | None]] = []
-    for row in _tuples(text, slashes=slashes):
-        if row is None:
-            return None
-        rows.append(row)
-    return rows
-
-
-def _tuples(text: str, *, slashes: bool) -> Iterator[list[str | None] | None]:
-    place, row = 0, None
+    row: list[str | None] | None = None
+    place = read = 0
     end = len(text)
     while True:
         while place < end and text[place] in " \t\r\n,":
             place += 1
         if place >= end:
-            yield None
-            return
+            return rows, read
         sign = text[place]
         if row is None:
             if sign != "(":
-                return
-            row, place = list[str | None](), place + 1
+                return rows, None
+            row, place = [], place + 1
         elif sign == ")":
-            yield row
+            rows.append(row)
             row, place = None, place + 1
+            read = place
         else:
             # The whole of a text has to be there, with what comes after it: '' might be cut in two.
             quoted = (_TEXT if slashes or text.startswith("E'", place) else _PLAIN).match(text, place)
             other = _OTHER.match(text, place) if quoted is None else None
             if (quoted is not None and quoted.end() >= end) or (quoted is None and other is None):
-                yield None
-                return
+                return rows, read
             if quoted is not None:
                 value = quoted[1].replace("''", "'")
                 row.append(_unescaped(value) if quoted.re is _TEXT else value)
