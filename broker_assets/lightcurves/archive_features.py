@@ -109,7 +109,7 @@ def dust_map(files: tuple[str, ...], scale: float, column: str | None) -> DustMa
 
 
 def _parts(counts: NDArray[np.int64], most: int) -> Iterator[tuple[int, int]]:
-    """Ranges of alerts that list about so many points together; at least one, be it empty."""
+    """Ranges of alerts that together list about `most` points; at least one range, which may be empty."""
     number = np.cumsum(counts) // most
     cuts = np.flatnonzero(np.diff(number)) + 1
     edges = [0, *cuts.tolist(), len(counts)]

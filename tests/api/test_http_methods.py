@@ -108,7 +108,7 @@ def test_a_refused_method_is_answered_with_all_methods_of_the_path() -> None:
 
 
 def test_every_address_names_its_methods_when_it_refuses_one(app: FastAPI) -> None:
-    """Every path with several methods; not those that refuse a method themselves, as the originals of theirs do."""
+    """Every path with several methods, except those that refuse a method themselves, like their originals."""
     methods: dict[str, set[str]] = {}
     for method, path in every_route(app):
         if not path.startswith("/fastdb"):
