@@ -16,8 +16,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import Field, field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from broker_assets.settings.access import AccessSettings
 from broker_assets.settings.annotations import AnnotationSettings
@@ -29,7 +29,9 @@ from broker_assets.settings.drain import AttemptSettings, CanarySettings, DrainS
 from broker_assets.settings.enrichment import ClassifierSettings, ContextSettings, FeatureSettings, LinkSettings
 from broker_assets.settings.filters import FilterSettings
 from broker_assets.settings.limits import LIMITS, InputLimits
+from broker_assets.settings.names import WrongSettingsError, sentences
 from broker_assets.settings.operation import AutomationSettings, NotifierSettings, ServerSettings
+from broker_assets.settings.origins import StreamEnvironment, StreamToml, listed, settings_file
 from broker_assets.settings.partitions import PartitionSettings
 from broker_assets.settings.publication import PublicationSettings, PublicationTarget
 from broker_assets.settings.sky import MocSettings, MovingListSettings, NoticeSettings, TnsSettings
@@ -39,14 +41,11 @@ from broker_assets.settings.stream import (
     KafkaSettings,
     PubSubSettings,
     RegistrySettings,
-    StreamEnvironment,
     StreamLocation,
     StreamSettings,
-    StreamToml,
     Survey,
     checked_name,
     env_key,
-    listed,
 )
 from broker_assets.settings.surveys import SurveySettings
 from broker_assets.settings.telemetry import TelemetrySettings
@@ -86,6 +85,7 @@ __all__ = [
     "TnsSettings",
     "TomSettings",
     "TraceSettings",
+    "WrongSettingsError",
     "load_settings",
     "settings_file",
 ]
@@ -342,12 +342,21 @@ class Settings(BaseSettings):
         return init_settings, StreamEnvironment(settings_cls), toml
 
 
-def settings_file() -> Path:
-    """The TOML file of this process, which need not exist."""
-    return Path(os.environ.get("BROKER_SETTINGS", "broker.toml"))
-
-
 @lru_cache(maxsize=1)
 def load_settings() -> Settings:
-    """The settings of this process, read once."""
-    return Settings()
+    """The settings of this process, read once.
+
+    Raises
+    ------
+    WrongSettingsError
+        If a setting is unknown or cannot have its value, or the settings file cannot be read; the message names every
+        one of them, and no value.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        found = sentences(Settings, error, os.environ, settings_file())
+    except SettingsError as error:
+        # What could not be read is its cause.
+        found = [str(error.__cause__ if isinstance(error.__cause__, WrongSettingsError) else error)]
+    raise WrongSettingsError("; ".join(found))

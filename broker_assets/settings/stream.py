@@ -1,22 +1,19 @@
 """How streams are accessed, as settings: Kafka clusters, schema registries, and the streams on them.
 
-The sections of the settings belong here, with what a section inherits from the top-level one, and how streams given as
-a list, as named tables and by environment variables are combined. The tree that they are part of is `settings`;
-`resources.kafka` and `resources.decoders` connect with these values. Nothing here opens a connection.
+The sections of the settings belong here, with what a section inherits from the top-level one. `settings.origins`
+combines what is given in several places, the tree that they are part of is `settings`, and `resources.kafka` and
+`resources.decoders` connect with these values. Nothing here opens a connection.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
-from pydantic.fields import FieldInfo
-from pydantic_settings import EnvSettingsSource, TomlConfigSettingsSource
 
 Survey = Literal["rubin", "ztf", "elasticc"]
 Framing = Literal["confluent", "container", "bare"]
@@ -350,66 +347,6 @@ def env_key(name: str) -> str:
     'rubin_alerts'
     """
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
-
-
-def listed(streams: Any) -> Any:
-    """Turn named tables into a list of streams, with the key as name where a table has none; leave a list as it is."""
-    if not isinstance(streams, Mapping):
-        return streams
-    return [{"name": key, **entry} if isinstance(entry, Mapping) else entry for key, entry in streams.items()]
-
-
-def keyed(streams: Any) -> dict[str, Any]:
-    """Streams by their `env_key`, each with its name.
-
-    Raises
-    ------
-    ValueError
-        If two of them have the same key.
-    """
-    found: dict[str, Any] = {}
-    for number, entry in enumerate(listed(streams)):
-        named = isinstance(entry, Mapping) and (entry.get("name") or entry.get("topic"))
-        key = env_key(named) if isinstance(named, str) else str(number)
-        if key in found:
-            raise ValueError(f"two streams are called {named!r} in environment variables: give one another name")
-        found[key] = {**entry, "name": named} if named else entry
-    return found
-
-
-class StreamEnvironment(EnvSettingsSource):
-    """Environment variables; `BROKER_STREAMS__<NAME>__…` sets a part of the stream of that name."""
-
-    def prepare_field_value(self, field_name: str, field: FieldInfo, value: Any, value_is_complex: bool) -> Any:
-        """Override values of `BROKER_STREAMS` with the variables of single streams."""
-        if field_name != "streams":
-            return super().prepare_field_value(field_name, field, value, value_is_complex)
-        tables = FieldInfo.from_annotation(dict[str, StreamSettings])
-        parts = self.explode_env_vars(field_name, tables, self.env_vars)
-        if value is None:
-            return parts or None
-        whole = self.decode_complex_value(field_name, field, value)
-        return listed(_laid_over(keyed(whole), parts)) if parts else whole
-
-
-class StreamToml(TomlConfigSettingsSource):
-    """The TOML file; streams in a list are matched by name with those of which the environment sets parts."""
-
-    def __call__(self) -> dict[str, Any]:
-        """Return the content in a form that the environment can override in parts."""
-        found = dict(super().__call__())
-        if "streams" in found and isinstance(self.current_state.get("streams"), dict):
-            found["streams"] = keyed(found["streams"])
-        return found
-
-
-def _laid_over(under: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    found = dict(under)
-    for key, value in over.items():
-        known = found.get(key)
-        both = isinstance(known, dict) and isinstance(value, Mapping)
-        found[key] = _laid_over(known, value) if both and isinstance(known, dict) else value
-    return found
 
 
 _PATHS = ("ca_file", "certificate_file", "key_file")

@@ -31,7 +31,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kafka: str, other_kafka
     for name in [name for name in os.environ if name.startswith("BROKER_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("BROKER_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("BROKER_SETTINGS", str(tmp_path / "none.toml"))
+    (tmp_path / "empty.toml").touch()
+    monkeypatch.setenv("BROKER_SETTINGS", str(tmp_path / "empty.toml"))
     monkeypatch.setenv("BROKER_KAFKA__BOOTSTRAP_SERVERS", kafka)
     monkeypatch.setenv("BROKER_STREAMS", json.dumps([both | {"name": "near"}, both | far]))
     (tmp_path / "1.confluent.avro").write_bytes(b"\x00\x00\x00\x00\x01payload")

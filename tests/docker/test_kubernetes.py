@@ -367,12 +367,13 @@ def launched(
     folder = tmp_path_factory.mktemp("cluster")
     objects = [*rendered(FOLDER), *read(FOLDER / "secrets.example.yaml")]
     one(objects, {"kind": "ConfigMap", "name": "broker-settings"})["data"] |= {
-        "BROKER_HOME": str(folder), "BROKER_SETTINGS": str(folder / "none.toml"), "BROKER_DRAIN__BATCH_MAX": "123",
+        "BROKER_HOME": str(folder), "BROKER_SETTINGS": str(folder / "empty.toml"), "BROKER_DRAIN__BATCH_MAX": "123",
     }  # fmt: skip
     one(objects, {"kind": "Secret", "name": "broker-assets"})["stringData"] |= {
         "DAGSTER_PG_URL": module_dagster_url, "BROKER_TNS__KEY": "secret of TNS",
     }  # fmt: skip
     (folder / "launched.py").write_text(JOB)
+    (folder / "empty.toml").touch()
     instance = yaml.safe_load((FOLDER / "dagster.yaml").read_text())
     with kubernetes_api(objects) as cluster, pytest.MonkeyPatch.context() as patch:
         # Not in a pod: the client finds the server by a file instead of the folder of the service account.
