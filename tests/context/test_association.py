@@ -13,6 +13,8 @@ import pytest
 
 from broker_assets.context.association import Index
 from broker_assets.context.catalogue import Sources
+from broker_assets.context.description import published
+from broker_assets.context.merging import merged
 from broker_assets.context.rules import Rules, Search, read_rules
 
 RULES = read_rules()
@@ -66,6 +68,108 @@ def test_each_group_of_searches(
 ) -> None:
     found = associate(RULES, {catalogue: sources(source)})
     assert [(row["classification"], row["association_type"]) for row in found] == ([expected] if expected else [])
+
+
+UNCLEAR = ((1.49, "UNCLEAR", "association"), (1.51, None, None))
+BRIGHT = ((2.99, "VS", "synonym"), (3.01, "BS", "association"), (6.99, "BS", "association"), (7.01, None, None))
+STAR = ((1.29, "VS", "synonym"), (1.31, "VS", "association"), (1.49, "VS", "association"), (1.51, None, None))
+VARIABLE = ((1.29, "VS", "synonym"), (1.31, "VS", "association"), (2.49, "VS", "association"), (2.51, None, None))
+CATACLYSMIC = ((2.49, "CV", "synonym"), (2.51, None, None))
+QUASAR = ((1.29, "AGN", "synonym"), (1.31, "SN", "association"), (2.99, "SN", "association"), (3.01, None, None))
+NOTHING = ((0.1, None, None), (5.0, None, None))
+
+
+def host(edge: float, core: str = "NT") -> tuple[tuple[float, str | None, str | None], ...]:
+    """A galaxy with a core, and how far it reaches."""
+    on_core = (1.29, core, "association" if core == "SN" else "synonym")
+    return (on_core, (1.31, "SN", "association"), (edge - 0.1, "SN", "association"), (edge + 0.1, None, None))
+
+
+DEFAULT_RULES: tuple[tuple[str, dict[str, float], Any], ...] = (
+    ("ps1_unclear", {}, UNCLEAR),
+    ("desi_ls_unclear", {}, UNCLEAR),
+    ("sdss_unclear", {}, UNCLEAR),
+    ("ned_unclear", {}, UNCLEAR),
+    ("twomass_psc_unclear", {}, UNCLEAR),
+    ("gaia_bright", {}, BRIGHT),
+    ("bright_stars", {}, BRIGHT),
+    ("vsx_cv", {}, CATACLYSMIC),
+    ("vsx", {}, VARIABLE),
+    ("gcvs", {}, VARIABLE),
+    ("twomass_psc", {}, STAR),
+    ("desi_ls_stars", {}, STAR),
+    ("ps1_stars", {}, STAR),
+    ("sdss_stars", {}, STAR),
+    ("gaia", {}, (*STAR[:3], (2.99, "VS", "association"), (3.01, None, None))),
+    ("gaia_high_proper_motion", {}, ((2.99, "HPMS", "synonym"), (3.01, None, None))),
+    # Kiloparsecs in an arcsecond: distance/206.265, and by redshift 0.1034 (0.005), 0.4055 (0.02), 1.844 (0.1).
+    ("ned_d", {"distance": 100.0}, host(30.0)),
+    ("ned_d", {"distance": 100.0, "major_axis": 100.0}, host(50.0 / (100.0 / 206.265))),
+    ("ned_d", {"distance": 10.0, "major_axis": 100.0}, host(120.0)),
+    ("ned_d", {"distance": 10.0, "major_axis": 200.0}, host(250.0)),
+    ("ned_d", {"distance": 0.785, "major_axis": 11400.0}, host(300.0)),
+    ("ned_d", {"redshift": 0.005, "major_axis": 250.0}, host(312.5)),
+    ("ned_d", {"major_axis": 4.0}, host(5.0)),
+    ("ned_d", {"major_axis": 200.0}, host(10.0)),
+    ("ned", {"redshift": 0.02}, host(30.0)),
+    ("ned", {"redshift": 0.02, "major_axis": 100.0, "magnitude": 21.0}, host(120.0)),
+    ("ned", {"redshift": 0.005, "major_axis": 250.0}, host(312.5)),
+    ("ned", {"major_axis": 100.0, "magnitude": 19.0}, NOTHING),
+    ("ngc", {"major_axis": 200.0}, host(250.0)),
+    ("ngc", {"major_axis": 100.0}, host(60.0, "SN")),
+    ("galaxies", {"redshift": 0.02}, host(60.0)),
+    ("galaxies", {"redshift": 0.02, "major_axis": 80.0}, host(100.0)),
+    ("galaxies", {"redshift": 0.005, "major_axis": 110.0}, host(137.5)),
+    ("galaxies", {"redshift": 0.005, "major_axis": 250.0}, host(312.5)),
+    ("galaxies", {"magnitude": 12.0}, NOTHING),
+    ("sdss_spec", {"redshift": 0.02}, host(60.0)),
+    ("sdss_spec", {}, NOTHING),
+    ("lasr", {"redshift": 0.005}, host(240.0)),
+    ("desi_ls_galaxies", {"major_axis": 22.0}, host(25.0)),
+    ("desi_ls_galaxies", {"major_axis": 19.0}, host(20.0, "SN")),
+    ("desi_ls_galaxies", {"major_axis": 4.0}, host(5.0, "SN")),
+    ("ned_phot", {"major_axis": 10.0, "magnitude": 19.0}, host(10.0, "SN")),
+    ("ned_phot", {"major_axis": 4.0, "magnitude": 22.0, "redshift": 0.1}, host(5.0, "SN")),
+    ("ned_phot", {"major_axis": 10.0, "magnitude": 21.0}, NOTHING),
+    ("ps1_galaxies", {"major_axis": 4.0}, host(5.0, "SN")),
+    ("ps1_galaxies", {}, NOTHING),
+    ("twomass_xsc", {}, host(10.0, "SN")),
+    ("sdss_phot", {}, host(10.0, "SN")),
+    ("ned_like_galaxy", {}, ((0.1, "SN", "annotation"), (9.99, "SN", "annotation"), (10.01, None, None))),
+    ("sdss_qso", {"redshift": 0.02}, (*QUASAR[:3], (59.9, "SN", "association"), (60.1, None, None))),
+    ("sdss_qso", {}, NOTHING),
+    ("ned_agn", {"redshift": 0.02}, (*QUASAR[:3], (59.9, "SN", "association"), (60.1, None, None))),
+    ("ned_agn", {}, QUASAR),
+    ("milliquas", {}, QUASAR),
+    ("gaia_qso", {}, QUASAR),
+    ("lasr_agn", {"redshift": 0.005}, (*QUASAR[:3], (239.9, "SN", "association"), (240.1, None, None))),
+    ("downes", {}, CATACLYSMIC),
+    ("ritter", {}, CATACLYSMIC),
+)
+"""Each catalogue of the default rules, values of a source, and what positions at some separations are."""
+
+
+def displaced(ra: float, dec: float, angle: float, separation: float) -> tuple[float, float]:
+    """A point at a position angle, degrees, and a separation, arcseconds, from another."""
+    phi, theta, rho = np.radians([dec, angle, separation / 3600.0])
+    other = np.arcsin(np.sin(phi) * np.cos(rho) + np.cos(phi) * np.sin(rho) * np.cos(theta))
+    turn = np.arctan2(np.sin(theta) * np.sin(rho) * np.cos(phi), np.cos(rho) - np.sin(phi) * np.sin(other))
+    return float(np.mod(ra + np.degrees(turn), 360.0)), float(np.degrees(other))
+
+
+@pytest.mark.parametrize(("ra", "dec"), [(10.0, 20.0), (0.0, -5.0), (123.0, 89.9999), (359.9999, -89.98)])
+def test_every_catalogue_of_the_default_rules(sources: Callable[..., Sources], ra: float, dec: float) -> None:
+    """At the edges of every search, on every side: at right ascension 0 and around the poles, too."""
+    assert {catalogue for catalogue, _, _ in DEFAULT_RULES} == set(RULES.catalogues)
+    assert len(DEFAULT_RULES) >= len(RULES.searches)
+    for catalogue, values, cases in DEFAULT_RULES:
+        index = Index(RULES, {catalogue: sources({"ra": ra, "dec": dec, **values})})
+        for separation, label, kind in cases:
+            points = [displaced(ra, dec, angle, separation) for angle in (0.0, 90.0, 200.0, 311.0)]
+            found = published(merged(index.matches(*np.array(points).T), RULES)).to_pylist()
+            shown = [(row["classification"], row["association_type"]) for row in found if row["rank"] == 1]
+            case = (catalogue, values, separation)
+            assert shown == ([(label, kind)] * 4 if label else []), case
 
 
 @pytest.mark.parametrize(
