@@ -51,7 +51,7 @@ class Extension:
 
 
 def value_text(value: Any) -> str:
-    """A value as written in a card.
+    """A value as written in a card; a number that is not finite, which FITS cannot express, is an empty text.
 
     Examples
     --------
@@ -62,6 +62,8 @@ def value_text(value: Any) -> str:
         return f"{'T' if value else 'F':>20}"
     if isinstance(value, int | np.integer):
         return f"{int(value):>20}"
+    if isinstance(value, float | np.floating) and not math.isfinite(value):
+        value = ""
     if isinstance(value, float | np.floating):
         text = repr(float(value)).upper()
         if "E" in text and "." not in text.split("E")[0]:
@@ -96,6 +98,8 @@ def _printable_column(values: NDArray[Any]) -> NDArray[Any]:
 def cards_text(card: Card) -> str:
     """One card as 80-character records: long texts continue in CONTINUE records, long comments are truncated.
 
+    Characters that FITS does not allow are written as `printable` writes them.
+
     Examples
     --------
     >>> len(cards_text(("PARENT", "x" * 100, "")))
@@ -109,6 +113,10 @@ def cards_text(card: Card) -> str:
 
 
 def _card_text(keyword: str, value: Any, comment: str) -> str:
+    # Plans, tables of requests and databases may have any text; a line break would make the whole header unreadable.
+    comment = printable(comment)
+    if isinstance(value, str):
+        value = printable(value)
     if keyword in _AT_THE_END:
         pieces = [str(value)[i : i + 72] for i in range(0, len(str(value)), 72)] or [""]
         return "".join(f"{keyword:<8}{piece:<72}" for piece in pieces)

@@ -60,6 +60,25 @@ def test_values_survive(data: st.DataObject, rows: int, text: str, number: float
             assert hdus["DATA"].data["text"].tolist() == [f"row {row}" for row in range(rows)]
 
 
+@pytest.mark.parametrize("keyword", ["TARGET", "HISTORY"])
+def test_any_text_is_a_valid_card(keyword: str, tmp_path: Path) -> None:
+    """Line breaks, letters outside ASCII and control characters of a plan do not damage a header."""
+    texts = ["o'brien ü\nline", "“" * 40, "\x00\x1b[31m", "a\tb", "&", "x" * 66 + "'" * 9]
+    cards: list[Card] = [*CARDS, *((keyword if text == "&" else "HISTORY", text, "ü\n") for text in texts)]
+    cards += [(f"TEXT{number}", text, "Größe\n") for number, text in enumerate(texts)]
+    cards += [("NAN", np.nan, "no number"), ("INFINITY", -np.inf, "")]
+    path = tmp_path / "x.fits"
+    replace_atomically(path, fits.file_bytes(cards, [Extension("DATA", {"größe\n": Column(np.arange(2), "µs", "\r")})]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with astropy_fits.open(path, checksum=True) as hdus:
+            hdus.verify("exception")
+            assert [hdus[0].header[f"TEXT{number}"] for number in range(len(texts))] == list(map(fits.printable, texts))
+            assert hdus[0].header["TEXT0"] == "o'brien %C3%BC%0Aline"
+            assert (hdus[0].header["NAN"], hdus[0].header["INFINITY"]) == ("", "")
+            assert hdus["DATA"].columns.names == ["gr%C3%B6%C3%9Fe%0A"]
+
+
 def test_same_content_is_not_written_again(tmp_path: Path) -> None:
     """A file that differs in DATE only stays; another value replaces it."""
     path = tmp_path / "x.fits"
