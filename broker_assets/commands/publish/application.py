@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import logging
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -158,8 +160,13 @@ def run(
     folder = fits_dir or settings.telemetry_folder / "products"
     if not folder.is_dir():
         raise FileNotFoundError(2, "the archive of products does not exist", str(folder))
+    for option, words in (("-l", include_levels), ("-p", include_products), ("-v", include_versions)):
+        _check_words(option, words)
     reason, refresh = _functions(settings, rid_lut_file, spice_dir, update=update_rid_lut)
-    files = _not_delivered(files_below(folder), db_file)
+    found = files_below(folder)
+    for warning in _selecting_nothing(found, include_levels, include_products, include_versions):
+        terminal(stderr=True).print(f"warning: {escape(warning)} in {escape(str(folder))}", highlight=False)
+    files = _not_delivered(found, db_file)
     bad = False
     with open_database(prepare=prepare) as connection:
         for goal in goals:
@@ -218,9 +225,50 @@ def on_host(folder: str, hosts: list[str] | None) -> str:
     return f"sftp://{host}{folder}"
 
 
+def _check_words(option: str, text: str | None) -> None:
+    """Refuse a list that cannot select anything."""
+    if text is None:
+        return
+    if not listed(text):
+        raise typer.BadParameter("the list is empty; * selects all", param_hint=option)
+    for word in sorted(listed(text)) if option == "-v" else ():
+        if re.fullmatch(r"\*|[Vv]?\d+[Uu]?", word, re.ASCII) is None:
+            raise typer.BadParameter(f"{word!r} is not a version such as 2, 03 or 02U", param_hint=option)
+
+
+def _selecting_nothing(
+    files: list[Candidate], levels: str | None, products: str | None, versions: str | None
+) -> Iterator[str]:
+    """What is wrong with each word of the options that no file of the archive has: it may be misspelt."""
+    from broker_assets.publication.names import NotAProductName, ProductName
+    from broker_assets.publication.selection import version_wanted
+
+    names = []
+    for file in files:
+        with contextlib.suppress(NotAProductName):
+            names.append(ProductName.parse(file.path.name))
+    if not names:
+        return
+    for word in sorted(listed(levels or "") - {name.level for name in names} - {"*"}):
+        known = ", ".join(sorted({name.level for name in names}))
+        yield f"no file is of level {word}; there are {known}"
+    kinds = {name.family for name in names} | {name.kind for name in names}
+    for word in sorted(listed(products or "") - kinds - {"*"}):
+        yield f"no file is of product {word}; there are {', '.join(sorted(kinds))}"
+    for word in sorted(listed(versions or "")):
+        if not any(version_wanted(name, [word]) for name in names):
+            yield f"no file is of version {word}"
+
+
 def _not_delivered(files: list[Candidate], history: Path | None) -> list[Candidate]:
     """Files that the history of the original publisher does not name as delivered."""
     if history is None:
+        return files
+    if not history.exists():
+        # The original creates it; a misspelt path would deliver everything a second time.
+        terminal(stderr=True).print(
+            f"warning: there is no {escape(str(history))}; no file counts as delivered before", highlight=False
+        )
         return files
     from broker_assets.commands.publish.earlier_history import delivered_names
     from broker_assets.telemetry.products.product import complete

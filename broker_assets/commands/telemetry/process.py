@@ -194,7 +194,9 @@ def process(
             source = fits_dir / MADE_FROM[first]
             if MADE_FROM[first] == "LB":
                 failed = _take_over(source, listed, accepted, packets, inputs)
-            touched = _from_store(packets, source, listed, accepted) | _decode_again(packets, inputs)
+            selected, unknown = _from_store(packets, source, listed, accepted)
+            touched = selected | _decode_again(packets, inputs)
+            failed += unknown
         archive = Archive(fits_dir, packets, inputs, programs=programs)
         outcome = _rebuild(archive, touched, levels, stop_on_error)
     _report(outcome, out_file)
@@ -241,7 +243,10 @@ def _listed(path: Path | None) -> list[Path] | None:
         lines = path.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
     except OSError as error:
         raise typer.BadParameter(f"{path} cannot be read: {error.strerror}", param_hint="--input-files") from error
-    return [Path(line) for line in (line.strip(" \t\r") for line in lines) if line]
+    listed = [Path(line) for line in (line.strip(" \t\r") for line in lines) if line]
+    if not listed:
+        echo(f"{path} lists no files", err=True)
+    return listed
 
 
 def _accepted(pattern: str | None, *, regular: bool) -> Callable[[PurePosixPath], bool] | None:
@@ -361,18 +366,25 @@ def _from_store(
     folder: Path,
     listed: list[Path] | None,
     accepted: Callable[[PurePosixPath], bool] | None,
-) -> Touched:
-    """What to rebuild: everything, or the units of the selected files of the previous level."""
+) -> tuple[Touched, int]:
+    """What to rebuild: everything, or the units of the selected files of the previous level.
+
+    Also how many files of the list have no packets in the store.
+    """
     from broker_assets.telemetry.archive.units import Touched
 
     everything = Touched.everything(packets)
     if listed is None and accepted is None:
-        return everything
+        return everything, 0
     found = sorted(folder.rglob("*.fits")) if listed is None else listed
     chosen = [path.name for path in found if accepted is None or accepted(PurePosixPath(path.as_posix()))]
     if found and not chosen:
         echo(f"--filter matches none of {len(found)} files", err=True)
-    return everything.only(chosen)
+    # Files of the archive may be older than its packet store; those of a list are what the caller wants rebuilt.
+    unknown = [] if listed is None else everything.unknown(chosen)
+    for name in unknown:
+        logger.error("%s: the packet store has no packets of it", repr(name)[1:-1])
+    return everything.only(chosen), len(unknown)
 
 
 def _rebuild(archive: Any, touched: Touched, levels: list[str], stop_on_error: bool) -> Outcome:

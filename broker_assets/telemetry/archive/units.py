@@ -84,6 +84,11 @@ class Touched:
         level0 = frozenset(unit for unit in self.level0 if any(name.concerns(unit) for name in listed))
         return Touched(levelb, level0)
 
+    def unknown(self, names: Iterable[str]) -> list[str]:
+        """Those names of files that `only` finds nothing for."""
+        units = self.levelb | self.level0
+        return [name for name in names if not any(map(_Name.parse(name).concerns, units))]
+
 
 @dataclass(frozen=True)
 class _Name:

@@ -30,6 +30,8 @@ J2000: Final = np.datetime64("2000-01-01T12:00:00", "us")
 """Epoch of SPICE seconds, read as UTC."""
 META_KERNELS: Final = ("solo_ANC_soc-pred-mk_*.tm", "solo_ANC_soc-flown-mk_*.tm")
 """Predicted, then flown: what is loaded later wins where both cover a time."""
+SAME_TIME: Final = 1e-6
+"""Seconds by which the clock as arrays may differ from SPICE."""
 _LOCK = threading.RLock()
 _Contents = tuple[tuple[str, int], ...]
 """Paths of files and their modification times, ns."""
@@ -171,24 +173,33 @@ class Kernels:
             files += named
         if not chosen:
             raise KernelError(f"{folder / 'mk'} has no meta-kernel {' or '.join(META_KERNELS)}")
-        date = re.search(r"_V\d+_(\d{4})(\d{2})(\d{2})", chosen[-1].name)
-        issued = np.datetime64("-".join(date.groups())) if date else None
-        return cls(tuple(path.name for path in chosen), files, issued)
+        return cls(tuple(path.name for path in chosen), files, _issued(chosen[-1].name))
 
     @classmethod
     def of_files(cls, files: Iterable[Path]) -> Kernels:
-        """Kernels by name: at least leap seconds and clock.
+        """Kernels by name: at least leap seconds and clock. A meta-kernel is the files that it names.
 
         Raises
         ------
         KernelError
             If a file does not exist.
         """
-        found = tuple(Path(file) for file in files)
-        missing = [str(file) for file in found if not file.is_file()]
+        given = tuple(Path(file) for file in files)
+        missing = [str(file) for file in given if not file.is_file()]
+        found: list[Path] = []
+        issued = None
+        for file in given:
+            if str(file) in missing or file.suffix.lower() != ".tm":
+                found.append(file)
+                continue
+            # SPICE would take its relative paths from the current folder.
+            named = _kernels_of(file)
+            missing += [str(kernel) for kernel in named if not kernel.is_file()]
+            found += named
+            issued = _issued(file.name) or issued
         if missing:
             raise KernelError(f"kernels are missing: {', '.join(missing)}")
-        return cls(tuple(file.name for file in found), found)
+        return cls(tuple(file.name for file in given), tuple(found), issued)
 
     def use(self) -> threading.RLock:
         """Load these kernels unless they are; hold the returned lock while calling SPICE.
@@ -222,7 +233,8 @@ class Kernels:
         Raises
         ------
         KernelError
-            If the kernels cannot be loaded, or have no clock or no leap seconds.
+            If the kernels cannot be loaded, have no clock or no leap seconds, or a clock of another form (several
+            partitions, offsets, parallel times that are not TDT).
         """
         with self.use():
             try:
@@ -232,14 +244,41 @@ class Kernels:
                 k, eb, tdt = (float(spiceypy.gdpool(f"DELTET/{name}", 0, 1)[0]) for name in ("K", "EB", "DELTA_T_A"))
             except spiceypy.utils.exceptions.SpiceyError as error:
                 raise KernelError(f"no clock or leap seconds in {', '.join(self.names)}: {error}") from error
-        return SpacecraftClock(
-            coefficients.copy(), np.column_stack([leaps[:, 1], leaps[:, 0]]), tdt, (k, eb, float(m0), float(m1))
-        )
+            found = SpacecraftClock(
+                coefficients.copy(), np.column_stack([leaps[:, 1], leaps[:, 0]]), tdt, (k, eb, float(m0), float(m1))
+            )
+            self._compare(found)
+        return found
+
+    def _compare(self, found: SpacecraftClock) -> None:
+        """Make sure that the first and the last entry of the table mean for SPICE what they mean here."""
+        entries = np.rint(found.coefficients[[0, -1], 0]).astype(np.int64)
+        for ticks in np.clip(entries, 0, (1 << 48) - TICKS_PER_SECOND - 1) + TICKS_PER_SECOND:
+            text = f"{ticks // TICKS_PER_SECOND}:{ticks % TICKS_PER_SECOND}"
+            try:
+                expected = spiceypy.scs2e(SPACECRAFT, text)
+            except spiceypy.utils.exceptions.SpiceyError as error:
+                raise KernelError(f"the clock in {', '.join(self.names)} does not cover {text}: {error}") from error
+            difference = abs(float(found.ephemeris_time(ticks)) - expected)
+            if difference > SAME_TIME:
+                raise KernelError(
+                    f"the clock in {', '.join(self.names)} has another form than that of Solar Orbiter (one partition"
+                    f" from 0, no offsets, parallel times in TDT): SPICE reads {text} {difference:g} s differently"
+                )
 
 
 MOST_META_BYTES = 16 << 20
 """Bytes of a meta-kernel, at most; it lists a few hundred files."""
 _TOKEN = re.compile(r"'(?:[^']|'')*'|\w+|\+?=")
+
+
+def _issued(name: str) -> np.datetime64 | None:
+    """Date in the name of a meta-kernel."""
+    date = re.search(r"_V\d+_(\d{4})(\d{2})(\d{2})", name)
+    try:
+        return np.datetime64("-".join(date.groups())) if date else None
+    except ValueError:  # no date
+        return None
 
 
 def _newest(metas: Sequence[Path]) -> tuple[list[Path], tuple[Path, ...]]:

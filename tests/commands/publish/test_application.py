@@ -168,3 +168,15 @@ def test_a_command_line_of_the_original(
     assert wrong.returncode == 1
     assert "none.txt is not a history of the original publisher" in wrong.stderr
     assert command(*words, "-T", "a b").returncode == 2
+    for option in (("-v", "two"), ("-l", ","), ("-p", "")):
+        assert command(*words, *option).returncode == 2
+    nothing = command(*words, "-v", "2,7", "-l", "L1,l0", "-p", "ql,lightcurve", "-d", "misspelt.sqlite", "--dry-run")
+    assert nothing.returncode == 0, nothing.stderr
+    assert "there is no misspelt.sqlite" in nothing.stderr
+    for warning in (
+        "no file is of level l0; there are L1",
+        "no file is of product lightcurve",
+        "no file is of version 7",
+    ):
+        assert warning in nothing.stderr
+    assert nothing.stderr.count("warning: no file") == 3

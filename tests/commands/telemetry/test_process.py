@@ -247,6 +247,29 @@ def test_a_line_that_names_no_file_costs_no_other(site: dict[str, Any]) -> None:
     assert "is a pipe, socket or device" in (folder / "log").read_text()
 
 
+def test_a_list_that_names_what_the_store_does_not_have(site: dict[str, Any]) -> None:
+    """Each such name is an error, at every start level; the others are rebuilt."""
+    folder = site["folder"]
+    run(site, "-t", str(folder / "tm"), "-e", "L0")
+    for level, own in (
+        ("L0", "solo_LB_stix-3-25-1_0664156800_V02.fits"),
+        ("L1", "solo_L0_stix-hk-mini_0664156800_V02U.fits"),
+    ):
+        others = (
+            "solo_LB_stix-3-25-1_0700000000_V02.fits",
+            "solo_L0_stix-ql-lightcurve_0664156800_V02U.fits",
+            "some.txt",
+        )
+        (folder / "list").write_text("".join(f"/elsewhere/{name}\n" for name in (own, *others)))
+        result = run(site, "-b", level, "-e", level, "-i", str(folder / "list"))
+        assert result.exit_code == 1
+        log = (folder / "log").read_text()
+        assert [name for name in (own, *others) if f"{name}: the packet store has no packets of it" in log] == [*others]
+        (folder / "log").unlink()
+    (folder / "list").write_text("\n")
+    assert "lists no files" in run(site, "-b", "L0", "-e", "L0", "-i", str(folder / "list")).output
+
+
 @pytest.mark.parametrize("name", ["two\nlines", "é ünï €", "\u2028\x85\x1c", "\udcff", "%41'\"&; --x"])
 def test_names_of_any_letters(site: dict[str, Any], name: str) -> None:
     """Products name the file in ASCII; the second time it is the same file, and lists of names find it."""

@@ -12,6 +12,7 @@ import spiceypy
 from broker_assets.telemetry.inputs.ephemeris import keywords
 from broker_assets.telemetry.inputs.kernels import SPACECRAFT, KernelError, Kernels
 from broker_assets.telemetry.packets import clock
+from broker_assets.telemetry.simulation.kernels import write_kernels
 
 
 @pytest.fixture(scope="module")
@@ -81,3 +82,46 @@ def test_radial_velocity_is_the_part_along_the_line(kernels: Kernels) -> None:
     speed = (values[2]["DSUN_OBS"] - values[0]["DSUN_OBS"]) / 20.0
     assert values[1]["OBS_VR"] == pytest.approx(speed, rel=1e-5)
     assert values[1]["HAEZ_OBS"] != values[1]["HAEX_OBS"]
+
+
+@pytest.fixture(scope="module")
+def open_kernels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of simulated kernels."""
+    start = datetime.date(2024, 5, 11)
+    day = datetime.timedelta(days=1)
+    return write_kernels(tmp_path_factory.mktemp("kernels"), start=start, end=start + day, flown=start + 3 * day)
+
+
+def test_a_meta_kernel_by_name(open_kernels: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Its relative paths are those of its folder, wherever the program runs; missing files are named."""
+    monkeypatch.chdir(tmp_path)
+    (flown,) = (open_kernels / "mk").glob("*flown*.tm")
+    one = Kernels.of_files([flown])
+    of_folder = Kernels.of_folder(open_kernels)
+    ticks = np.arange(8) << 46
+    assert one.clock.utc(ticks).tolist() == of_folder.clock.utc(ticks).tolist()
+    assert one.names == (flown.name,)
+    assert one.issued == of_folder.issued is not None
+    broken = tmp_path / "broken.tm"
+    broken.write_text("\\begindata\nKERNELS_TO_LOAD = ( 'none.tls' )\n")
+    with pytest.raises(KernelError, match=r"missing: .*absent\.tm, .*none\.tls"):
+        Kernels.of_files([broken, tmp_path / "absent.tm"])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "SCLK01_TIME_SYSTEM_144 = ( 1 )",
+        "SCLK01_OFFSETS_144 = ( 100 0 )",
+        "SCLK_PARTITION_START_144 = ( 6553600.0 )",
+        "SCLK_PARTITION_START_144 = ( 0.0 3.0E13 ) SCLK_PARTITION_END_144 = ( 5.0E13 2.8147497671065E+14 )",
+    ],
+)
+def test_clocks_of_another_form_are_refused(open_kernels: Path, other: str, tmp_path: Path) -> None:
+    """They would silently give other times."""
+    (leap_seconds,) = (open_kernels / "lsk").iterdir()
+    (clock_kernel,) = (open_kernels / "sclk").iterdir()
+    (tmp_path / "other.tsc").write_text(f"{clock_kernel.read_text()}\n\\begindata\n{other}\n")
+    assert Kernels.of_files([leap_seconds, clock_kernel]).clock
+    with pytest.raises(KernelError, match=r"other\.tsc (has another form|does not cover)"):
+        _ = Kernels.of_files([leap_seconds, tmp_path / "other.tsc"]).clock
