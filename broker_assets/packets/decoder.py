@@ -429,7 +429,7 @@ def _sanity(identified: Identified) -> tuple[NDArray[np.bool_], list[PacketFailu
     failures = []
     for row in np.flatnonzero(~(time & ra & decl)).tolist():
         wrong = [
-            f"{what} {value} is outside {limits}"
+            f"{what} is missing or outside {limits}" if np.isnan(value) else f"{what} {value} is outside {limits}"
             for what, good, value, limits in (
                 ("midpoint", time[row], identified.midpointmjdtai[row], "MJD 40000 to 100000"),
                 ("right ascension", ra[row], identified.ra[row], "0 to 360 degrees"),

@@ -182,14 +182,14 @@ def test_solar_system_of_schema_9(rubin_schemas):
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
-        ({"ra": math.nan}, "right ascension"),
-        ({"ra": -0.5}, "right ascension"),
-        ({"ra": 360.5}, "right ascension"),
-        ({"dec": math.inf}, "declination"),
-        ({"dec": 90.5}, "declination"),
-        ({"midpointMjdTai": math.nan}, "midpoint"),
-        ({"midpointMjdTai": 0.0}, "midpoint"),
-        ({"midpointMjdTai": 2461000.5}, "midpoint"),
+        ({"ra": math.nan}, "right ascension is missing or outside 0 to 360 degrees"),
+        ({"ra": -0.5}, "right ascension -0.5 is outside"),
+        ({"ra": 360.5}, "right ascension 360.5 is outside"),
+        ({"dec": math.inf}, "declination inf is outside"),
+        ({"dec": 90.5}, "declination 90.5 is outside"),
+        ({"midpointMjdTai": math.nan}, "midpoint is missing or outside MJD 40000 to 100000"),
+        ({"midpointMjdTai": 0.0}, "midpoint 0.0 is outside"),
+        ({"midpointMjdTai": 2461000.5}, "midpoint 2461000.5 is outside"),
     ],
 )
 def test_a_source_that_cannot_be_is_told_and_its_neighbours_stay(packets, decoder, values, reason):

@@ -111,7 +111,7 @@ CASES = {
     "NaN and infinity in the source": Case(
         lambda p: _edited(p, psfFlux=math.nan, psfFluxErr=math.inf), "stored", also=_check_nan
     ),
-    "NaN as time": Case(lambda p: _edited(p, midpointMjdTai=math.nan), "quarantined", "midpoint nan"),
+    "NaN as time": Case(lambda p: _edited(p, midpointMjdTai=math.nan), "quarantined", "midpoint is missing"),
     "infinite position": Case(lambda p: _edited(p, ra=math.inf), "quarantined", "right ascension inf"),
     "infinity in the history": Case(_with_infinite_history, "stored", also=_check_infinite_history),
     "null object (solar system)": Case(_solar_system, "stored", also=_check_solar_system),

@@ -13,13 +13,14 @@ import sqlalchemy as sa
 from dagster import AssetCheckSeverity
 
 from broker_assets.checks.definition import Evidence, NightCheck, Verdict, dates
+from broker_assets.database.point_identity import MJD_MAXIMUM, MJD_MINIMUM
 from broker_assets.database.tables import BANDS, BOOKKEEPING, diaforcedsources, diasources, objects
 
 ESSENTIAL = frozenset({"ra", "decl", "midpointmjdtai", "band"})
 """Columns without which a row cannot be used; a wrong value in another column is a warning."""
 
-MJD_RANGE = (40_000.0, 90_000.0)
-"""1968 to 2105 (MJD): a time outside this range must be in another unit or scale."""
+MJD_RANGE = (MJD_MINIMUM, MJD_MAXIMUM)
+"""A time outside this range must be in another unit or scale; no packet with such a time of its own is stored."""
 
 Rule = tuple[str, sa.ColumnElement[bool]]
 """Description of the rule for a column, and the condition that violates it (null is not a violation)."""
