@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import hypothesis
 import pytest
 from dagster_leftovers import forget_ended_instances
+from run_folders import folder_of_this_run, remove_of_ended_runs
 
 import broker_assets.local  # noqa: F401 - first of all: it sets what gRPC reads when it is imported
 from broker_assets.settings import load_settings
@@ -83,11 +84,11 @@ def service_folder() -> Iterator[Path]:
     It is in memory if there is room: a database has a thousand files, and copying it takes 30 ms there instead of 240.
     """
     memory = Path("/dev/shm")
-    roomy = os.path.ismount(memory) and shutil.disk_usage(memory).free > 6 << 30
-    folder = Path(tempfile.mkdtemp(prefix="broker-tests-", dir=memory if roomy else None))
-    folder.chmod(0o711)
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
+    if is_mounted := os.path.ismount(memory):
+        remove_of_ended_runs(memory)
+    roomy = is_mounted and shutil.disk_usage(memory).free > 6 << 30
+    with folder_of_this_run(memory if roomy else Path(tempfile.gettempdir())) as folder:
+        yield folder
 
 
 # PostgreSQL -----------------------------------------------------------------------------------------------------------
