@@ -69,8 +69,11 @@ class Answer:
         return 200 <= self.status < 300
 
     def json(self) -> Any:
-        """The body as JSON; raises `ValueError` if it is not JSON."""
-        return json.loads(self.content)
+        """The body as JSON; raises `ValueError` if it is not JSON, or is nested too deeply to be read."""
+        try:
+            return json.loads(self.content)
+        except RecursionError as error:
+            raise ValueError("the document is nested too deeply") from error
 
 
 class HttpUnavailableError(HttpError):

@@ -74,7 +74,7 @@ def near(
         echo(json.dumps(found, indent=1))
     else:
         for one in found:
-            terminal().print(escape(f"{one.get('prefix', '')} {one.get('objname', '')}".strip()), highlight=False)
+            terminal().print(escape(f"{one.get('prefix') or ''} {one['objname']}".strip()), highlight=False)
     if not found:
         if not as_json:
             terminal(stderr=True).print(f"TNS has no object within {radius:g}″.", highlight=False)

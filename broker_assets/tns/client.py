@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import math
 import re
 import time
 from collections.abc import Callable
@@ -160,10 +161,16 @@ class TnsClient:
         """
         question = {"objname": name, "objid": "", "photometry": "0", "spectra": "0"}
         form = {"api_key": self._bot.key, "data": json.dumps(question)}
-        found: dict[str, Any] = self._data(self._post(self._search_url + "object", form), name)
-        if not found:
+        found = self._data(self._post(self._search_url + "object", form), name)
+        rows = [found] if isinstance(found, dict) else found
+        if not rows:
             raise TnsNotFoundError(f"TNS has no object {name}")
-        return found
+        if len(rows) > 1:
+            # A list may have other objects, too; the name is a key of TNS, so only one of them has it.
+            rows = [row for row in rows if str(row.get("objname", row.get("name"))) == name]
+        if len(rows) != 1:
+            raise TnsUnavailableError(f"TNS answered {name} with {len(rows)} objects of this name; try again later")
+        return rows[0]
 
     def near(self, ra: float, dec: float, radius: float) -> list[dict[str, Any]]:
         """Ask for the objects near a position.
@@ -174,23 +181,56 @@ class TnsClient:
             ICRS, degrees.
         radius : float
             arcsec.
+
+        Returns
+        -------
+        list of dict
+            Objects under the names of TNS's API, at least `objname`; empty if there are none.
+
+        Raises
+        ------
+        TnsRefusedError, TnsUnavailableError, TnsNotFoundError
+            As their names say; the last if there is no such service at the URL.
         """
         question = {"ra": f"{ra:.7f}", "dec": f"{dec:+.7f}", "radius": f"{radius:g}", "units": "arcsec"}
         form = {"api_key": self._bot.key, "data": json.dumps(question)}
-        found: list[dict[str, Any]] = self._data(self._post(self._search_url + "search", form), f"{ra} {dec:+}")
+        asked = f"{ra} {dec:+}"
+        answer = self._post(self._search_url + "search", form)
+        try:
+            found = self._data(answer, asked)
+        except TnsNotFoundError:
+            return []
+        if isinstance(found, dict) or not all(str(row.get("objname") or "").strip() for row in found):
+            raise TnsUnavailableError(f"TNS answered {asked} with something that is no list of objects: {found!r:.200}")
         return found
 
-    def _data(self, answer: Answer, asked: str) -> Any:
+    def _data(self, answer: Answer, asked: str) -> dict[str, Any] | list[dict[str, Any]]:
+        """What TNS found: an object or a list of objects.
+
+        TNS answers some errors with HTTP 200, and says in the document what they are.
+        """
         try:
-            document = answer.json()
+            document = _finite(answer.json())
         except ValueError as error:
             raise TnsUnavailableError(f"TNS answered {asked} with something that is not JSON: {error}") from error
-        data = document.get("data") if isinstance(document, dict) else None
+        if not isinstance(document, dict):
+            raise TnsUnavailableError(f"TNS answered {asked} with something that is no document: {document!r:.200}")
+        code, said = str(document.get("id_code") or 200), str(document.get("id_message") or "no reason")[:200]
+        if code in {"401", "403"}:
+            raise TnsRefusedError(f"TNS refuses {asked} ({code}, {said}): check the API key and the bot")
+        if code == "404":
+            raise TnsNotFoundError(f"TNS has no object {asked}")
+        if code != "200" or "data" not in document:
+            raise TnsUnavailableError(f"TNS answers {asked} with {code}, {said}")
+        data = document["data"]
         if isinstance(data, dict) and "reply" in data:
             data = data["reply"]
-        if not data and data != []:
+        if (not data and not isinstance(data, bool | int)) or _is_no_result(data):
             raise TnsNotFoundError(f"TNS has no object {asked}")
-        return data
+        rows = data if isinstance(data, list) else [data]
+        if not all(isinstance(row, dict) for row in rows):
+            raise TnsUnavailableError(f"TNS answered {asked} with something that is no object: {data!r:.200}")
+        return data  # type: ignore[no-any-return]
 
     def _post(self, url: str, form: dict[str, str]) -> Answer:
         try:
@@ -213,6 +253,30 @@ class TnsClient:
         if answer.status != 200:
             raise TnsUnavailableError(f"TNS answers {url} with HTTP {answer.status}")
         return answer
+
+
+def _is_no_result(data: Any) -> bool:
+    """Whether an answer has messages in the place of values: TNS's "110: No results found", for each field asked for.
+
+    Examples
+    --------
+    >>> _is_no_result({"name": {"110": {"message": "No results found.", "message_id": 110}}})
+    True
+    >>> _is_no_result({"objname": "2026abc", "object_type": {"name": "SN Ia", "id": 3}})
+    False
+    """
+    return isinstance(data, dict) and all(
+        isinstance(value, dict) and value and all(number.isdecimal() for number in value) for value in data.values()
+    )
+
+
+def _finite(value: Any) -> Any:
+    """A document without NaN and infinity, which JSON does not have."""
+    if isinstance(value, dict):
+        return {name: _finite(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def asked_to_wait(answer: Answer) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import email.utils
+import json
 from types import ModuleType
 from typing import Any
 
@@ -184,6 +185,61 @@ def test_something_that_is_not_json(client: TnsClient, peer: Any) -> None:
     peer.answers = [(200, {}, b"<html>")]
     with pytest.raises(TnsUnavailableError, match="not JSON"):
         client.single_object("2026abc")
+
+
+NO_RESULT = {"110": {"message": "No results found.", "message_id": 110}}
+HERE = {"objname": "2026abc", "prefix": None, "redshift": "0.1"}
+ODD_ANSWERS: tuple[tuple[Any, Any, Any], ...] = (
+    # what TNS answers, the objects at a position (or the error), and the object 2026abc (or the error)
+    ({"id_code": 200, "data": {"reply": [HERE]}}, [HERE], HERE),
+    ({"id_code": "200", "data": [HERE]}, [HERE], HERE),
+    ({"data": [HERE, {"objname": "2026xyz"}]}, [HERE, {"objname": "2026xyz"}], HERE),
+    ({"data": [HERE, HERE]}, [HERE, HERE], TnsUnavailableError),
+    ({"data": [{**HERE, "z": float("nan")}]}, [{**HERE, "z": None}], {**HERE, "z": None}),
+    ({"data": HERE}, TnsUnavailableError, HERE),
+    ({"id_code": 200, "data": {"reply": {"name": NO_RESULT, "objid": NO_RESULT}}}, [], TnsNotFoundError),
+    ({"id_code": 200, "data": {"name": NO_RESULT}}, [], TnsNotFoundError),
+    ({"data": {"reply": None}}, [], TnsNotFoundError),
+    ({"data": None}, [], TnsNotFoundError),
+    ({"id_code": 404, "id_message": "Not found", "data": {}}, [], TnsNotFoundError),
+    ({"id_code": 401, "id_message": "Unauthorized", "data": []}, TnsRefusedError, TnsRefusedError),
+    ({"id_code": "403"}, TnsRefusedError, TnsRefusedError),
+    ({"id_code": 429, "id_message": "Too many requests", "data": []}, TnsUnavailableError, TnsUnavailableError),
+    ({"id_code": 200}, TnsUnavailableError, TnsUnavailableError),
+    ({"data": "text"}, TnsUnavailableError, TnsUnavailableError),
+    ({"data": 0}, TnsUnavailableError, TnsUnavailableError),
+    ({"data": [None, "x"]}, TnsUnavailableError, TnsUnavailableError),
+    ({"data": [{"prefix": "AT"}, {"objname": " "}]}, TnsUnavailableError, TnsUnavailableError),
+    ([1], TnsUnavailableError, TnsUnavailableError),
+)
+
+
+@pytest.mark.parametrize(("document", "near", "single"), ODD_ANSWERS)
+def test_odd_answers(client: TnsClient, peer: Any, document: Any, near: Any, single: Any) -> None:
+    """An error that comes with HTTP 200 is not taken for "no object there", nor a message for an object."""
+    for ask, expected in (
+        (lambda: client.near(10.0, -5.0, 3.0), near),
+        (lambda: client.single_object("2026abc"), single),
+    ):
+        peer.answers = [(200, {"content-type": "application/json"}, json.dumps(document).encode())]
+        if isinstance(expected, type):
+            with pytest.raises(expected, match=r"2026abc|10\.0 -5\.0"):
+                ask()
+        else:
+            assert ask() == expected
+
+
+def test_a_search_at_a_wrong_address_is_an_error(client: TnsClient, peer: Any) -> None:
+    """Not a position without objects."""
+    peer.answers = [(404, {}, b"")]
+    with pytest.raises(TnsNotFoundError, match="/search"):
+        client.near(10.0, -5.0, 3.0)
+
+
+def test_a_document_of_any_depth(client: TnsClient, peer: Any) -> None:
+    peer.answers = [(200, {}, b"[" * 200_000)]
+    with pytest.raises(TnsUnavailableError, match="nested too deeply"):
+        client.near(10.0, -5.0, 3.0)
 
 
 def test_file_names() -> None:
