@@ -159,7 +159,8 @@ def _read(content: bytes, most_rows: int) -> SkyMap:
     frame = coordinate_system(header)
     if frame is not None:
         raise NotASkyMap(f"COORDSYS is {frame}; only maps in equatorial coordinates (C, ICRS) are accepted")
-    cell, density = columns["UNIQ"].astype(np.int64), columns["PROBDENSITY"].astype(np.float64)
+    cell = columns["UNIQ"].astype(np.int64)
+    density = _per_steradian(columns["PROBDENSITY"].astype(np.float64), units.get("PROBDENSITY", ""))
     empty = np.full(len(cell), np.nan)
     mean, sigma = (columns.get(name, empty).astype(np.float64) for name in ("DISTMU", "DISTSIGMA"))
     mean, sigma = (
@@ -196,6 +197,14 @@ def _megaparsecs(distances: NDArray[np.float64], unit: str) -> NDArray[np.float6
         raise NotASkyMap(f"the distances are in {unit[:40]!r}, which is not a unit of length") from error
 
 
+def _per_steradian(densities: NDArray[np.float64], unit: str) -> NDArray[np.float64]:
+    """Probability densities of a column in its unit (TUNIT); without one they are in 1/sr, as the user guide says."""
+    try:
+        return densities * float(Unit(unit or "1/sr").to("1/sr"))
+    except (ValueError, TypeError, UnitsError) as error:
+        raise NotASkyMap(f"PROBDENSITY is in {unit[:40]!r}, which is not a probability per solid angle") from error
+
+
 def _table(content: bytes, most_rows: int) -> tuple[fits.Header, dict[str, NDArray[Any]], dict[str, str]]:
     """Header, columns and their units of the table of cells."""
     try:
@@ -204,6 +213,10 @@ def _table(content: bytes, most_rows: int) -> tuple[fits.Header, dict[str, NDArr
             refuse_impossible(content)
             with fits.open(io.BytesIO(content), memmap=False, disable_image_compression=True) as hdus:
                 tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU) and hdu.columns.names]
+                for hdu in tables:  # names of columns are the same in any case (FITS standard 4.0, section 7.3)
+                    for name in hdu.columns.names:
+                        if name.upper() in _COLUMNS and name.upper() not in hdu.columns.names:
+                            hdu.columns.change_name(name, name.upper())
                 found = [hdu for hdu in tables if "UNIQ" in hdu.columns.names]
                 if not found:
                     raise NotASkyMap(_not_multi_order(tables))

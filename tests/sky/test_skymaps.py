@@ -20,11 +20,14 @@ from broker_assets.sky.skymaps import NotASkyMap, match_sky_map, read_sky_map, s
 
 def map_bytes(
     density: np.ndarray, *, order: int = 0, unit: str | None = None, uniq: str = "K", frame: str = "COORDSYS",
-    **columns: np.ndarray,
+    density_unit: str | None = "sr-1", **columns: np.ndarray,
 ) -> bytes:  # fmt: skip
     """A map of the whole sky at one order."""
     pixels = np.arange(12 * 4**order)
-    table = [fits.Column("UNIQ", uniq, array=pixels + 4 * 4**order), fits.Column("PROBDENSITY", "D", array=density)]
+    table = [
+        fits.Column("UNIQ", uniq, array=pixels + 4 * 4**order),
+        fits.Column("PROBDENSITY", "D", array=density, unit=density_unit),
+    ]
     table += [fits.Column(name, "D", array=values, unit=unit) for name, values in columns.items()]
     buffer = io.BytesIO()
     hdu = fits.BinTableHDU.from_columns(table)
@@ -71,9 +74,22 @@ def test_distances_have_units(unit: str | None, megaparsecs: float) -> None:
     assert sky_map.distance_sigma == pytest.approx(np.full(12, 5.0 * megaparsecs), rel=1e-3)
 
 
+@pytest.mark.parametrize("name", ["probdensity", "ProbDensity"])
+@pytest.mark.parametrize(("unit", "factor"), [("sr-1", 1.0), (None, 1.0), ("1/sr", 1.0), ("deg-2", 3282.80635)])
+def test_densities_have_units_and_columns_any_case(unit: str | None, factor: float, name: str) -> None:
+    content = map_bytes(np.full(12, 1 / 12) / AREA / factor, density_unit=unit, DISTMU=np.full(12, 40.0))
+    for old, new in ((b"'PROBDENSITY'", f"'{name}'".encode()), (b"'UNIQ", b"'uniq"), (b"'DISTMU", b"'distmu")):
+        assert old in content
+        content = content.replace(old, new)
+    sky_map = read_sky_map(content)
+    assert sky_map.probability_density * AREA == pytest.approx(np.full(12, 1 / 12))
+    assert sky_map.distance_mean.tolist() == [40.0] * 12
+
+
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
+        ({"density_unit": "pix-1"}, "not a probability per solid angle"),
         ({"unit": "deg", "DISTMU": np.full(12, 40.0)}, "not a unit of length"),
         ({"unit": "parsnip", "DISTMU": np.full(12, 40.0)}, "not a unit of length"),
         ({"uniq": "E"}, "32-bit floating-point"),
