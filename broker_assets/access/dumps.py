@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from broker_assets.access.accounts import BadAccount
+from broker_assets.storage.sql_dumps import BadRows, Cells, cells_of, copied, inserted
 
 _USERS, _GROUPS, _MEMBERS = "auth_user", "auth_group", "auth_user_groups"
 _TABLES: Final[dict[str, tuple[str, ...]]] = {
@@ -36,14 +37,7 @@ _OTHER_COPY: Final = re.compile(r"COPY [^;]+ FROM stdin;\s*$", re.IGNORECASE)
 _OTHER_INSERT: Final = re.compile(r"INSERT INTO ", re.IGNORECASE)
 _CREATE: Final = re.compile(rf"CREATE TABLE (?:IF NOT EXISTS )?{_TABLE} \(\s*$", re.ASCII | re.IGNORECASE)
 _COLUMN: Final = re.compile(r"\s+`(\w+)` ", re.ASCII)
-_TEXT: Final = re.compile(r"(?:_binary )?E?'((?:[^'\\]|\\.|'')*)'", re.DOTALL)
-_PLAIN: Final = re.compile(r"(?:_binary )?'((?:[^']|'')*)'", re.DOTALL)
-"""Text where a backslash is one, as PostgreSQL writes it."""
-_OTHER: Final = re.compile(r"[^,()'\s;]+")
-_SLASHES: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "0": "\0", "Z": "\x1a"}
 _FALSE: Final = frozenset({"f", "false", "0", "b'0'", ""})
-_LONGEST: Final = 64 * 1024**2
-"""Characters of a statement, at most."""
 
 
 def read_accounts(path: Path) -> list[Any]:
@@ -99,7 +93,10 @@ def _read(path: Path, lines: Iterable[str]) -> list[Any]:
             return [_account({name: value for name, value in row.items() if name}) for row in rows]
         except csv.Error as error:
             raise BadAccount(f"{path}, line {rows.line_num + 1}: {error}") from None
-    found = _dumped(path, [first, *numbered] if first else numbered)
+    try:
+        found = _dumped([first, *numbered] if first else numbered)
+    except BadRows as error:
+        raise BadAccount(f"{path}, {error}") from None
     if not found[_USERS]:
         raise BadAccount(f"{path} has no accounts: it is neither JSON, nor CSV with username, nor a dump of {_USERS}")
     groups = {row.get("id"): row.get("name") for row in found[_GROUPS]}
@@ -111,7 +108,7 @@ def _read(path: Path, lines: Iterable[str]) -> list[Any]:
     return [_account(row) | {"groups": sorted(members.get(row.get("id"), []))} for row in found[_USERS]]
 
 
-def _dumped(path: Path, lines: Iterable[str]) -> dict[str, list[dict[str, str | None]]]:
+def _dumped(lines: Iterable[str]) -> dict[str, list[dict[str, str | None]]]:
     """Rows of the tables, with values as text."""
     found: dict[str, list[dict[str, str | None]]] = {table: [] for table in _TABLES}
     columns = dict(_TABLES)
@@ -119,16 +116,11 @@ def _dumped(path: Path, lines: Iterable[str]) -> dict[str, list[dict[str, str | 
     for number, line in numbered:
         if (copy := _COPY.match(line)) is not None:
             names = _names(copy["columns"])
-            for _, row in numbered:
-                if row.rstrip("\r\n") == "\\.":
-                    break
-                _add(found, copy["table"], names, [_copied(cell) for cell in row.rstrip("\r\n").split("\t")], number)
-            else:
-                raise BadAccount(f"{path}, line {number}: the rows that begin here have no end; the file is truncated")
+            for row in copied(numbered, number):
+                _add(found, copy["table"], names, cells_of(row), number)
         elif _OTHER_COPY.match(line):
-            for _, row in numbered:
-                if row.rstrip("\r\n") == "\\.":
-                    break
+            for _ in copied(numbered, number):
+                pass
         elif (create := _CREATE.match(line)) is not None:
             names = []
             for _, row in numbered:
@@ -139,20 +131,10 @@ def _dumped(path: Path, lines: Iterable[str]) -> dict[str, list[dict[str, str | 
             columns[create["table"].lower()] = tuple(names) or columns[create["table"].lower()]
         elif (insert := _INSERT.match(line)) is not None:
             names = _names(insert["columns"]) if insert["columns"] else list(columns[insert["table"].lower()])
-            text = line[insert.end() :]
             # MySQL names its tables in backquotes, and escapes within texts.
-            slashes, length = "`" in line[: insert.end()], len(text)
-            while True:
-                rows, unread = _values(text, slashes=slashes)
-                for cells in rows:
-                    _add(found, insert["table"], names, cells, number)
-                if unread is None:
-                    break
-                more = next(numbered, None)
-                if more is None or length > _LONGEST:
-                    raise BadAccount(f"{path}, line {number}: the statement that begins here has no end")
-                # Only what is not yet read stays, so that a statement of many rows is read in linear time.
-                text, length = text[unread:] + more[1], length + len(more[1])
+            mysql = "`" in line[: insert.end()]
+            for cells in inserted(numbered, line[insert.end() :], number, mysql=mysql):
+                _add(found, insert["table"], names, cells, number)
         elif _OTHER_INSERT.match(line) and "`" not in line:
             # PostgreSQL writes line ends within texts as they are: what looks like a statement may be in one.
             quotes = line.count("'")
@@ -163,65 +145,15 @@ def _dumped(path: Path, lines: Iterable[str]) -> dict[str, list[dict[str, str | 
 
 
 def _add(
-    found: dict[str, list[dict[str, str | None]]], table: str, names: list[str], cells: list[str | None], number: int
+    found: dict[str, list[dict[str, str | None]]], table: str, names: list[str], cells: Cells, number: int
 ) -> None:
     if len(cells) != len(names):
-        raise BadAccount(f"line {number}: a row of {table} has {len(cells)} values, and there are {len(names)} columns")
+        raise BadRows(f"line {number}: a row of {table} has {len(cells)} values, and there are {len(names)} columns")
     found[table.lower()].append(dict(zip(names, cells, strict=True)))
 
 
 def _names(columns: str) -> list[str]:
     return [name.strip().strip('`"') for name in columns.split(",")]
-
-
-def _copied(cell: str) -> str | None:
-    r"""A value in the text format of COPY.
-
-    Examples
-    --------
-    >>> _copied(r"O\\Neil\tx"), _copied(r"\N")
-    ('O\\Neil\tx', None)
-    """
-    return None if cell == "\\N" else _unescaped(cell)
-
-
-def _values(text: str, *, slashes: bool) -> tuple[list[list[str | None]], int | None]:
-    """Complete rows of a list of VALUES, and where the rest begins; None if its end, the semicolon, was reached."""
-    rows: list[list[str | None]] = []
-    row: list[str | None] | None = None
-    place = read = 0
-    end = len(text)
-    while True:
-        while place < end and text[place] in " \t\r\n,":
-            place += 1
-        if place >= end:
-            return rows, read
-        sign = text[place]
-        if row is None:
-            if sign != "(":
-                return rows, None
-            row, place = [], place + 1
-        elif sign == ")":
-            rows.append(row)
-            row, place = None, place + 1
-            read = place
-        else:
-            # The whole of a text has to be there, with what comes after it: '' might be cut in two.
-            quoted = (_TEXT if slashes or text.startswith("E'", place) else _PLAIN).match(text, place)
-            other = _OTHER.match(text, place) if quoted is None else None
-            if (quoted is not None and quoted.end() >= end) or (quoted is None and other is None):
-                return rows, read
-            if quoted is not None:
-                value = quoted[1].replace("''", "'")
-                row.append(_unescaped(value) if quoted.re is _TEXT else value)
-                place = quoted.end()
-            elif other is not None:
-                row.append(None if other[0].upper() == "NULL" else other[0])
-                place = other.end()
-
-
-def _unescaped(text: str) -> str:
-    return re.sub(r"\\(.)", lambda found: _SLASHES.get(found[1], found[1]), text, flags=re.DOTALL)
 
 
 def _account(row: dict[str, str | None]) -> dict[str, Any]:

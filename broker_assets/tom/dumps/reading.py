@@ -17,6 +17,7 @@ import psycopg
 from psycopg import sql
 
 from broker_assets.database.tables.tom import TOM_VIEWS, tom_metadata
+from broker_assets.storage.sql_dumps import BadRows, copied, inserted, line_of
 
 _TABLE: Final = r'(?:(?P<schema>\w+|"[^"]+")\s*\.\s*)?(?P<table>\w+|"[^"]+")\s*(?:\((?P<columns>[^()]+)\))?\s*'
 _COPY: Final = re.compile(rf"\s*COPY\s+{_TABLE}FROM\s+STDIN\b(?P<options>[^;]*);", re.IGNORECASE)
@@ -24,7 +25,6 @@ _INSERT: Final = re.compile(rf"\s*INSERT\s+INTO\s+{_TABLE}(?:OVERRIDING\s+\w+\s+
 _ROWS: Final = re.compile(r"\s*(COPY\s.*\bFROM\s+STDIN\b|INSERT\s+INTO\b)", re.IGNORECASE)
 """Beginning of a statement with rows, in whichever form."""
 _ENCODING: Final = re.compile(r"\s*SET\s+(?:SESSION\s+)?client_encoding\s*(?:=|TO)\s*'?(?P<name>[\w-]+)", re.IGNORECASE)
-_VALUE: Final = re.compile(r"\s*(?:'(?P<text>(?:[^']|'')*)'(?!')|(?P<word>[A-Za-z]+|[-+]?[\d.]+(?:[eE][-+]?\d+)?))\s*")
 _END: Final = re.compile(r"\s*(?:ON\s+CONFLICT\s+DO\s+NOTHING\s*)?;\s*", re.IGNORECASE)
 _SETVAL: Final = re.compile(
     r"""SELECT (?:pg_catalog\.)?setval\('(?:public\.)?(?P<name>"?\w+"?)', (?P<value>\d+), (?:true|false)\);""",
@@ -43,10 +43,6 @@ _KEYS: Final = {
 
 
 _DOLLARS: Final = re.compile(r"\$(?:[A-Za-z_]\w*)?\$")
-_BRACKET: Final = re.compile(r"\s*\(")
-_COMMA: Final = re.compile(r"\s*,")
-_LONGEST: Final = 16 * 1024**2
-"""Most characters of a row in a statement INSERT."""
 
 
 class BadDump(ValueError):
@@ -96,7 +92,10 @@ def import_dump(connection: psycopg.Connection[Any], lines: Iterable[str]) -> Re
         connection.execute("CREATE TEMPORARY TABLE tom_dump_classifiers (given bigint, here bigint) ON COMMIT DROP")
         for place, line in numbered:
             if _ROWS.match(line):
-                _statement(connection, done, numbered, line, place)
+                try:
+                    _statement(connection, done, numbered, line, place)
+                except BadRows as error:
+                    raise BadDump(str(error)) from None
                 continue
             quote = _DOLLARS.search(line)
             if quote is not None and line.count(quote[0]) % 2:
@@ -139,14 +138,14 @@ class _Lines:
 
 def _statement(connection: psycopg.Connection[Any], done: Read, lines: _Lines, line: str, place: int) -> None:
     """Import the rows that begin at a line."""
-    copied, inserted = _COPY.match(line), _INSERT.match(line)
-    if copied is not None and copied["options"].strip():
-        raise BadDump(f"line {place}: rows in another form than that of pg_dump: COPY …{copied['options'][:60]}")
-    found = copied or inserted
+    copy, insert = _COPY.match(line), _INSERT.match(line)
+    if copy is not None and copy["options"].strip():
+        raise BadDump(f"line {place}: rows in another form than that of pg_dump: COPY …{copy['options'][:60]}")
+    found = copy or insert
     if found is None:
         raise BadDump(f"line {place}: rows in a form that is not read: {line.strip()[:80]}")
     schema, table, names = _target(found, place)
-    rows = _rows(lines, place) if copied is not None else _inserted(lines, line, place, (schema, table, names))
+    rows = copied(lines, place) if copy is not None else _inserted(lines, line, place, (schema, table, names))
     # Only the tables in `public` are those of the TOM; others with the same name are skipped.
     _block(connection, done, table if schema in ("", "public") else f"{schema}.{table}", names, rows, place)
 
@@ -170,73 +169,14 @@ def _inserted(lines: _Lines, line: str, place: int, target: tuple[str, str, list
         if found is None or _target(found, place) != target:
             lines.back(place, line)
             return
-        begin, text, at, within = place, line, found.end(), True
-        while True:
-            if within:
-                values, end = _tuple(text, at, begin)
-                if values is not None:
-                    if len(values) != len(target[2]):
-                        raise BadDump(f"line {begin}: {len(values)} values of {len(target[2])} columns")
-                    yield "\t".join(values) + "\n"
-                    at, within = end, False
-                    continue
-            elif (comma := _COMMA.match(text, at)) is not None:
-                at, within = comma.end(), True
-                continue
-            elif (last := _END.match(text, at)) is not None:
-                if last.end() < len(text):
-                    raise BadDump(f"line {place}: there is more behind the statement: {text[last.end() :][:60]!r}")
-                break
-            elif text[at:].strip() and ";" in text[at:]:
-                raise BadDump(f"line {place}: this is not read behind rows: {text[at:].strip()[:60]!r}")
-            following = next(lines, None)
-            if following is None or len(text) - at > _LONGEST:
-                raise BadDump(f"line {begin}: the statement that begins here has no end; the file is truncated")
-            # Only what is not yet read stays, so that a statement of many rows is read in linear time.
-            place, text, at = following[0], text[at:] + following[1], 0
+        for cells in inserted(lines, line[found.end() :], place, end=_END):
+            if len(cells) != len(target[2]):
+                raise BadDump(f"line {place}: {len(cells)} values of {len(target[2])} columns")
+            yield line_of(cells)
         after = next(lines, None)
         if after is None:
             return
         place, line = after
-
-
-def _tuple(text: str, at: int, begin: int) -> tuple[list[str] | None, int]:
-    """Values in brackets in the form of COPY, and where they end; None: they are not complete."""
-    values: list[str] = []
-    edge = _BRACKET.match(text, at)
-    if edge is None and text[at:].strip():
-        raise BadDump(f"line {begin}: rows in a form that is not read: {text[at : at + 60].strip()!r}")
-    while edge is not None:
-        found = _VALUE.match(text, edge.end())
-        rest = text[edge.end() :] if found is None else text[found.end() : found.end() + 1]
-        if found is None or rest not in (",", ")"):
-            if rest.strip() and not (found is None and rest.lstrip().startswith("'")):
-                raise BadDump(f"line {begin}: a value in a form that is not read: {text[edge.end() :][:60].strip()!r}")
-            return None, at
-        word = found["word"]
-        if word is None:
-            plain = found["text"].replace("''", "'")
-            for character, escaped in (("\\", "\\\\"), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t")):
-                plain = plain.replace(character, escaped)
-            values.append(plain)
-        elif word.upper() == "NULL":
-            values.append("\\N")
-        elif word[0].isalpha() and word.lower() not in ("true", "false"):
-            raise BadDump(f"line {begin}: a value in a form that is not read: {word[:60]}")
-        else:
-            values.append(word)
-        if rest == ")":
-            return values, found.end() + 1
-        edge = _COMMA.match(text, found.end())
-    return None, at
-
-
-def _rows(numbered: Iterator[tuple[int, str]], begin: int) -> Iterator[str]:
-    for _, line in numbered:
-        if line.rstrip("\r\n") == "\\.":
-            return
-        yield line
-    raise BadDump(f"line {begin}: the rows that begin here have no end; the file is truncated")
 
 
 def _block(
