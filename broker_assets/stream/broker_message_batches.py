@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-import traceback
 import uuid
 from collections import Counter
 from collections.abc import Sequence
@@ -18,21 +17,19 @@ from broker_assets.accounting import ledger, quarantine
 from broker_assets.database.engine import connect
 from broker_assets.settings import AttemptSettings
 from broker_assets.settings.surveys import SurveySettings
+from broker_assets.stream.batch_retry import Applied, retry_batches
 from broker_assets.stream.broker_messages import BrokerStream, ReadBatch, read_messages
 from broker_assets.stream.commit import commit_latency, latency_columns, quarantined
 from broker_assets.stream.decode import Reason
-from broker_assets.stream.errors import is_of_a_message
 from broker_assets.stream.messages import Message, MessageSource
 from broker_assets.stream.retry import RetryReport
 from broker_assets.stream.subscriptions import NumberedDeliveries, Subscription
 from broker_assets.stream.topic_batches import BatchRun
-from broker_assets.stream.topic_run import Entries, retry_entries
+from broker_assets.stream.topic_run import Entries
 from broker_assets.tom.messages.storing import store_messages
 
 MESSAGES_VERSION: Final = "broker messages 1"
 """Version of the code that turns messages into rows, for the ledger."""
-ENTRIES_AT_A_TIME: Final = 500
-"""Most quarantine entries that are retried in one transaction."""
 
 
 @dataclass
@@ -218,68 +215,22 @@ def retry_broker_messages(
     ----------
     database_url, stream, settings
         See `read_broker_messages`.
-    quarantineids : sequence of int, optional
-        Only these entries; default: all that are open or were retried before.
-    run_id : str, optional
-        Goes into the ledger.
+    quarantineids, run_id
+        See `batch_retry.retry_batches`.
 
     Raises
     ------
     StreamBusy
         If the quarantine of this stream is already being retried; nothing is changed.
     """
-    report = RetryReport(run_id)
 
-    def retry(connection: psycopg.Connection[Any], entries: Entries) -> None:
-        _retry(connection, stream, settings, entries, report)
+    def apply(
+        connection: psycopg.Connection[Any], entries: Entries, messages: Sequence[Message], ingestid: int
+    ) -> Applied:
+        read = read_messages(stream, messages, settings.message_bytes)
+        written = _write_rows(connection, stream, read, messages, ingestid)
+        return Applied(written.outcome, read.refused)
 
-    retry_entries(database_url, stream.name, retry, at_a_time=ENTRIES_AT_A_TIME, quarantineids=quarantineids)
-    return report
-
-
-def _retry(
-    connection: psycopg.Connection[Any],
-    stream: BrokerStream,
-    settings: SurveySettings,
-    entries: Entries,
-    report: RetryReport,
-    failure: Reason | None = None,
-) -> None:
-    messages = [
-        Message(
-            entry.partition, entry.offset,
-            -1 if entry.kafka_timestamp is None else round(entry.kafka_timestamp.timestamp() * 1000),
-            entry.key, entry.payload,
-        )
-        for entry in entries
-    ]  # fmt: skip
-    read = _read(stream, messages, settings, failure)
-    try:
-        with connection.transaction():
-            ingestid = ledger.open_batch(
-                connection, topic=stream.name, kind="retry", code_version=MESSAGES_VERSION, run_id=report.run_id
-            )
-            written = _write_rows(connection, stream, read, messages, ingestid)
-            good = [entry.quarantineid for number, entry in enumerate(entries) if number not in read.refused]
-            if good:
-                quarantine.resolve(connection, good, ingestid)
-            for number, why in read.refused.items():
-                quarantine.fail(
-                    connection, entries[number].quarantineid, reason=why.reason, traceback=why.traceback
-                )  # fmt: skip
-            ledger.close_batch(connection, ingestid, written.outcome)
-    except BaseException as error:
-        if failure is not None or not is_of_a_message(error):
-            raise
-        if len(entries) == 1:
-            why = Reason(str(error) or type(error).__name__, traceback.format_exc())
-            _retry(connection, stream, settings, entries, report, why)
-            return
-        for half in (entries[: len(entries) // 2], entries[len(entries) // 2 :]):
-            _retry(connection, stream, settings, half, report)
-        return
-    report.retried += len(entries)
-    report.stored += written.outcome.stored
-    report.duplicate += written.outcome.duplicate
-    report.failed += written.outcome.quarantined
-    report.reasons.update(reason.reason for reason in read.refused.values())
+    return retry_batches(
+        database_url, stream.name, apply, code_version=MESSAGES_VERSION, quarantineids=quarantineids, run_id=run_id
+    )
