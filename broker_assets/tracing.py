@@ -97,7 +97,10 @@ _lock = threading.Lock()
 
 
 def start(settings: TraceSettings) -> None:
-    """Trace from now on, if the settings name an endpoint; the collector is asked when the first span is complete."""
+    """Trace from now on, if the settings name an endpoint; the collector is asked when the first span is complete.
+
+    Without an endpoint, what is complete is sent, and nothing is traced from now on.
+    """
     global _state
     with _lock:
         if _state is not None and _state.settings == settings:
@@ -112,12 +115,6 @@ def start(settings: TraceSettings) -> None:
             logger.warning("traces are set, but their packages are missing: pip install 'broker_assets[traces]'")
             return
         _state = _State(settings)
-
-
-def stop() -> None:
-    """Send what is complete, and trace no more."""
-    with _lock:
-        _end()
 
 
 def _end() -> None:

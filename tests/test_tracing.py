@@ -74,7 +74,7 @@ def test_threads_do_not_mix_their_identifiers() -> None:
             thread.start()
         for thread in threads:
             thread.join()
-        tracing.stop()
+        tracing.start(TraceSettings())
     assert {(one.trace, one.identifier) for one in found.spans} == {
         (f"{one.trace_id:032x}", f"{one.span_id:016x}") for one in subjects
     }
@@ -113,6 +113,6 @@ def test_a_collector_that_is_away_delays_nothing() -> None:
     for n in range(1000):
         record(Subject("alert", f"alert/1/{n}"), "alert", 1.0, 2.0, whole=True)
     assert time.monotonic() - began < 3
-    tracing.stop()
+    tracing.start(TraceSettings())
     assert time.monotonic() - began < 20
     assert not tracing.active()

@@ -111,14 +111,6 @@ def create(
     return token
 
 
-def replace(connection: Connection, user: User, name: str, scope: Scope) -> str:
-    """Make a token in place of the one of that name, if there is one; see `create`."""
-    with connection.transaction():
-        _in_turn(connection, user)
-        connection.execute("DELETE FROM access.tokens WHERE userid = %s AND name = %s", (user.userid, name))
-        return create(connection, user, name, scope, by=user.userid)
-
-
 def issue(connection: Connection, user: User, name: str, scope: Scope, *, most: int) -> str:
     """Make one more token, for programs that ask for one by password whenever they start.
 

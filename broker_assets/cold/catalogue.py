@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 from sqlalchemy.engine import make_url
@@ -193,8 +193,3 @@ def _optional(schema: pa.Schema) -> pa.Schema:
 def _kind(kind: pa.DataType) -> pa.DataType:
     """The type of a column in the cold store: Iceberg has no 16-bit integers."""
     return pa.int32() if kind == pa.int16() else kind
-
-
-def as_of(table: Table, identifier: int) -> Any:
-    """A scan of a table as it was at a snapshot."""
-    return table.scan(snapshot_id=identifier)

@@ -235,6 +235,12 @@ def encode_blocks(rows: pa.Table, table: sa.Table) -> Iterator[memoryview | byte
         If `rows` has a column that `table` does not have.
     ValueError
         If a value does not fit the type of its column.
+
+    Examples
+    --------
+    >>> from broker_assets.database.tables import stream_offset
+    >>> b"".join(encode_blocks(pa.table({"partition": [7]}), stream_offset))[19:-2]
+    b'\\x00\\x01\\x00\\x00\\x00\\x04\\x00\\x00\\x00\\x07'
     """
     unknown = [name for name in rows.column_names if name not in table.c]
     if unknown:
@@ -257,18 +263,6 @@ def encode_blocks(rows: pa.Table, table: sa.Table) -> Iterator[memoryview | byte
             column.put(out, cursor, start, stop)
         yield out.data
     yield TRAILER
-
-
-def encode(rows: pa.Table, table: sa.Table) -> bytes:
-    """Encode rows for `COPY … FROM STDIN (FORMAT BINARY)` as one piece; see `encode_blocks`.
-
-    Examples
-    --------
-    >>> from broker_assets.database.tables import stream_offset
-    >>> encode(pa.table({"partition": [7]}), stream_offset)[19:-2]
-    b'\\x00\\x01\\x00\\x00\\x00\\x04\\x00\\x00\\x00\\x07'
-    """
-    return b"".join(encode_blocks(rows, table))
 
 
 def load(cursor: psycopg.Cursor[Any], table: sa.Table, rows: pa.Table, *, into: str | None = None) -> int:

@@ -2,11 +2,13 @@
 
 Nothing here runs today: one PostgreSQL server holds everything. A rule of the schema keeps the option open, and a test
 checks it in the catalogue of a migrated database: every unique key of a distributed table contains its distribution
-column, and no foreign key leads from one distribution to another.
+column, and no foreign key leads from one distribution to another. `python -m broker_assets.database.distribution`
+prints the statements.
 """
 
 from __future__ import annotations
 
+import sys
 from enum import Enum
 from typing import Final
 
@@ -177,3 +179,7 @@ def statements() -> list[str]:
         if kind is Place.DISTRIBUTED
     ]
     return reference + spread
+
+
+if __name__ == "__main__":
+    sys.stdout.writelines(f"{statement};\n" for statement in statements())

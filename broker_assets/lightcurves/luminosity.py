@@ -26,7 +26,7 @@ def distance_moduli(curves: LightCurves) -> NDArray[np.float64]:
     -------
     (n,) float64 array
         mag. From the distance d in Mpc, 5·log₁₀(d·10⁶) − 5; else from the spectroscopic redshift z, else from the
-        photometric one, `distance_modulus(z)` − 2.5·log₁₀(1 + z). NaN if none is known.
+        photometric one, `photometry.modulus(z)` − 2.5·log₁₀(1 + z). NaN if none is known.
     """
     return np.asarray(_moduli(curves.distance, curves.redshift, curves.photometric_redshift))
 

@@ -65,7 +65,18 @@ def dereddening(ebv: float) -> NDArray[np.float64]:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def modulus(redshift: float) -> float:
-    """Distance modulus of a redshift, mag; NaN unless it is positive. See `distance_modulus`."""
+    """Distance modulus of a redshift, mag; NaN unless it is positive.
+
+    Notes
+    -----
+    H₀ = 70 km/s/Mpc, Ω_m = 0.3, Ω_Λ = 0.7, Ω_r = 4.165·10⁻⁵/h², the rest curvature; Hogg 1999, arXiv:astro-ph/9905116.
+    The comoving integral is a midpoint rule of 1,000 steps in the scale factor.
+
+    Examples
+    --------
+    >>> [round(modulus(z), 5) for z in (0.05, 0.1, 1.0)]
+    [36.73459, 38.31519, 44.10008]
+    """
     if not redshift > 0.0:
         return math.nan
     first = 1.0 / (1.0 + redshift)
@@ -79,39 +90,6 @@ def modulus(redshift: float) -> float:
     transverse = math.sin(root * comoving) / root  # the curvature of these densities is negative
     luminosity = SPEED_OF_LIGHT / HUBBLE_CONSTANT * transverse * (1.0 + redshift)
     return 5.0 * math.log10(luminosity * 1e6) - 5.0
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _moduli(redshifts: NDArray[np.float64]) -> NDArray[np.float64]:
-    result = np.empty(redshifts.size)
-    for row in range(redshifts.size):
-        result[row] = modulus(redshifts[row])
-    return result
-
-
-def distance_modulus(redshift: ArrayLike) -> NDArray[np.float64]:
-    """Distance modulus of redshifts.
-
-    Parameters
-    ----------
-    redshift : (n,) float array
-
-    Returns
-    -------
-    (n,) float64 array
-        mag; NaN where the redshift is not positive.
-
-    Notes
-    -----
-    H₀ = 70 km/s/Mpc, Ω_m = 0.3, Ω_Λ = 0.7, Ω_r = 4.165·10⁻⁵/h², the rest curvature; Hogg 1999, arXiv:astro-ph/9905116.
-    The comoving integral is a midpoint rule of 1,000 steps in the scale factor.
-
-    Examples
-    --------
-    >>> distance_modulus([0.05, 0.1, 1.0]).round(5)
-    array([36.73459, 38.31519, 44.10008])
-    """
-    return np.asarray(_moduli(np.atleast_1d(np.asarray(redshift, np.float64))))
 
 
 def magnitude(flux: ArrayLike) -> NDArray[np.float64]:

@@ -25,7 +25,7 @@ from broker_assets.database.border_sql import MOST_BEYOND, across
 from broker_assets.database.fetch import fetch
 from broker_assets.database.tables import diasources, mpc_orbits, ssobjects, sssources
 from broker_assets.lightcurves.photometry import ERROR_FACTOR, magnitude
-from broker_assets.packets.designations import Designation, NotADesignation, designation
+from broker_assets.packets.designations import Designation, NotADesignation, designation, of_identifier
 
 WITHIN: Final = 5.0
 """Default for the distance from the predicted position, arcseconds, within which a detection counts as the object.
@@ -101,6 +101,7 @@ def find(connection: psycopg.Connection[Any], text: str) -> KnownObject:
         identifiers.add(parsed.identifier)
     if given.removeprefix("-").isdecimal() and given.isascii() and -(2**63) <= int(given) < 2**63:
         identifiers.add(int(given))
+        names |= _names_of(int(given))
     orbits = _rows(
         connection,
         sql.SQL("SELECT {} FROM mpc_orbits WHERE designation = ANY(%(names)s) OR permid = ANY(%(names)s)"
@@ -279,6 +280,15 @@ def _parsed(text: str) -> Designation | None:
         return designation(text)
     except NotADesignation:
         return None
+
+
+def _names_of(identifier: int) -> set[str]:
+    """Forms of the designation that an `ssObjectId` is made from; none if it is made otherwise."""
+    try:
+        found = of_identifier(identifier)
+    except NotADesignation:
+        return set()
+    return {found.unpacked, found.packed}
 
 
 def _rows(

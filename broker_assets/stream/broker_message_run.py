@@ -7,7 +7,6 @@ once.
 from __future__ import annotations
 
 import datetime
-import logging
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -24,8 +23,6 @@ from broker_assets.stream.messages import MessageSource, SourceError
 from broker_assets.stream.streams_run import StreamsRun, read_streams
 from broker_assets.stream.subscriptions import Subscription
 from broker_assets.stream.topic_ends import Ends, ask_ends
-
-log = logging.getLogger(__name__)
 
 OpenSource = Callable[[StreamLocation], MessageSource | Subscription]
 ListTopics = Callable[[StreamLocation], list[str]]

@@ -59,11 +59,6 @@ class RetryReport:
     nights: dict[str, NightCounts] = field(default_factory=dict)
     data_versions: dict[tuple[str, str], str] = field(default_factory=dict)
 
-    @property
-    def resolved(self) -> int:
-        """Messages that left the quarantine."""
-        return self.stored + self.duplicate
-
     def metadata(self) -> dict[str, Any]:
         """The report as plain values."""
         names = ("retried", "stored", "duplicate", "failed")

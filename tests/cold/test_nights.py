@@ -13,7 +13,7 @@ from cold_points import bring
 from failing_writes import LOSE_CONNECTION, failing_writes
 
 from broker_assets.cold import nights
-from broker_assets.cold.catalogue import VERSION_PROPERTY, ColdStore, as_of
+from broker_assets.cold.catalogue import VERSION_PROPERTY, ColdStore
 from broker_assets.cold.nights import point_table, write_night
 from broker_assets.database import border
 from broker_assets.database.arrow import arrow_schema
@@ -62,7 +62,7 @@ def test_a_night_is_written_and_written_again(s3_store: ColdStore, connection: p
     assert ordered(in_cold(connection, diasources, FIRST)) == ordered(in_database(connection, diasources, FIRST))
     iceberg = s3_store.table("diasources")
     assert iceberg is not None
-    then = as_of(iceberg, first[0].snapshot.identifier).to_arrow()
+    then = iceberg.scan(snapshot_id=first[0].snapshot.identifier).to_arrow()
     assert sorted(then["diaobjectid"].to_pylist()) == [1, 2, 3]
     cited = iceberg.snapshot_by_id(rewritten[0].snapshot.identifier)
     assert cited is not None

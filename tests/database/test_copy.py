@@ -17,7 +17,7 @@ from psycopg import sql
 
 from broker_assets.database import engine
 from broker_assets.database.arrow import arrow_schema
-from broker_assets.database.copy import BLOCK_ROWS, encode, load
+from broker_assets.database.copy import BLOCK_ROWS, encode_blocks, load
 from broker_assets.database.fetch import fetch
 
 pytestmark = pytest.mark.database
@@ -110,6 +110,10 @@ def test_columns_without_values_get_their_default(shared_connection: psycopg.Con
             (None, "default"),
             (None, "default"),
         ]
+
+
+def encode(rows: pa.Table, table: sa.Table) -> bytes:
+    return b"".join(encode_blocks(rows, table))
 
 
 def test_types_are_cast_where_nothing_is_lost() -> None:

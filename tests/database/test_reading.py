@@ -15,7 +15,7 @@ from broker_assets.database import border, partitions
 from broker_assets.database.alerts import AlertRows, write
 from broker_assets.database.arrow import arrow_schema
 from broker_assets.database.fetch import fetch
-from broker_assets.database.reading import POINTS, light_curve, light_curve_query
+from broker_assets.database.reading import POINTS, conditions, light_curve
 from broker_assets.database.tables import PROVENANCE, diaforcedsources, diasources
 
 pytestmark = pytest.mark.database
@@ -61,7 +61,7 @@ def test_light_curves_are_index_only_scans(
 ) -> None:
     # A few hundred rows fit into a few pages, which PostgreSQL would rather read whole; a night's worth does not.
     filled.execute("SET enable_seqscan = off")
-    query = light_curve_query(table, columns, wanted)
+    query = border.select(table, columns, conditions(wanted))
     if version:
         query = border.select(
             table, [*columns, "visit", "reduction"],

@@ -177,7 +177,7 @@ def test_operators_write_and_others_read(proxy: Proxy, name: str, rights: str) -
                 assert "cookie" not in seen
                 assert "authorization" not in seen
     with engine.connect(proxy.url, autocommit=True) as connection:
-        token = tokens.replace(connection, accounts.get(connection, name), "proxy", "read")
+        token = tokens.issue(connection, accounts.get(connection, name), "proxy", "read", most=9)
     answer = httpx.post(f"{proxy.dagster}/graphql", json={}, headers={"Authorization": f"Token {token}"})
     assert answer.json()["x-broker-rights"] == "read"
 
@@ -209,7 +209,7 @@ def test_behind_a_controller_of_ingresses_clients_keep_their_addresses(proxy: Pr
 def test_events_arrive_when_they_happen(proxy: Proxy) -> None:
     """Nothing on the way waits for the end of an answer, which comes after an hour."""
     with engine.connect(proxy.url, autocommit=True) as connection:
-        token = tokens.replace(connection, accounts.get(connection, "ann"), "events", "read")
+        token = tokens.issue(connection, accounts.get(connection, "ann"), "events", "read", most=9)
     headers = {"Authorization": f"Token {token}"}
     for address in (proxy.pages, proxy.cluster):
         began = time.monotonic()

@@ -72,6 +72,8 @@ def test_what_is_stored_in_part(stored: str) -> None:
         simulated = find(connection, "2026 AH")
         assert simulated.identifiers == (20_000_000_000_000_007,)
         assert find(connection, "20000000000000007") == simulated
+        # an orbit that is stored without its ssObjectId, by the number that other tables of Rubin have
+        assert find(connection, str(designation("K25A01B").identifier)) == packed
 
 
 @pytest.mark.parametrize("text", ["2004 JQ13", "Nothing", "433", "", "9" * 30, "%", "'; --"])

@@ -13,7 +13,7 @@ IMAGE = "<img src=x onerror=alert(1)>"
 
 def counted(
     path: Path, *, rows: int = 40, energies: int = 5, observer: str = "nobody", version: str = "1",
-    gap: bool = True, open_end: bool = True,
+    gap: bool = True, open_end: bool = True, column: str = "counts",
 ) -> Path:  # fmt: skip
     """Write a file of counts; one row is a spectrum, many energies are a spectrogram."""
     header = fits.Header()
@@ -31,7 +31,7 @@ def counted(
         [
             fits.Column("time", "J", unit="cs", array=time),
             fits.Column("timedel", "J", unit="cs", array=np.full(rows, 400, dtype=np.int32)),
-            fits.Column("counts", f"{energies}J", unit="count", array=counts.astype(np.int32)),
+            fits.Column(column, f"{energies}J", unit="count", array=counts.astype(np.int32)),
         ],
         name="DATA",
     )

@@ -41,7 +41,7 @@ class Collector:
 
     def of(self, subject: tracing.Subject) -> list[Span]:
         """Spans of the trace of a subject, in the order of their beginnings."""
-        tracing.stop()  # which sends what is complete
+        tracing.start(TraceSettings())  # which sends what is complete
         return sorted(
             (one for one in self.spans if one.trace == f"{subject.trace_id:032x}"), key=lambda one: one.begins
         )
@@ -70,7 +70,7 @@ def collector(share: float = 1.0) -> Iterator[Collector]:
         try:
             yield found
         finally:
-            tracing.stop()
+            tracing.start(TraceSettings())
 
 
 def _spans(request: ExportTraceServiceRequest) -> Iterator[Span]:

@@ -90,7 +90,7 @@ def renew(folder: Path = FOLDER) -> None:
     Raises
     ------
     RuntimeError
-        If `npm` is not installed or does not fetch a package.
+        If `npm` is not installed or does not fetch a package, or if the folder has files that the list lacks.
     """
     npm = shutil.which("npm")
     if npm is None:
@@ -108,6 +108,8 @@ def renew(folder: Path = FOLDER) -> None:
                 raise RuntimeError(f"npm pack {wanted} failed: {done.stderr.strip()[-500:]}")
             packages.append(extract(package, found[0].read_bytes(), folder))
     (folder / LIST).write_text(json.dumps({"packages": packages}, indent=1, ensure_ascii=False) + "\n")
+    if wrong := differing(folder):
+        raise RuntimeError("; ".join(wrong))
 
 
 if __name__ == "__main__":

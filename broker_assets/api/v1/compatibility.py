@@ -1,8 +1,8 @@
 """Finds incompatible changes between two OpenAPI documents, or two versions of the public tables.
 
-``python -m broker_assets.api.v1.compatibility docs/openapi-v1.json docs/public-tables.json`` writes the present ones; a
-release commits them, and a test compares with them. What is to be removed is first marked `deprecated=True` and stays
-for one release.
+``python -m broker_assets.api.v1.compatibility docs/openapi-v1.json docs/public-tables.json`` replaces those of the last
+release by the present ones, unless a client of it would break; a release commits them, and a test compares with them.
+What is to be removed is first marked `deprecated=True` and stays for one release.
 """
 
 from __future__ import annotations
@@ -165,8 +165,22 @@ def document_now() -> dict[str, Any]:
 
 
 def main(openapi: str, tables: str) -> None:
-    """Write the present document and tables to two files."""
-    for path, content in ((openapi, document_now()), (tables, public_tables())):
+    """Write the present document and tables to two files, in place of those of the last release.
+
+    Raises
+    ------
+    SystemExit
+        If something that a client of the last release uses is gone; the message lists it, and neither file changes.
+    """
+    document, columns = document_now(), public_tables()
+    lost = []
+    if Path(openapi).exists():
+        lost += breaks(json.loads(Path(openapi).read_text()), document)
+    if Path(tables).exists():
+        lost += lost_columns(json.loads(Path(tables).read_text()), columns)
+    if lost:
+        raise SystemExit("\n".join([*lost, ADVICE]))
+    for path, content in ((openapi, document), (tables, columns)):
         Path(path).write_text(json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 

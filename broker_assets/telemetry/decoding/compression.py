@@ -159,28 +159,3 @@ def decompress(
     if not table.representable[stored].all():
         raise CompressionError(f"a byte of scheme {table.scheme} represents more than 64 bits")
     return table.values[stored], table.variances[stored]
-
-
-def compress(value: int, s: int, k: int, m: int) -> int:
-    """The byte that represents an integer (for simulations and tests).
-
-    Raises
-    ------
-    CompressionError
-        If the value is beyond the scheme.
-
-    Examples
-    --------
-    >>> compress(12799, 0, 5, 3), compress(-2015, 1, 3, 4)
-    (92, 255)
-    """
-    check_scheme(s, k, m)
-    if value < 0 and not s:
-        raise CompressionError(f"{value} is negative and scheme ({s}, {k}, {m}) has no sign")
-    magnitude = abs(value)
-    if magnitude >= 2 << m:
-        shifts = magnitude.bit_length() - (m + 1)
-        magnitude = ((shifts + 1) << m) | ((magnitude >> shifts) & ((1 << m) - 1))
-    if magnitude > (127 if s else 255):
-        raise CompressionError(f"{value} is beyond scheme ({s}, {k}, {m})")
-    return magnitude + (128 if value < 0 else 0)

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from broker_assets.telemetry.products.files.reading import ProductTables, UnreadableFile, read
+from broker_assets.telemetry.products.files.reading import ProductTables, UnreadableFile, column_of, read
 
 MOST_BYTES: Final = 128 * 1024**2
 """Larger files are not drawn."""
@@ -88,7 +88,7 @@ def measured(path: Path) -> Measured:
 
 
 def _measured(tables: ProductTables) -> Measured:
-    column = tables.data.get("counts") or tables.data.get("spectra")
+    column = column_of(tables.data, "counts") or tables.data.get("spectra")
     if column is None or column.values.ndim < 2 or not {"time", "timedel"} <= tables.data.keys():
         raise NoPreview("it has no light curve, spectrum or spectrogram")
     counts = column.values.astype(np.float64)

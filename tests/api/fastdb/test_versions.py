@@ -120,7 +120,7 @@ def test_a_token_is_taken_too(talk: Callable[..., Any], fastdb_site: str, fastdb
     from broker_assets.database import engine
 
     with engine.connect(fastdb_database, autocommit=True) as connection:
-        token = tokens.replace(connection, accounts.get(connection, "berta"), "test", "read")
+        token = tokens.issue(connection, accounts.get(connection, "berta"), "test", "read", most=9)
     headers = {"Authorization": f"Token {token}"}
     assert sent(f"{fastdb_site}/getprocvers", headers=headers).status_code == 200
     writing = sent(f"{fastdb_site}/spectrum/askforspectrum", {}, headers=headers)

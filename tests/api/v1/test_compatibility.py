@@ -103,3 +103,12 @@ def test_both_are_written(tmp_path: Path) -> None:
     main(str(tmp_path / "a.json"), str(tmp_path / "b.json"))
     assert "/cone" in json.loads((tmp_path / "a.json").read_text())["paths"]
     assert json.loads((tmp_path / "b.json").read_text())["objects"]["ra"] == "DOUBLE PRECISION"
+
+
+def test_a_release_that_breaks_clients_is_not_written(tmp_path: Path) -> None:
+    released = {"objects": {"ra": "DOUBLE PRECISION", "colour": "REAL"}}
+    (tmp_path / "b.json").write_text(json.dumps(released))
+    with pytest.raises(SystemExit, match=r"objects\.colour is gone\n.*deprecated"):
+        main(str(tmp_path / "a.json"), str(tmp_path / "b.json"))
+    assert not (tmp_path / "a.json").exists()
+    assert json.loads((tmp_path / "b.json").read_text()) == released

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from compressed_counters import compress
 from hypothesis import given
 from hypothesis import strategies as st
 
 from broker_assets.telemetry.decoding.compression import (
     CompressionError,
     check_scheme,
-    compress,
     decompress,
     scheme_table,
 )
 
 SCHEMES = st.sampled_from([(0, 5, 3), (0, 4, 4), (0, 3, 5), (0, 0, 8), (1, 4, 3), (1, 3, 4), (1, 5, 2)])
+
+
+def test_bytes_of_the_contract() -> None:
+    assert (compress(12799, 0, 5, 3), compress(-2015, 1, 3, 4)) == (92, 255)
 
 
 @given(SCHEMES, st.integers(0, 255))

@@ -30,6 +30,11 @@ def test_forms_are_drawn(tmp_path: Path, form: str, rows: int, energies: int) ->
     assert preview_png(path) is drawn
 
 
+def test_counts_under_a_former_name_are_drawn(tmp_path: Path) -> None:
+    former, present = (counted(tmp_path / f"{name}.fits", column=name) for name in ("count", "counts"))
+    assert measured(former).said == measured(present).said
+
+
 def test_zero_counts_are_drawn(tmp_path: Path) -> None:
     found = measured(counted(tmp_path / "a.fits", rows=4, energies=12))
     assert drawn(replace(found, counts=np.zeros_like(found.counts), edges=None)).startswith(b"\x89PNG")

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from compressed_counters import compress
 from hypothesis import given
 from hypothesis import strategies as st
 
 from broker_assets.telemetry import InstrumentDatabase, decode
-from broker_assets.telemetry.decoding.compression import compress, decompress_one
+from broker_assets.telemetry.decoding.compression import decompress_one
 from broker_assets.telemetry.decoding.masks import energy_edges
 from broker_assets.telemetry.packets.encoding import CONTINUATION, FIRST, LAST, STANDALONE
 from broker_assets.telemetry.packets.headers import parse_primary

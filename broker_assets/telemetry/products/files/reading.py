@@ -178,23 +178,15 @@ def read(path: str | Path | BinaryIO, *, name: str | None = None) -> ProductTabl
         raise UnreadableFile(f"{name}: {error}") from error
 
 
-def column_of(table: Table, name: str) -> Column:
-    """A column under its present or a former name.
-
-    Raises
-    ------
-    KeyError
-        If the table has it under no name.
+def column_of(table: Table, name: str) -> Column | None:
+    """A column under its present or a former name; None if the table has it under neither.
 
     Examples
     --------
     >>> column_of({"counts_err": Column(np.zeros(1), "count")}, "counts_comp_err").unit
     'count'
     """
-    for candidate in _names(name):
-        if candidate in table:
-            return table[candidate]
-    raise KeyError(name)
+    return next((table[known] for known in _names(name) if known in table), None)
 
 
 def _names(name: str) -> Iterator[str]:

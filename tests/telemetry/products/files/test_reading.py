@@ -52,7 +52,11 @@ def test_real_files_of_all_kinds(shared_folder: Path) -> None:
         if "counts" in product.data:
             assert product.data["counts"].unit == "count"
         if "counts_err" in product.data:
-            assert column_of(product.data, "counts_comp_err").values.shape == product.data["counts"].values.shape
+            error = column_of(product.data, "counts_comp_err")
+            assert error is not None
+            assert error.values.shape == product.data["counts"].values.shape
+            assert column_of(product.data, "count") is product.data["counts"]
+            assert column_of(product.data, "spectra") is None
         found[name.stem] = product
     assert set(found) == REAL_KINDS
 
