@@ -27,8 +27,9 @@ OUTSIDE = ("benchmarks", "docker", "docs", "plugins")
 CLIENT = "client"
 """The Python client is there for users: what it offers, the documentation mentions."""
 CALLED_BY_LIBRARIES = {
-    "_connect", "_read_file", "check_run_worker_health", "config_type", "get_fs", "get_run_worker_debug_info", "inst_data",
-    "launch_run", "readinto", "seekable", "settings_customise_sources", "supports_check_run_worker_health", "writable",
+    "_connect", "_read_file", "check_run_worker_health", "config_type", "get_fs", "get_run_worker_debug_info",
+    "inst_data", "launch_run", "readinto", "seekable", "settings_customise_sources", "supports_check_run_worker_health",
+    "writable",
 }  # fmt: skip
 """Methods of classes that a library calls."""
 
