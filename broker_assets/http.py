@@ -123,11 +123,11 @@ def asked_to_wait(written: str | None) -> float | None:
     else:
         return None if math.isnan(seconds) else max(0.0, seconds)
     try:
-        until = email.utils.parsedate_to_datetime(written)
+        # "-0000" is UTC without a claim to where the server is: no zone.
+        until = with_zone(email.utils.parsedate_to_datetime(written))
     except (ValueError, TypeError, IndexError, OverflowError):  # what the library raises for dates that are not valid
         return None
-    # "-0000" is UTC without a claim to where the server is: no zone.
-    return max(0.0, (with_zone(until) - datetime.datetime.now(datetime.UTC)).total_seconds())
+    return max(0.0, (until - datetime.datetime.now(datetime.UTC)).total_seconds())
 
 
 class HttpClient:

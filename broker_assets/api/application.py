@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import metadata
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from broker_assets.api import (
     account,
@@ -32,6 +32,7 @@ from broker_assets.api.disclosure import Disclosure
 from broker_assets.api.documents import Document
 from broker_assets.api.http_methods import HeadAsGet, name_every_method, take_either_slash
 from broker_assets.api.observer import Observer
+from broker_assets.api.parameters import refuse_misread
 from broker_assets.api.site import (
     almanac,
     desk,
@@ -103,6 +104,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,  # their pages load scripts from other hosts
         redoc_url=None,
+        dependencies=[Depends(refuse_misread)],
     )
     # Interfaces of other systems answer in their own form; /api/v1 and the VO compress more kinds themselves.
     app.add_middleware(Compression, only=PAGES)

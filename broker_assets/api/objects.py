@@ -26,6 +26,7 @@ from broker_assets.database.tables import (
     object_features,
     objects,
 )
+from broker_assets.numerals import whole
 
 router = APIRouter(prefix="/api", tags=["objects"])
 
@@ -161,7 +162,7 @@ def identifier_of(text: str) -> int:
     from broker_assets.packets.identifiers import ztf_object_id
 
     try:
-        identifier = int(ztf_object_id([text])[0]) if text.startswith("ZTF") else int(text)
+        identifier = int(ztf_object_id([text])[0]) if text.startswith("ZTF") else whole(text)
     except ValueError:
         raise HTTPException(404, f"{text!r} is neither a diaObjectId nor the name of a ZTF object") from None
     if identifier == 0 or not -(2**63) <= identifier < 2**63:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Annotated, Any, Final, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Final, TypeVar, get_args
 
-from fastapi import Depends, Request
+from fastapi import Depends, HTTPException, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, BeforeValidator, ValidationError
+
+from broker_assets.numerals import real
 
 LARGEST_BODY: Final = 8 * 1024**2
 """Largest body of a request, bytes."""
@@ -127,6 +131,81 @@ Text = Annotated[str, BeforeValidator(_written)]
 """A text; a number of a JSON document counts as its digits, so that a form and JSON say the same."""
 
 
+def misread(annotation: Any, value: Any) -> str | None:
+    """What is wrong with a text that is given for a number and would be read, but not as whoever wrote it meant.
+
+    Pydantic reads `1_0` as 10, and `nan` and `inf` as numbers.
+
+    Parameters
+    ----------
+    annotation : type
+        Of the parameter.
+    value : object
+        What is given for it.
+
+    Returns
+    -------
+    str or None
+        Message; None if nothing is wrong, or if the parameter is no number.
+
+    Examples
+    --------
+    >>> misread(int | None, "1_0"), misread(float, "1e2"), misread(str, "1_0")
+    ("'1_0' is not a number", None, None)
+    """
+    if not isinstance(value, str) or not value.strip():
+        return None
+    types = set(_types(annotation))
+    if not types & {int, float} or str in types:
+        return None
+    try:
+        real(value)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def misread_parameters(request: Request) -> dict[str, str]:
+    """Parameters of the address of a request that are `misread`, with what is wrong with each."""
+    route = request.scope.get("route")
+    if not isinstance(route, APIRoute):
+        return {}
+    found = {
+        field.alias: misread(field.field_info.annotation, request.path_params.get(field.alias))
+        for field in route.dependant.path_params
+    }
+    for field in query_fields(route.dependant) if request.query_params else ():
+        for value in request.query_params.getlist(field.alias):
+            found[field.alias] = found.get(field.alias) or misread(field.field_info.annotation, value)
+    return {name: problem for name, problem in found.items() if problem is not None}
+
+
+def query_fields(dependant: Dependant) -> Iterator[Any]:
+    """Fields of the query of an endpoint, also those of its dependencies."""
+    yield from dependant.query_params
+    for part in dependant.dependencies:
+        yield from query_fields(part)
+
+
+async def refuse_misread(request: Request) -> None:
+    """Dependency of every endpoint with parameters in its address: refuse numbers that are written as nobody does.
+
+    Raises
+    ------
+    HTTPException
+        422 with their names.
+    """
+    if wrong := misread_parameters(request):
+        raise HTTPException(422, "; ".join(f"{name}: {problem}" for name, problem in wrong.items()))
+
+
+def _types(annotation: Any) -> Iterator[Any]:
+    """The types of a union, a list, or an annotated type."""
+    yield annotation
+    for part in get_args(annotation):
+        yield from _types(part)
+
+
 def checked(model: type[_Model], given: Mapping[str, Any]) -> _Model:
     """The parameters as fields of a model; others are ignored.
 
@@ -135,6 +214,13 @@ def checked(model: type[_Model], given: Mapping[str, Any]) -> _Model:
     BadParametersError
         If parameters are missing or wrong; it names each.
     """
+    odd = {
+        name: [problem]
+        for name, field in model.model_fields.items()
+        if (problem := misread(field.annotation, given.get(name))) is not None
+    }
+    if odd:
+        raise BadParametersError(odd)
     try:
         return model.model_validate(dict(given))
     except ValidationError as error:

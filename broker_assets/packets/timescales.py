@@ -6,6 +6,7 @@ routines, but takes half a second to import, which would slow down the command l
 
 from __future__ import annotations
 
+import time
 import warnings
 
 import erfa  # type: ignore[import-untyped]
@@ -79,6 +80,11 @@ def unix_to_mjd_tai(seconds: ArrayLike) -> NDArray[np.float64]:
     array([60000.000428])
     """
     return utc_to_tai(np.asarray(seconds, dtype=np.float64) / 86_400.0 + 40_587.0)
+
+
+def now_tai() -> float:
+    """The present, MJD TAI: the scale of all times of detections and measurements."""
+    return float(unix_to_mjd_tai([time.time()])[0])
 
 
 def _convert(routine: np.ufunc, mjd: ArrayLike) -> NDArray[np.float64]:

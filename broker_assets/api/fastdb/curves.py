@@ -5,7 +5,6 @@ Many light curves are read and written in groups: a failure before the first gro
 
 from __future__ import annotations
 
-import datetime
 import itertools
 import uuid
 from collections.abc import Iterator, Mapping
@@ -20,8 +19,9 @@ from broker_assets.api.connections import Connections
 from broker_assets.api.fastdb import hot_rows
 from broker_assets.api.fastdb.answers import FastdbError, Given, Json, only
 from broker_assets.api.fastdb.entrance import admitted
-from broker_assets.api.fastdb.values import mjd_of, objects, real, several, text, version, whole, yes
+from broker_assets.api.fastdb.values import objects, real, several, text, version, whole, yes
 from broker_assets.api.tom.answers import json_of
+from broker_assets.packets.timescales import now_tai
 from broker_assets.tom.light_curves import DETECTIONS, FORCED, PATCH, WHICH
 from broker_assets.tom.versions import definitions
 from broker_assets.tom.versions.curves import POSITION, RootCurves, Roots, find_roots, root_curves
@@ -176,7 +176,7 @@ def hot(request: Request, given: Given, procver: str | None = None) -> Response:
     since = real(given.get("detected_since_mjd"), "detected_since_mjd")
     if since is None:
         days = real(given.get("detected_in_last_days"), "detected_in_last_days")
-        now = mjd_of(datetime.datetime.now(datetime.UTC)) if form.until is None else form.until
+        now = now_tai() if form.until is None else form.until
         since = now - (DAYS if days is None else days)
     with _connections(request).use() as connection:
         roots = hot_roots(connection, form.version, since, form.until)

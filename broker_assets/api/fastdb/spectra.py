@@ -17,7 +17,6 @@ from broker_assets.api.fastdb.entrance import admitted
 from broker_assets.api.fastdb.login import uuid_of
 from broker_assets.api.fastdb.values import (
     identifier,
-    mjd_of,
     moment,
     needed,
     real,
@@ -28,12 +27,16 @@ from broker_assets.api.fastdb.values import (
     whole,
     yes,
 )
+from broker_assets.database.point_identity import MJD_MAXIMUM, MJD_MINIMUM
+from broker_assets.packets.timescales import now_tai
 from broker_assets.tom.root_spectra import plans, reports, requests
 from broker_assets.tom.root_spectra.known_roots import UnknownRootError
 from broker_assets.tom.root_spectra.reports import RootReport, RootSelection
 from broker_assets.tom.root_spectra.requests import Request as Wanted
 from broker_assets.tom.root_spectra.wanted import RootChoice, wanted_root_spectra
 from broker_assets.tom.spectra.facilities import NotOfFacilityError
+from broker_assets.tom.spectra.reports import DAYS_OF_REPORTS, NO_DAY
+from broker_assets.tom.spectra.wanted import BANDS
 from broker_assets.tom.versions.definitions import REALTIME
 
 _CLAIM_DAYS: Final = 7.0
@@ -135,8 +138,8 @@ def wanted(request: Request, given: Given) -> Response:
 
 def _choice(given: dict[str, Any]) -> RootChoice:
     until = real(given.get("mjd_now"), "mjd_now")
+    now_mjd = now_tai() if until is None else until
     now = datetime.datetime.now(datetime.UTC) if until is None else time_of(until, "mjd_now")
-    now_mjd = mjd_of(now)
 
     def before(name: str, default: float) -> float | None:
         days = real(given.get(name, default), name)
@@ -154,13 +157,21 @@ def _choice(given: dict[str, Any]) -> RootChoice:
         until,
         moment(given.get("requested_since"), "requested_since"),
         text(given, "requester"),
-        None if claimed is None else time_of(claimed, "not_claimed_in_last_days"),
+        # No plan is older or newer than the limits, so that beyond them all plans or none count.
+        None if claimed is None else time_of(min(max(claimed, MJD_MINIMUM), MJD_MAXIMUM), "not_claimed_in_last_days"),
         before("no_spectra_in_last_days", _CLAIM_DAYS),
         detected,
         real(given.get("lim_mag"), "lim_mag"),
-        text(given, "lim_mag_band"),
+        _band(given),
         None if given.get("is_host") is None else yes(given["is_host"], "is_host"),
     )
+
+
+def _band(given: dict[str, Any]) -> str | None:
+    band = text(given, "lim_mag_band")
+    if band is not None and band.lower() not in BANDS:
+        raise FastdbError(f"lim_mag_band must be one of {', '.join(BANDS)}, not {band[:20]!r}")
+    return band
 
 
 def plan(request: Request, given: Given) -> Response:
@@ -197,6 +208,8 @@ def report(request: Request, given: Given) -> Response:
     mjd = real(given["mjd"], "mjd")
     if mjd is None:
         raise FastdbError("mjd can't be empty")
+    if not DAYS_OF_REPORTS[0] <= mjd <= DAYS_OF_REPORTS[1]:
+        raise FastdbError(NO_DAY.format(mjd))
     z = None if given["z"] == "" else real(given["z"], "z")
     if z is not None and abs(z) > 1e30:
         raise FastdbError("z must be a redshift")

@@ -13,8 +13,11 @@ from typing import Any, Final
 
 import psycopg
 
+from broker_assets import numerals
 from broker_assets.api.fastdb.answers import FastdbError
+from broker_assets.database.point_identity import MJD_MAXIMUM, MJD_MINIMUM
 from broker_assets.instants import instant
+from broker_assets.packets.timescales import tai_to_utc
 from broker_assets.tom.versions import definitions
 from broker_assets.tom.versions.definitions import UnknownVersionError, Version
 
@@ -55,10 +58,10 @@ def real(value: Any, name: str) -> float | None:
     if value is None:
         return None
     try:
-        number = math.nan if isinstance(value, bool | list | dict) else float(value)
-    except (TypeError, ValueError):
+        number = numerals.real(value) if isinstance(value, str) else float(value)
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
-    if not math.isfinite(number):
+    if isinstance(value, bool) or not math.isfinite(number):
         raise FastdbError(f"{name} must be a number, not {str(value)[:100]!r}")
     return number
 
@@ -68,7 +71,7 @@ def whole(value: Any, name: str, *, bits: int = 64) -> int:
     try:
         if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
             raise TypeError
-        number = int(value)
+        number = numerals.whole(value) if isinstance(value, str) else int(value)
     except (TypeError, ValueError, OverflowError):
         raise FastdbError(f"{name} must be an integer, not {str(value)[:100]!r}") from None
     if not -(2 ** (bits - 1)) <= number < 2 ** (bits - 1):
@@ -126,14 +129,9 @@ def moment(value: Any, name: str) -> datetime.datetime | None:
         raise FastdbError(f"Failed to parse YYYY-MM-DD HH:MM:SS from {str(value)[:100]} ({name})") from None
 
 
-def mjd_of(when: datetime.datetime) -> float:
-    """MJD of a time, UTC."""
-    return (when - _EPOCH) / datetime.timedelta(days=1)
-
-
 def time_of(mjd: float, name: str) -> datetime.datetime:
-    """The time of an MJD, UTC."""
-    try:
-        return _EPOCH + datetime.timedelta(days=mjd)
-    except OverflowError:
-        raise FastdbError(f"{name} is beyond every calendar") from None
+    """The time of an MJD TAI."""
+    utc = float(tai_to_utc([mjd])[0])
+    if math.isnan(utc):
+        raise FastdbError(f"{name} must be an MJD from {MJD_MINIMUM:.0f} to {MJD_MAXIMUM:.0f}, not {mjd:.10g}")
+    return _EPOCH + datetime.timedelta(days=utc)

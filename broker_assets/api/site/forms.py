@@ -19,6 +19,7 @@ from broker_assets.access.accounts import User
 from broker_assets.access.sessions import repeats
 from broker_assets.api.authentication import session_of
 from broker_assets.api.site.frame import viewer_of
+from broker_assets.numerals import real, whole
 from broker_assets.settings.access import AccessSettings
 
 MOST_FIELDS: Final = 300
@@ -64,7 +65,7 @@ class SentForm:
         """
         written = self.text(name)
         try:
-            found = float(written)
+            found = real(written)
         except ValueError:
             raise BadField(f"{what}: {written[:40]!r} is not a number") from None
         if not least <= found <= most:
@@ -74,9 +75,13 @@ class SentForm:
     def whole(self, name: str, *, least: int, most: int, what: str) -> int:
         """A whole number between two limits; see `number`."""
         written = self.text(name)
-        if not written.lstrip("-").isascii() or not written.lstrip("-").isdigit() or not least <= int(written) <= most:
+        try:
+            found = whole(written)
+        except ValueError:
+            found = least - 1
+        if not least <= found <= most:
             raise BadField(f"{what}: {written[:40]!r} is not a whole number from {least:,} to {most:,}")
-        return int(written)
+        return found
 
 
 async def sent_form(request: Request) -> SentForm:

@@ -20,6 +20,7 @@ from broker_assets.api.objects import ObjectId, identifier_of
 from broker_assets.api.site import areas
 from broker_assets.api.site.forms import Number, missing
 from broker_assets.api.site.frame import page, viewer_of
+from broker_assets.numerals import real
 from broker_assets.settings.pages import SkyImage
 
 router = APIRouter(prefix="/sky", include_in_schema=False)
@@ -119,7 +120,7 @@ def _view(given: Mapping[str, str], field: Any) -> dict[str, float]:
     numbers = []
     for text in (*given.get("c", "").split(",")[:2], given.get("fov", "")):
         try:
-            numbers.append(float(text))
+            numbers.append(real(text))
         except ValueError:
             numbers.append(math.nan)
     ra, dec, width = numbers if len(numbers) == 3 else (math.nan, math.nan, numbers[-1])

@@ -15,6 +15,7 @@ from broker_assets.api.site import owned
 from broker_assets.api.site.forms import BadField, Chosen, Number, Sent, acting, attachment, missing, see
 from broker_assets.api.site.frame import page, viewer_of
 from broker_assets.api.site.owned_routes import Removable, add_removal
+from broker_assets.numerals import real
 from broker_assets.sentences import sentence
 from broker_assets.tom.spectra import spectrum_store as store
 from broker_assets.tom.spectra.spectrum_files import BadSpectrum
@@ -56,7 +57,7 @@ def redshift_of(text: str, stored: Stored) -> tuple[float, str]:
     if not text.strip():
         return stored.z or 0.0, ""
     try:
-        found = float(text)
+        found = real(text)
     except ValueError:
         return 0.0, f"Redshift: {text[:20]!r} is not a number."
     return (found, "") if -0.9 <= found <= 20 else (0.0, f"Redshift: {text[:20]} is not from -0.9 to 20.")

@@ -11,6 +11,8 @@ from fastapi import Depends, Request
 from numpy.typing import NDArray
 
 from broker_assets.api.tom.answers import TomError
+from broker_assets.numerals import real as real_number
+from broker_assets.numerals import whole
 from broker_assets.settings.tom import TomSettings
 
 
@@ -62,7 +64,7 @@ def numbers(given: Any, where: str, name: str) -> NDArray[np.int64]:
 
 
 def integer(given: Any, where: str, name: str) -> int:
-    """An integer, or a text or float that is one.
+    """An integer, or a text of decimal digits or a float that is one.
 
     Raises
     ------
@@ -72,7 +74,7 @@ def integer(given: Any, where: str, name: str) -> int:
     try:
         if isinstance(given, bool) or (isinstance(given, float) and not given.is_integer()):
             raise TypeError
-        number = int(given)
+        number = whole(given) if isinstance(given, str) else int(given)
     except (TypeError, ValueError, OverflowError):
         if isinstance(given, str):
             raise TomError(f"{where}invalid literal for int() with base 10: {given[:100]!r}") from None
@@ -93,7 +95,7 @@ def real(given: Any, where: str, name: str) -> float | None:
     if given is None:
         return None
     try:
-        number = float(given)
+        number = real_number(given) if isinstance(given, str) else float(given)
     except (TypeError, ValueError, OverflowError):
         raise TomError(f"{where}{name} must be a number") from None
     if isinstance(given, bool) or not np.isfinite(number):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -20,6 +19,7 @@ from broker_assets.api.tom.curve_answers import Form, Layout, answer
 from broker_assets.api.tom.entrance import admitted, needs
 from broker_assets.database.fetch import fetch
 from broker_assets.database.reductions import ALERTS
+from broker_assets.packets.timescales import now_tai
 from broker_assets.settings.tom import TomSettings
 from broker_assets.tom.features import TooFewPoints, features
 from broker_assets.tom.hot_transients import DAYS, hot_objects
@@ -35,7 +35,6 @@ _LAYOUTS: Final[dict[Any, Layout]] = {0: 0, 1: 1, 2: 2, "0": 0, "1": 1, "2": 2}
 _UNKNOWN: Final = {"redshift": -99, "sncode": -99}
 """Redshift and class of every object in the answers of the original."""
 _DETECTIONS: Final = ("source", "forced")
-_MJD_OF_1970: Final = 40_587.0
 
 
 def light_curves(request: Request, body: Body) -> Response:
@@ -130,7 +129,7 @@ def hot_transients(request: Request, body: Body) -> Response:
     since = real(given.get("detected_since_mjd"), _HOT, "detected_since_mjd")
     if since is None:
         days = real(given.get("detected_in_last_days"), _HOT, "detected_in_last_days")
-        since = (now() if until is None else until) - (DAYS if days is None else days)
+        since = (now_tai() if until is None else until) - (DAYS if days is None else days)
     connections: Connections = request.app.state.connections
     reductions = _reductions(_version(connections, given, _HOT))
     of_detections = reductions.get(FORCED if by_forced else DETECTIONS, ALERTS)
@@ -140,11 +139,6 @@ def hot_transients(request: Request, body: Body) -> Response:
         )
     curves = read_curves(connections.use, found, which=which, until=until, reductions=reductions)
     return answer(request, curves, form)
-
-
-def now() -> float:
-    """The present, MJD UTC."""
-    return _MJD_OF_1970 + datetime.datetime.now(datetime.UTC).timestamp() / 86_400
 
 
 def light_curve_features(request: Request, body: Body) -> Response:

@@ -16,14 +16,15 @@ from broker_assets.api.tom.answers import EXPECTED, Json, TomError
 from broker_assets.api.tom.bodies import Body, integer, numbers, parsed, real
 from broker_assets.api.tom.entrance import admitted
 from broker_assets.instants import with_zone
+from broker_assets.packets.timescales import now_tai
 from broker_assets.settings.tom import TomSettings
 from broker_assets.tom.queries.json_rows import moment
 from broker_assets.tom.spectra import plans, reports, requests
 from broker_assets.tom.spectra.facilities import NotOfFacilityError
 from broker_assets.tom.spectra.known_objects import UnknownObjectError
-from broker_assets.tom.spectra.reports import Selection
+from broker_assets.tom.spectra.reports import DAYS_OF_REPORTS, NO_DAY, Selection
 from broker_assets.tom.spectra.times import BadTimeError, read_date, read_time
-from broker_assets.tom.spectra.wanted import CLAIM_DAYS, DAYS, Choice, wanted_spectra
+from broker_assets.tom.spectra.wanted import BANDS, CLAIM_DAYS, DAYS, Choice, wanted_spectra
 
 _ASK: Final = "Mal-formed data for askforspectrum"
 _WANTED: Final = "Exception in WhatSpectraAreWanted: "
@@ -32,7 +33,6 @@ _REMOVE: Final = "Exception in RemoveSpectrumPlan: "
 _REPORT: Final = "Exception in ReportSpectrumInfo: "
 _KNOWN: Final = "Exception in GetKnownSpectrumInfo: "
 _LONGEST: Final = 200
-_EPOCH: Final = datetime.datetime(1858, 11, 17, tzinfo=datetime.UTC)
 _INT4: Final = 2**31
 
 
@@ -114,7 +114,7 @@ def wanted(request: Request, body: Body) -> Response:
 
 
 def _choice(given: dict[str, Any]) -> Choice:
-    now = datetime.datetime.now(datetime.UTC)
+    now, mjd_now = datetime.datetime.now(datetime.UTC), now_tai()
     try:
         since = (
             read_date(given["requested_since"], f"{_WANTED}requested_since")
@@ -130,15 +130,17 @@ def _choice(given: dict[str, Any]) -> Choice:
     detected = real(given.get("detected_since_mjd"), _WANTED, "detected_since_mjd")
     if detected is None and ("detected_since_mjd" not in given or "detected_in_last_days" in given):
         days = _days(given, "detected_in_last_days", DAYS)
-        detected = None if days is None else _mjd(now) - days
-    band = given.get("lim_mag_band")
+        detected = None if days is None else mjd_now - days
+    band = None if given.get("lim_mag_band") is None else _text(given["lim_mag_band"], _WANTED, "lim_mag_band")
+    if band is not None and band.lower() not in BANDS:
+        raise TomError(f"{_WANTED}lim_mag_band must be one of {', '.join(BANDS)}, not {band[:20]!r}")
     return Choice(
         since,
         None if claim_days is None or claim_days <= 0 else now - datetime.timedelta(days=claim_days),
-        None if taken_days is None else _mjd(now) - taken_days,
+        None if taken_days is None else mjd_now - taken_days,
         detected,
         real(given.get("lim_mag"), _WANTED, "lim_mag"),
-        None if band is None else _text(band, _WANTED, "lim_mag_band"),
+        band,
     )
 
 
@@ -147,10 +149,6 @@ def _days(given: dict[str, Any], name: str, default: float) -> float | None:
     days = real(given.get(name, default), _WANTED, name)
     # No calendar reaches further.
     return None if days is None or days > 100_000 else max(days, -100_000.0)
-
-
-def _mjd(moment: datetime.datetime) -> float:
-    return (moment - _EPOCH) / datetime.timedelta(days=1)
 
 
 def plan(request: Request, body: Body) -> Response:
@@ -208,6 +206,8 @@ def report(request: Request, body: Body) -> Response:
     mjd = real(given["mjd"], _REPORT, "mjd")
     if mjd is None:
         raise TomError(f"{_REPORT}mjd must be a number")
+    if not DAYS_OF_REPORTS[0] <= mjd <= DAYS_OF_REPORTS[1]:
+        raise TomError(f"{_REPORT}{NO_DAY.format(mjd)}")
     z = None if given["z"] == "" else real(given["z"], _REPORT, "z")
     if z is not None and abs(z) > 1e30:
         raise TomError(f"{_REPORT}z must be a redshift")

@@ -17,11 +17,12 @@ from broker_assets.api.tom.entrance import admitted
 from broker_assets.api.tom.spectrum_nights import BadNight, middle_of, planned
 from broker_assets.database.border_sql import ask
 from broker_assets.database.tables import diasources
+from broker_assets.numerals import real
 from broker_assets.settings.tom import TomSettings
 from broker_assets.tom.spectra.claims import Claim, claims_of
 from broker_assets.tom.spectra.schedule import MINUTES
 from broker_assets.tom.spectra.visibility import OBSERVATORIES, Visibility, visibility
-from broker_assets.tom.spectra.wanted import Choice, Wanted, wanted_spectra
+from broker_assets.tom.spectra.wanted import CLAIM_DAYS, Choice, Wanted, wanted_spectra
 
 MOST: Final = 200
 """Most objects on the page."""
@@ -62,7 +63,9 @@ def board(request: Request, observatory: str = "", night: str = "", minutes: str
             problem, when = str(error), datetime.datetime.now(datetime.UTC)
         ra, dec = (np.array([getattr(one, name) for one in shown], np.float64) for name in ("ra", "dec"))
         seen = visibility(place, ra, dec, when)
-        free = [one for one in found if one.number not in claims]
+        # As in the plan that programs get: an old claim that nothing came of does not keep others away.
+        old = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=CLAIM_DAYS)
+        free = [one for one in found if all(claim.made <= old for claim in claims.get(one.number, []))]
         plan = planned(place, free, when, length)
     rows = [Row(one, claims.get(one.number, []), *_texts(seen, number)) for number, one in enumerate(shown)]
     return page(
@@ -122,7 +125,7 @@ def chart(request: Request, number: int) -> Response:
 def _minutes(text: str) -> float:
     """Time for a spectrum, minutes; the default if the text is not a valid time."""
     try:
-        found = float(text)
+        found = real(text)
     except ValueError:
         return MINUTES
     return found if 5 <= found <= 600 else MINUTES

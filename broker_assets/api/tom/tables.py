@@ -21,6 +21,7 @@ from broker_assets.api.documents import Document
 from broker_assets.api.tom.answers import Json, RefusedError
 from broker_assets.api.tom.entrance import admitted, needs
 from broker_assets.database.tables import tom
+from broker_assets.numerals import whole
 from broker_assets.settings.tom import TomSettings
 
 PAGE: Final = 100
@@ -101,7 +102,7 @@ def _admit(request: Request, listed: Listed) -> None:
 
 def _integer(text: str | None, default: int) -> int:
     try:
-        return int(text) if text is not None else default
+        return whole(text) if text is not None else default
     except ValueError:
         return default
 

@@ -9,6 +9,7 @@ from fastapi.responses import Response
 
 from broker_assets.api.parameters import parameters
 from broker_assets.database.table_formats import votable_error
+from broker_assets.numerals import real
 
 VOTABLE: Final = "application/x-votable+xml"
 FORMS: Final[dict[str, str]] = {
@@ -99,7 +100,7 @@ def number_of(given: dict[str, Any], name: str, least: float, most: float) -> fl
     """
     text = str(given.get(name, "")).strip()
     try:
-        value = float(text)
+        value = real(text)
     except ValueError:
         raise VoError(f"{name} must be a number of degrees, not {text[:40]!r}") from None
     if not least <= value <= most:

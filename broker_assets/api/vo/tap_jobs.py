@@ -19,6 +19,7 @@ from broker_assets.api.vo.tap_questions import GivenParameters
 from broker_assets.database.table_formats import votable_error
 from broker_assets.filters import tap_jobs
 from broker_assets.filters.tap_jobs import Job, Owner
+from broker_assets.numerals import real, whole
 
 router = APIRouter(tags=["VO"], prefix="/tap/async")
 
@@ -80,7 +81,7 @@ def listed(request: Request, viewer: Anybody) -> Response:
     after, last = request.query_params.get("AFTER"), request.query_params.get("LAST", "")
     try:
         since = None if after is None else uws.read_time(after)
-        most = int(last) if last else None
+        most = whole(last) if last else None
     except ValueError:
         raise VoError("AFTER is a time, 2026-01-02T03:04:05Z, and LAST a whole number") from None
     if most is not None and not 0 < most < 10_000:
@@ -262,10 +263,10 @@ def result(request: Request, job: AJob) -> Response:
 def _wait(request: Request) -> float:
     text = request.query_params.get("WAIT", "0")
     try:
-        seconds = float(text)
+        seconds = real(text)
     except ValueError:
         raise VoError(f"WAIT is a number of seconds, not {text[:40]!r}") from None
-    return LONGEST_WAIT if seconds < 0 else min(seconds, LONGEST_WAIT) if seconds == seconds else 0.0
+    return LONGEST_WAIT if seconds < 0 else min(seconds, LONGEST_WAIT)
 
 
 def _address(request: Request) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-from broker_assets.instants import with_zone
+from broker_assets.instants import instant, with_zone
 from broker_assets.tom.messages.forms import BadMessage
 from broker_assets.tom.taxonomy.hierarchy import read_taxonomy
 
@@ -142,12 +142,12 @@ def _time(value: Any) -> datetime.datetime | None:
         return None
     if isinstance(value, str):
         try:
-            value = datetime.datetime.fromisoformat(value)
+            return instant(value)
         except ValueError:
             raise BadMessage(f"{value[:80]!r} is not a time") from None
-    if isinstance(value, datetime.datetime):
-        return with_zone(value)
     try:
+        if isinstance(value, datetime.datetime):
+            return with_zone(value)
         return _EPOCH + datetime.timedelta(microseconds=round(value * 1000))
     except (TypeError, ValueError, OverflowError):
         raise BadMessage(f"{value!r} is not a time in milliseconds since 1970") from None

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Literal
 
 from broker_assets.instants import instant
+from broker_assets.numerals import real
 from broker_assets.settings.tom import FacilitySettings
 
 State = Literal["placed", "completed", "expired", "cancelled"]
@@ -219,7 +220,7 @@ def checked_fields(fields: Sequence[Field], given: Mapping[str, Any]) -> dict[st
 def _value(field: Field, text: str) -> Any:
     if field.kind == "number":
         try:
-            number = float(text)
+            number = real(text)
         except ValueError:
             raise BadRequest(f"{field.name}: {text[:40]!r} is not a number") from None
         if not field.least <= number <= field.most:

@@ -14,8 +14,8 @@ from broker_assets.tom.spectra.facilities import require_member
 
 Connection = psycopg.Connection[Any]
 # Concurrent plans of one facility for the same thing wait for each other, so that one is left at the end.
-_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%s || ' ' || %s, 0))"
-_THING = "root_diaobject_id = %s AND facility = %s"
+_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%s || ' ' || lower(%s), 0))"
+_THING = "root_diaobject_id = %s AND lower(facility) = lower(%s)"
 
 
 def plan_root_spectrum(
@@ -54,10 +54,11 @@ def plan_root_spectrum(
     NotOfFacilityError
         If the account does not speak for the facility.
     """
+    facility = " ".join(facility.split())
     with connection.transaction():
         connection.execute(_LOCK, (str(root), facility))
         require_roots(connection, [root])
-        require_member(connection, user, facility, register=True)
+        facility = require_member(connection, user, facility, register=True)
         connection.execute(
             f"DELETE FROM plannedspectra WHERE {_THING} AND coalesce(is_host, false) = %s",  # noqa: S608
             (root, facility, is_host),
@@ -82,6 +83,7 @@ def remove_root_plans(connection: Connection, user: User, root: uuid.UUID, facil
     NotOfFacilityError
         If there is a plan, and the account does not speak for the facility.
     """
+    facility = " ".join(facility.split())
     with connection.transaction():
         connection.execute(_LOCK, (str(root), facility))
         removed = connection.execute(

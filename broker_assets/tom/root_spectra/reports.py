@@ -64,19 +64,20 @@ def report_root_spectrum(connection: Connection, user: User, report: RootReport)
     with connection.transaction():
         if report.root is not None:
             require_roots(connection, [report.root])
-        require_member(connection, user, report.facility, register=True)
+        facility = require_member(connection, user, report.facility, register=True)
+        values = {**vars(report), "facility": facility}
         connection.execute(
             "INSERT INTO spectruminfo (root_diaobject_id, facility, mjd, z, classid, ra, dec, is_host,"
             " class_description) SELECT %(root)s, %(facility)s, %(mjd)s, %(z)s, %(classid)s,"
             " coalesce(%(ra)s, (SELECT ra FROM root_diaobject WHERE id = %(root)s)),"
             " coalesce(%(dec)s, (SELECT dec FROM root_diaobject WHERE id = %(root)s)), %(is_host)s,"
             " %(class_description)s",
-            vars(report),
+            values,
         )
         connection.execute(
-            "DELETE FROM plannedspectra WHERE root_diaobject_id = %(root)s AND facility = %(facility)s"
-            " AND coalesce(is_host, false) = coalesce(%(is_host)s, false)",
-            vars(report),
+            "DELETE FROM plannedspectra WHERE root_diaobject_id = %(root)s"
+            " AND lower(facility) = lower(%(facility)s) AND coalesce(is_host, false) = coalesce(%(is_host)s, false)",
+            values,
         )
 
 

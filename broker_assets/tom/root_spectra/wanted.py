@@ -44,7 +44,7 @@ class RootChoice:
     now: datetime.datetime
     """Only requests up to this time."""
     now_mjd: float
-    """The same, MJD."""
+    """The same, MJD TAI."""
     until: float | None = None
     """Points up to this time, MJD TAI."""
     since: datetime.datetime | None = None
@@ -53,7 +53,7 @@ class RootChoice:
     claimed: datetime.datetime | None = None
     """No plan to take it later than this."""
     taken: float | None = None
-    """No spectrum taken then or later, MJD."""
+    """No spectrum taken then or later, MJD TAI."""
     detected: float | None = None
     """Detected then or later, MJD TAI."""
     magnitude: float | None = None
@@ -112,7 +112,7 @@ def wanted_root_spectra(connection: psycopg.Connection[Any], version: Version, c
     )
     newest = {kind: _newest(curves, None) for kind, curves in ((DETECTIONS, detected), (FORCED, forced))}
     limiting = newest if choice.band is None else {
-        kind: _newest(curves, "Y" if choice.band == "y" else choice.band)
+        kind: _newest(curves, "Y" if choice.band.lower() == "y" else choice.band.lower())
         for kind, curves in ((DETECTIONS, detected), (FORCED, forced))
     }  # fmt: skip
     found = []

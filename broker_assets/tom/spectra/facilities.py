@@ -1,7 +1,8 @@
 """Facilities that take spectra, and who may speak for them.
 
-The account that first uses the name of a facility speaks for it, and so do members of the group of that name, which
-administrators create, and administrators.
+If there is a group of the name of a facility, which administrators create, its members speak for it; else the account
+that first used the name. Administrators speak for all. Neither case nor blanks distinguish two facilities: `keck` and
+`Keck ` are `Keck`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ class NotOfFacilityError(PermissionError):
     """The account does not speak for the facility."""
 
 
-def require_member(connection: Connection, user: User, facility: str, *, register: bool = False) -> None:
+def require_member(connection: Connection, user: User, facility: str, *, register: bool = False) -> str:
     """Refuse an account that does not speak for a facility.
 
     Parameters
@@ -33,22 +34,44 @@ def require_member(connection: Connection, user: User, facility: str, *, registe
     register : bool
         Whether a new facility name becomes the account's.
 
+    Returns
+    -------
+    str
+        The name as it was written first, or as the group is named.
+
     Raises
     ------
     NotOfFacilityError
         If the account does not speak for the facility.
     """
-    if register:
+    facility = " ".join(facility.split())
+    known = _known(connection, facility)
+    if known is None and register:
         # If two accounts use a new facility name at once, the second waits here and then sees the first.
         connection.execute(
-            "INSERT INTO spectrum_facilities (facility, userid) SELECT %(facility)s, %(userid)s WHERE NOT EXISTS"
-            " (SELECT FROM access.groups WHERE lower(name) = lower(%(facility)s)) ON CONFLICT (facility) DO NOTHING",
-            {"facility": facility, "userid": user.userid},
+            "SELECT pg_advisory_xact_lock(hashtextextended('facility ' || lower(%s::text), 0))", (facility,)
         )
+        known = _known(connection, facility)
+        if known is None:
+            connection.execute(
+                "INSERT INTO spectrum_facilities (facility, userid) VALUES (%s, %s)", (facility, user.userid)
+            )
     if not speaks_for(connection, user, facility):
         raise NotOfFacilityError(
             f"{user.username} is not a member of the facility {facility!r}: ask an administrator for the group"
         )
+    return known or facility
+
+
+def _known(connection: Connection, facility: str) -> str | None:
+    """The name of a facility that has an account or a group."""
+    row = connection.execute(
+        "SELECT name FROM (SELECT facility AS name, 1 AS place, since FROM spectrum_facilities"
+        " WHERE lower(facility) = lower(%(facility)s) UNION ALL SELECT name, 2, NULL FROM access.groups"
+        " WHERE lower(name) = lower(%(facility)s)) AS known ORDER BY place, since, name LIMIT 1",
+        {"facility": facility},
+    ).fetchone()
+    return None if row is None else str(row[0])
 
 
 def speaks_for(connection: Connection, user: User, facility: str) -> bool:
@@ -56,9 +79,10 @@ def speaks_for(connection: Connection, user: User, facility: str) -> bool:
     if user.administers:
         return True
     row = connection.execute(
-        "SELECT EXISTS (SELECT FROM spectrum_facilities WHERE facility = %(facility)s AND userid = %(userid)s)"
-        " OR EXISTS (SELECT FROM access.memberships JOIN access.groups USING (groupid)"
-        " WHERE userid = %(userid)s AND lower(name) = lower(%(facility)s))",
-        {"facility": facility, "userid": user.userid},
+        "SELECT coalesce((SELECT bool_or(EXISTS (SELECT FROM access.memberships AS member"
+        " WHERE member.groupid = known.groupid AND userid = %(userid)s)) FROM access.groups AS known"
+        " WHERE lower(name) = lower(%(facility)s)), EXISTS (SELECT FROM spectrum_facilities"
+        " WHERE lower(facility) = lower(%(facility)s) AND userid = %(userid)s))",
+        {"facility": " ".join(facility.split()), "userid": user.userid},
     ).fetchone()
     return bool(row is not None and row[0])

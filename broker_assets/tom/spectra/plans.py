@@ -56,13 +56,18 @@ def plan_spectrum(
         when = with_zone(when)
     with connection.transaction():
         require_known(connection, [number])
-        require_member(connection, user, facility, register=True)
+        name = require_member(connection, user, facility, register=True)
+        connection.execute(
+            "DELETE FROM elasticc2_plannedspectra WHERE diaobject_id = %(number)s"
+            " AND lower(facility) = lower(%(name)s) AND facility <> %(name)s",
+            {"number": number, "name": name},
+        )
         row = connection.execute(
             "INSERT INTO elasticc2_plannedspectra (facility, created_at, plantime, comment, diaobject_id)"
             " VALUES (%s, now(), %s, %s, %s) ON CONFLICT (diaobject_id, facility) DO UPDATE"
             " SET created_at = excluded.created_at, plantime = excluded.plantime, comment = excluded.comment"
             " RETURNING created_at",
-            (facility, when, comment, number),
+            (name, when, comment, number),
         ).fetchone()
     if row is None:
         raise LookupError("INSERT … RETURNING gave no row")
@@ -76,16 +81,18 @@ def remove_plan(connection: Connection, user: User, number: int, facility: str) 
     Returns
     -------
     int
-        Plans that were removed: 0 or 1.
+        Plans that were removed: 0 or 1, or more of a dump that has the facility in several spellings.
 
     Raises
     ------
     NotOfFacilityError
         If there is a plan, and the account does not speak for the facility.
     """
+    facility = " ".join(facility.split())
     with connection.transaction():
         removed = connection.execute(
-            "DELETE FROM elasticc2_plannedspectra WHERE diaobject_id = %s AND facility = %s", (number, facility)
+            "DELETE FROM elasticc2_plannedspectra WHERE diaobject_id = %s AND lower(facility) = lower(%s)",
+            (number, facility),
         ).rowcount
         if removed:
             require_member(connection, user, facility)

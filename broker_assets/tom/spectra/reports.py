@@ -16,6 +16,11 @@ from broker_assets.tom.spectra.known_objects import require_known
 
 Connection = psycopg.Connection[Any]
 
+DAYS_OF_REPORTS: Final = (1.0, 200_000.0)
+"""Times at which a spectrum can have been taken, MJD: a Julian date, or seconds, would hide the object for ever."""
+NO_DAY: Final = "mjd must be a modified Julian date from 1 to 200000, not {:.10g}; MJD = JD - 2400000.5"
+"""Message for other times."""
+
 
 @dataclass(frozen=True)
 class Report:
@@ -49,6 +54,8 @@ class Taken:
         """The condition after WHERE, and its parameters; `further` has the conditions for fields of a subclass."""
         known = _CONDITIONS | further
         given = {name: value for name, value in vars(self).items() if value is not None}
+        if self.facility is not None:
+            given["facility"] = " ".join(self.facility.split())
         clauses = [sql.SQL(known[name]) for name in given]
         return sql.SQL(" AND ").join(clauses) if clauses else sql.SQL("true"), given
 
@@ -76,7 +83,7 @@ def report_spectrum(
     facility : str
         Facility.
     mjd : float
-        When the spectrum was taken, MJD.
+        When the spectrum was taken, MJD TAI.
     z : float, optional
         Redshift.
     classid : int, optional
@@ -96,14 +103,15 @@ def report_spectrum(
     """
     with connection.transaction():
         require_known(connection, [number])
-        require_member(connection, user, facility, register=True)
+        facility = require_member(connection, user, facility, register=True)
         row = connection.execute(
             "INSERT INTO elasticc2_spectruminfo (facility, inserted_at, mjd, z, classid, diaobject_id)"
             " VALUES (%s, now(), %s, %s, %s, %s) RETURNING inserted_at",
             (facility, mjd, z, classid, number),
         ).fetchone()
         connection.execute(
-            "DELETE FROM elasticc2_plannedspectra WHERE diaobject_id = %s AND facility = %s", (number, facility)
+            "DELETE FROM elasticc2_plannedspectra WHERE diaobject_id = %s AND lower(facility) = lower(%s)",
+            (number, facility),
         )
         # In the same order as requests are stored.
         connection.execute(
@@ -118,7 +126,7 @@ def report_spectrum(
 
 
 _CONDITIONS: Final[dict[str, LiteralString]] = {
-    "facility": "facility = %(facility)s",
+    "facility": "lower(facility) = lower(%(facility)s)",
     "mjd_min": "mjd >= %(mjd_min)s",
     "mjd_max": "mjd <= %(mjd_max)s",
     "classid": "classid = %(classid)s",

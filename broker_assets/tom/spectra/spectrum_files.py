@@ -387,6 +387,8 @@ def _plain(about: dict[str, str]) -> dict[str, str]:
 
 
 _DAYS: Final = (1.0, 200_000.0)
+_SCALES: Final = {"ut": "utc", "gmt": "utc", "z": "utc", "iat": "tai", "tdt": "tt", "et": "tt"}
+"""Other names of time scales (FITS Standard 4.0, table 30; UT is taken as UTC, as it is meant since 1972)."""
 
 
 def time_of(about: Mapping[str, str]) -> float | None:
@@ -400,13 +402,16 @@ def time_of(about: Mapping[str, str]) -> float | None:
     Returns
     -------
     float or None
-        MJD UTC: `mjd` as it is, or else `date`, with `time` where it is a day alone, in the time scale `scale` (UTC
-        where there is none; FITS Standard 4.0, section 9). None if there is neither, or only a day.
+        MJD UTC: of `mjd`, or else of `date`, with `time` where it is a day alone, in the time scale `scale` (UTC
+        where there is none; FITS Standard 4.0, section 9). None if there is neither, or only a day, or the scale is
+        that of some other place.
 
     Examples
     --------
     >>> time_of({"date": "2026-11-27T12:00:00"}), time_of({"date": "2026-11-27"})
     (61371.5, None)
+    >>> round((time_of({"mjd": "61371.5", "scale": "TAI"}) - 61371.5) * 86400, 3)
+    -37.0
     """
     from astropy.time import Time
 
@@ -414,17 +419,19 @@ def time_of(about: Mapping[str, str]) -> float | None:
         given = _number(about["mjd"]) if "mjd" in about else math.nan
     except ValueError:
         given = math.nan
+    name = re.sub(r"\(.*|\bapproximate\b", "", about.get("scale", "").lower()).strip() or "utc"
+    scale = _SCALES.get(name, name)
+    if scale not in Time.SCALES or scale in ("ut1", "local"):
+        return None
     if _DAYS[0] <= given <= _DAYS[1]:
-        return given
-    texts = [about.get(name, "") for name in ("date", "time", "scale")]
+        # As it is written, unless it must be converted.
+        return given if scale == "utc" else float(Time(given, format="mjd", scale=scale).utc.mjd)
+    texts = [about.get(name, "") for name in ("date", "time")]
     day, _, clock = texts[0].rstrip("Z").replace(" ", "T").partition("T")
     clock = clock or texts[1]
     if not re.fullmatch(r"(19|20|21)\d\d-\d\d-\d\d", day, re.ASCII) or not re.fullmatch(
         r"\d\d:\d\d(:\d\d(\.\d*)?)?", clock, re.ASCII
     ):
-        return None
-    scale = texts[2].lower() or "utc"
-    if scale not in Time.SCALES or scale in ("ut1", "local"):
         return None
     try:
         found = float(Time(f"{day}T{clock}", format="isot", scale=scale).utc.mjd)

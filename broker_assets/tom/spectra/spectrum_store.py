@@ -15,6 +15,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from broker_assets.access.accounts import User
+from broker_assets.numerals import real
 from broker_assets.tom.spectra.spectrum_files import BadSpectrum, Spectrum, read_spectrum, time_of
 from broker_assets.tom.targets import store as targets
 from broker_assets.tom.targets.readers import TARGET_READABLE, Reader
@@ -284,7 +285,7 @@ def _z(given: Any) -> float | None:
 
 def _number(name: str, given: Any, least: float, most: float) -> float:
     try:
-        found = float(given)
+        found = real(given) if isinstance(given, str) else float(given)
     except (TypeError, ValueError):
         raise BadSpectrum(f"{name}: {str(given)[:40]!r} is not a number") from None
     if not least <= found <= most:

@@ -8,6 +8,8 @@ from typing import Final
 
 from dateutil import parser
 
+from broker_assets.instants import with_zone
+
 _STRICT: Final = re.compile(r"\s*\d{4}-\d{2}-\d{2}(?:[ T]\d{2}:\d{2}:\d{2})?\s*", re.ASCII)
 
 
@@ -31,7 +33,7 @@ def read_time(text: object) -> datetime.datetime:
     Raises
     ------
     BadTimeError
-        If the text is not a time.
+        If the text is not a time of the years 1 to 9999, or names a time zone other than UTC.
 
     Examples
     --------
@@ -41,10 +43,20 @@ def read_time(text: object) -> datetime.datetime:
     try:
         # A missing time of day is midnight, and not that of the request.
         midnight = datetime.datetime.now(datetime.UTC).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
-        found: datetime.datetime = parser.parse(text, default=midnight)
+        found: datetime.datetime = parser.parse(text, default=midnight, tzinfos=_zone)
+        with_zone(found)
     except (ValueError, OverflowError, TypeError):
         raise BadTimeError(f"Failed to parse {str(text)[:100]!r} as YYYY-MM-DD or YYYY-MM-DD HH:MM:SS") from None
     return found
+
+
+def _zone(name: str | None, seconds: int | None) -> datetime.timezone | None:
+    """A time zone as dateutil found it; of those with names UTC alone has one meaning everywhere."""
+    if seconds is not None:
+        return datetime.timezone(datetime.timedelta(seconds=seconds))
+    if name is None or name.upper() in ("UTC", "GMT", "Z"):
+        return None if name is None else datetime.UTC
+    raise ValueError(f"{name} is no time zone that is known here: write the difference from UTC, as in +02:00")
 
 
 def read_date(text: object, name: str) -> datetime.datetime:

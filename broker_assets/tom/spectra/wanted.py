@@ -20,6 +20,8 @@ CLAIM_DAYS: Final = 7.0
 """Default number of days within which a plan or a spectrum counts."""
 SIGNIFICANT: Final = 3.0
 """Signal-to-noise ratio above which a forced measurement has a magnitude."""
+BANDS: Final = ("u", "g", "r", "i", "z", "y")
+"""Bands, of which ELAsTiCC writes the last as Y."""
 ZERO_POINT: Final = 31.4
 """AB zero point of fluxes in nJy."""
 
@@ -58,13 +60,13 @@ class Choice:
     claimed: datetime.datetime | None
     """No facility has made a plan after it."""
     taken: float | None
-    """No spectrum was taken then or later, MJD."""
+    """No spectrum was taken then or later, MJD TAI."""
     detected: float | None
     """Detected after this time, MJD TAI."""
     magnitude: float | None = None
     """Newest magnitude this bright or brighter."""
     band: str | None = None
-    """Band of that magnitude; None: any band."""
+    """Band of that magnitude, whatever its case; None: any band."""
 
 
 @dataclass(frozen=True)
@@ -146,5 +148,7 @@ def _bright(one: Wanted, choice: Choice) -> bool:
     if limit is None:
         return True
     return any(
-        newest.magnitude <= limit for band, newest in one.latest.items() if choice.band is None or band == choice.band
+        newest.magnitude <= limit
+        for band, newest in one.latest.items()
+        if choice.band is None or band.lower() == choice.band.lower()
     )

@@ -186,7 +186,7 @@ REPORT = {"root_diaobject_id": ROOT, "facility": "C8", "mjd": 1, "z": 1, "classi
         ("spectrawanted", {"requested_since": "yesterday"}, "Failed to parse YYYY-MM-DD HH:MM:SS from yesterday"),
         ("spectrawanted", {"processing_version": "none"}, "Unknown processing version none"),
         ("spectrawanted", {"lim_mag": "bright"}, "lim_mag must be a number"),
-        ("spectrawanted", {"mjd_now": 1e300}, "beyond every calendar"),
+        ("spectrawanted", {"mjd_now": 1e300}, "must be an MJD from 40000 to 100000"),
         ("planspectrum", {**PLAN, "plantime": "soon"}, "Failed to parse"),
         ("planspectrum", {**PLAN, "facility": " "}, "facility can't be empty"),
         ("planspectrum", PLAN, "Unknown root object"),

@@ -29,7 +29,7 @@ ROOT = uuid.UUID("5f0c8a8e-0000-4000-8000-000000000000")
         (values.text({"n": "a"}, "n"), "a"),
         (values.text({}, "n", "b"), "b"),
         (values.several(1), [1]),
-        (values.mjd_of(values.time_of(60000.25, "n")), 60000.25),
+        (values.time_of(60000.25 + 37 / 86400, "n"), datetime.datetime(2023, 2, 25, 6, tzinfo=datetime.UTC)),
     ],
 )
 def test_read(found: Any, wanted: Any) -> None:
@@ -40,6 +40,10 @@ def test_read(found: Any, wanted: Any) -> None:
     "call",
     [
         lambda: values.real("inf", "n"),
+        lambda: values.real("1_0", "n"),
+        lambda: values.real(10**400, "n"),
+        lambda: values.whole("１２", "n"),
+        lambda: values.moment("0001-01-01T00:00:00+10:00", "n"),
         lambda: values.real(True, "n"),
         lambda: values.real([1], "n"),
         lambda: values.whole(1.5, "n"),

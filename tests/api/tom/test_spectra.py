@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import requests
+from astropy.time import Time
 
 from broker_assets.database import engine
 
@@ -110,6 +111,16 @@ def test_the_whole_cycle(root: Any) -> None:
         ("reportspectruminfo", {"objectid": 1, "facility": "", "mjd": 1, "z": 1, "classid": 1}, 500, "empty string"),
         ("reportspectruminfo", {"objectid": 1, "facility": "F", "mjd": "x", "z": 1, "classid": 1}, 422, "mjd must be"),
         ("reportspectruminfo", {"objectid": 1, "facility": "F", "mjd": 1, "z": 1, "classid": 2**40}, 422, "classid"),
+        (
+            "reportspectruminfo",
+            {"objectid": 1, "facility": "F", "mjd": 2461376.5, "z": 1, "classid": 1},
+            422,
+            "JD - ",
+        ),
+        ("reportspectruminfo", {"objectid": 1, "facility": "F", "mjd": "6_0", "z": 1, "classid": 1}, 422, "a number"),
+        ("askforspectrum", {"requester": "x", "objectids": ["１２"], "priorities": [1]}, 422, "invalid literal"),
+        ("spectrawanted", {"lim_mag": 20, "lim_mag_band": "V"}, 422, "lim_mag_band must be one of u, g, r, i, z, y"),
+        ("planspectrum", {"objectid": 1, "facility": "F", "plantime": "2026-12-02 03:00 HST"}, 500, "Failed to parse"),
         ("getknownspectruminfo", {"since": "lately"}, 422, "Failed to parse 'lately'"),
     ],
 )
@@ -118,6 +129,29 @@ def test_mistakes(snapshot_site: str, root_of_snapshot: Any, page: str, body: An
     assert answer.status_code == status
     assert text in answer.text
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+
+
+def test_times_of_points_and_reports_are_tai(root: Any, database_url: str) -> None:
+    def listed(**choice: Any) -> list[int]:
+        return [one["oid"] for one in asked(root, "spectrawanted", choice)["wantedspectra"]]
+
+    now = float(Time.now().tai.mjd)
+    ask = {"requester": "me", "objectids": [1], "priorities": [3]}
+    # 20 s outside the limits, which is within them if the present is taken as UTC.
+    asked(
+        root,
+        "reportspectruminfo",
+        {"objectid": 1, "facility": "F", "mjd": now - 7 - 20 / 86400, "z": None, "classid": None},
+    )
+    asked(root, "askforspectrum", ask)
+    assert listed(detected_since_mjd=0) == [1]
+    assert listed(detected_since_mjd=0, no_spectra_in_last_days=7.0003) == []
+    with engine.connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            "UPDATE elasticc2_diasource SET midpointtai = %s WHERE diaobject_id = 1", (now - 2 - 20 / 86400,)
+        )
+    assert listed(detected_in_last_days=2) == []
+    assert listed(detected_in_last_days=2.0003) == [1]
 
 
 @pytest.fixture

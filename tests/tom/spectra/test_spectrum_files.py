@@ -26,6 +26,10 @@ WAVE, FLUX = np.linspace(4000.0, 9000.0, 50), np.sin(np.arange(50.0))
         ({"DATE-OBS": "2026-11-27", "UT": "03:14:07.5"}, 61371.13481),
         ({"DATE-OBS": "2026-11-27", "TIME-OBS": "12:00:00"}, 61371.5),
         ({"DATE-OBS": "2026-11-27T12:00:37", "TIMESYS": "TAI"}, 61371.5),
+        ({"MJD-OBS": 61371.5 + 37 / 86400, "TIMESYS": "IAT"}, 61371.5),
+        ({"MJD-OBS": 61371.5, "TIMESYS": "UTC approximate"}, 61371.5),
+        ({"DATE-OBS": "2026-11-27T12:00:00", "TIMESYS": "UT"}, 61371.5),
+        ({"DATE-OBS": "2026-11-27T12:00:00", "TIMESYS": "UTC(NIST)"}, 61371.5),
         ({"MJD-OBS": "unknown", "DATE-OBS": "2026-11-27T12:00:00Z"}, 61371.5),
         # A day is no time; the other forms are not of the standard, or no date.
         ({"DATE-OBS": "2026-11-27"}, None),

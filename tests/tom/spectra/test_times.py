@@ -11,7 +11,10 @@ def test_times_of_plans() -> None:
     assert read_time("2024-01-02").isoformat() == "2024-01-02T00:00:00"
     assert read_time("2024-01-02T12:00:00+02:00").isoformat() == "2024-01-02T12:00:00+02:00"
     bad: object
-    for bad in ("zzz", "", 5, None, [], "2024-13-45", "9" * 400):
+    for same in ("2024-01-02 12:00 UTC", "2024-01-02T12:00Z", "2 Jan 2024 12:00 GMT"):
+        assert read_time(same).isoformat() == "2024-01-02T12:00:00+00:00"
+    unknown = ("2024-01-02 12:00 HST", "2024-01-02 12:00 EST", "0001-01-01T00:00+10:00", "9999-12-31T23:00-10:00")
+    for bad in ("zzz", "", 5, None, [], "2024-13-45", "9" * 400, *unknown):
         with pytest.raises(BadTimeError, match="Failed to parse"):
             read_time(bad)
 
