@@ -242,6 +242,12 @@ class HttpClient:
                 answer = Answer(response.url, response.status_code, self._content(response), response.headers)
         except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
             raise HttpUnavailableError(f"{type(error).__name__}: {_reason(error)}") from error
+        except (requests.exceptions.InvalidHeader, UnicodeEncodeError):
+            # Their message has the value, which may be a token. Such are read from files that hold something else, too.
+            raise HttpError(
+                "a header field of the request has line ends or characters that HTTP does not allow: is a token or a"
+                " password among them that was read from a wrong file?"
+            ) from None
         except requests.RequestException as error:
             raise HttpError(f"{type(error).__name__}: {_reason(error)}") from error
         except HttpError:

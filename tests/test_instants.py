@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,9 @@ from hypothesis import strategies as st
 
 from broker_assets.instants import instant, with_zone
 
-ZONES = st.none() | st.integers(-23, 23).map(lambda hours: datetime.timezone(datetime.timedelta(hours=hours)))
+ZONES: st.SearchStrategy[Any] = st.none() | st.integers(-23, 23).map(
+    lambda hours: datetime.timezone(datetime.timedelta(hours=hours))
+)
 
 
 @given(st.datetimes(datetime.datetime(1, 1, 2), datetime.datetime(9999, 12, 30), timezones=ZONES))

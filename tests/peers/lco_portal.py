@@ -29,6 +29,8 @@ class Portal:
     """Number of submissions that are accepted without an answer."""
     fail: int = 0
     """Number of requests that are answered with 502."""
+    instead: tuple[int, Any] | None = None
+    """Status and document with which every request is answered, whatever it is."""
     seen: list[tuple[str, str, str]] = field(default_factory=list)
     """Method, path and header of authorization."""
 
@@ -78,6 +80,8 @@ class Portal:
             if self.fail > 0:
                 self.fail -= 1
                 return _send(handler, 502, {"detail": "bad gateway"})
+            if self.instead is not None:
+                return _send(handler, *self.instead)
             if parts.path in self.files:
                 return _send(handler, 200, self.files[parts.path])
             if handler.headers.get("authorization") != f"Token {TOKEN}":

@@ -15,7 +15,7 @@ class ByMail(Facility):
     fields: ClassVar[tuple[Field, ...]] = (
         Field("instrument", "Instrument and setting", required=False),
         Field("exposure_time", "Exposure, s", "number", least=0.01, most=86_400),
-        Field("exposure_count", "Exposures", "number", "1", 1, 1000),
+        Field("exposure_count", "Exposures", "whole", "1", 1, 1000),
         Field("start", "Not before, UTC", "time", required=False),
         Field("end", "Not after, UTC", "time", required=False),
         Field("note", "What is it for, and what matters?", required=False),

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Literal
 
 from broker_assets.instants import instant
-from broker_assets.numerals import real
+from broker_assets.numerals import real, whole
 from broker_assets.settings.tom import FacilitySettings
 
 State = Literal["placed", "completed", "expired", "cancelled"]
@@ -41,7 +41,7 @@ class Field:
     name: str
     label: str
     """With the unit."""
-    kind: Literal["text", "number", "time", "choice"] = "text"
+    kind: Literal["text", "number", "whole", "time", "choice"] = "text"
     default: str = ""
     least: float = 0.0
     most: float = 1e9
@@ -186,7 +186,7 @@ def made(settings: FacilitySettings) -> Facility:
 
 
 def checked_fields(fields: Sequence[Field], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a form: numbers as numbers, times as ISO 8601 with time zone.
+    """The values of a form: numbers as numbers, times as ISO 8601 in UTC.
 
     Raises
     ------
@@ -195,9 +195,9 @@ def checked_fields(fields: Sequence[Field], given: Mapping[str, Any]) -> dict[st
 
     Examples
     --------
-    >>> fields = [Field("n", "Exposures", "number"), Field("t", "Begin", "time")]
-    >>> checked_fields(fields, {"n": "2", "t": "2026-12-01 03:00"})
-    {'n': 2.0, 't': '2026-12-01T03:00:00+00:00'}
+    >>> fields = [Field("n", "Exposures", "whole"), Field("t", "Begin", "time")]
+    >>> checked_fields(fields, {"n": "2", "t": "2026-12-01 03:00+01:00"})
+    {'n': 2, 't': '2026-12-01T02:00:00+00:00'}
     """
     unknown = sorted(set(given) - {one.name for one in fields})
     if unknown:
@@ -218,17 +218,21 @@ def checked_fields(fields: Sequence[Field], given: Mapping[str, Any]) -> dict[st
 
 
 def _value(field: Field, text: str) -> Any:
-    if field.kind == "number":
+    if field.kind in ("number", "whole"):
         try:
             number = real(text)
-        except ValueError:
-            raise BadRequest(f"{field.name}: {text[:40]!r} is not a number") from None
+            if field.kind == "whole":
+                # A program may send 2.0.
+                number = int(number) if number.is_integer() else whole(text)
+        except ValueError as error:
+            raise BadRequest(f"{field.name}: {error}") from None
         if not field.least <= number <= field.most:
             raise BadRequest(f"{field.name}: {text[:40]} is not from {field.least:g} to {field.most:g}")
         return number
     if field.kind == "time":
         try:
-            return instant(text).isoformat()
+            # In one zone: times are compared as texts, and facilities expect UTC.
+            return instant(text).astimezone(datetime.UTC).isoformat()
         except ValueError:
             raise BadRequest(f"{field.name}: {text[:40]!r} is not a time; write 2026-12-01T03:00 (UTC)") from None
     if field.kind == "choice" and text not in field.choices:

@@ -62,7 +62,7 @@ class Lco(Facility):
         Field("instrument_type", "Instrument", default="1M0-SCICAM-SINISTRO"),
         Field("optical_element", "Filter, or slit, as filter=rp or slit=slit_1.6as", default="filter=rp"),
         Field("exposure_time", "Exposure, s", "number", least=0.01, most=86_400),
-        Field("exposure_count", "Exposures", "number", "1", 1, 1000),
+        Field("exposure_count", "Exposures", "whole", "1", 1, 1000),
         Field("start", "Not before, UTC", "time"),
         Field("end", "Not after, UTC", "time"),
         Field("max_airmass", "Airmass, at most", "number", "1.6", 1, 25),
@@ -91,6 +91,7 @@ class Lco(Facility):
         given = order.parameters
         kind, _, element = given["optical_element"].partition("=")
         instrument: dict[str, Any] = {
+            # Older requests have it as a real number.
             "exposure_count": int(given["exposure_count"]),
             "exposure_time": given["exposure_time"],
             "optical_elements": {kind.strip(): element.strip()},
@@ -136,7 +137,7 @@ class Lco(Facility):
         for one in self._listed(f"{self._portal}/api/requestgroups/?{query}"):
             # The portal also finds parts of names.
             if one.get("name") == order.name:
-                return str(one["id"])
+                return _identifier(one)
         return None
 
     def place(self, order: Order) -> str:
@@ -144,13 +145,15 @@ class Lco(Facility):
         document = self.document(order)
         valid = self._answer("POST", f"{self._portal}/api/requestgroups/validate/", document)
         if valid.status == 400 or (valid.ok and _json(valid).get("errors")):
-            raise Refused(f"the portal refuses it: {_flat(_json(valid).get('errors', _json(valid)))}")
+            said = _json(valid, list_too=True)
+            errors = said.get("errors", said) if isinstance(said, dict) else said
+            raise Refused(f"the portal refuses it: {_flat(errors)}")
         _require(valid)
         answer = self._answer("POST", f"{self._portal}/api/requestgroups/", document)
         if answer.status == 400:
-            raise Refused(f"the portal refuses it: {_flat(_json(answer))}")
+            raise Refused(f"the portal refuses it: {_flat(_json(answer, list_too=True))}")
         _require(answer)
-        return str(_json(answer)["id"])
+        return _identifier(_json(answer))
 
     def look(self, order: Order) -> Progress:
         """See `Facility.look`."""
@@ -165,7 +168,7 @@ class Lco(Facility):
         """See `Facility.cancel`."""
         answer = self._answer("POST", f"{self._portal}/api/requestgroups/{order.remote}/cancel/", {})
         if answer.status == 400:
-            raise Refused(f"the portal does not cancel it: {_flat(_json(answer))}")
+            raise Refused(f"the portal does not cancel it: {_flat(_json(answer, list_too=True))}")
         _require(answer)
 
     def products(self, order: Order) -> Sequence[RemoteFile]:
@@ -175,8 +178,9 @@ class Lco(Facility):
         for request in _requests(group):
             query = urlencode({"request_id": request, "limit": 100})
             for frame in self._listed(f"{self._archive}/frames/?{query}"):
-                name = str(frame.get("filename") or frame.get("basename") or frame["id"])
-                found.append(RemoteFile(str(frame["id"]), name, str(frame.get("url") or "")))
+                remote = _identifier(frame)
+                name = str(frame.get("filename") or frame.get("basename") or remote)
+                found.append(RemoteFile(remote, name, str(frame.get("url") or "")))
         return found
 
     def fetch(self, file: RemoteFile, most: int) -> bytes:
@@ -197,8 +201,7 @@ class Lco(Facility):
         answer = self._answer("GET", f"{self._portal}/api/requests/{request}/observations/")
         _require(answer)
         found = _json(answer, list_too=True)
-        listed = found.get("results", []) if isinstance(found, dict) else found
-        return [one for one in listed if isinstance(one, dict)]
+        return _documents(found.get("results") if isinstance(found, dict) else found)
 
     def _listed(self, url: str) -> list[dict[str, Any]]:
         """All rows of a paged list."""
@@ -211,8 +214,10 @@ class Lco(Facility):
             if urlsplit(following)[:2] != urlsplit(url)[:2]:
                 raise Unavailable(f"the list continues at another host, {urlsplit(following).netloc}")
             document = self._get(following)
-            rows += [one for one in document.get("results", []) if isinstance(one, dict)]
+            rows += _documents(document.get("results"))
             following = document.get("next")
+            if not isinstance(following, str | None):
+                raise Unavailable("its answer is not what is documented")
         return rows
 
     def _get(self, url: str) -> dict[str, Any]:
@@ -269,7 +274,21 @@ def _json(answer: Answer, *, list_too: bool = False) -> Any:
 
 
 def _requests(group: Mapping[str, Any]) -> list[str]:
-    return [str(one["id"]) for one in group.get("requests", []) if isinstance(one, dict) and "id" in one]
+    return [_identifier(one) for one in _documents(group.get("requests"))]
+
+
+def _documents(found: Any) -> list[dict[str, Any]]:
+    """A list of documents, or nothing in its place."""
+    if found is not None and not (isinstance(found, list) and all(isinstance(one, dict) for one in found)):
+        raise Unavailable("its answer is not what is documented")
+    return found or []
+
+
+def _identifier(document: Mapping[str, Any]) -> str:
+    found = document.get("id")
+    if not isinstance(found, int | str) or isinstance(found, bool) or found == "":
+        raise Unavailable("its answer is not what is documented: there is no id")
+    return str(found)
 
 
 def _rank(state: Any) -> int:

@@ -7,6 +7,7 @@ by name before it is sent again. E-mails are queued in the transaction that mark
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from broker_assets.database.turns import session_turn
 from broker_assets.storage.objects import store
 from broker_assets.tom.observations.facility import Facility, Letter, Order, Refused, RemoteFile, Unavailable
 
+log = logging.getLogger(__name__)
 Connection = psycopg.Connection[Any]
 Post = Callable[[Connection, str, Letter, str], None]
 """Queues an e-mail for an owner in the transaction of the connection; the last argument is its cause, which can have
@@ -117,8 +119,19 @@ def work(connection: Connection, plan: Work, stop: Callable[[], bool] = lambda: 
             except Refused as error:
                 report.refused += 1
                 _refuse(connection, number, str(error))
+            except psycopg.Error:
+                raise
+            except Exception as error:
+                # A mistake in the class of one facility must not keep the requests of the others waiting.
+                log.exception("request %d of %s", number, name)
+                report.failures += 1
+                _wait(connection, "observations", "observationid", number, _mistake(error))
         _fetch(connection, plan, report, stop)
     return report
+
+
+def _mistake(error: Exception) -> str:
+    return f"the class of this facility has a mistake ({type(error).__name__}): ask an administrator to look at the log"
 
 
 def _order(connection: Connection, number: int) -> Order:
@@ -192,8 +205,7 @@ def _look(connection: Connection, plan: Work, facility: Facility, number: int, r
             " finished = CASE WHEN %(ended)s THEN coalesce(finished, now()) END,"
             " state = CASE WHEN state = 'cancelling' AND NOT %(ended)s THEN state ELSE %(state)s END,"
             " due = CASE WHEN state = 'cancelling' AND NOT %(ended)s THEN now()"
-            " WHEN NOT %(ended)s OR (%(state)s = 'completed' AND"
-            " coalesce(finished, now()) + make_interval(secs => %(days)s) > now())"
+            " WHEN NOT %(ended)s OR coalesce(finished, now()) + make_interval(secs => %(days)s) > now()"
             " THEN now() + make_interval(secs => %(seconds)s) END WHERE observationid = %(number)s RETURNING state",
             {
                 "said": progress.said[:200], "begins": progress.begins, "ends": progress.ends, "ended": ended,
@@ -230,19 +242,22 @@ def _cancel(connection: Connection, plan: Work, facility: Facility, number: int,
             )
             _look(connection, plan, facility, number, report)
             return
-    report.finished += _cancelled(connection, number)
+    # What was observed before has files, too.
+    report.finished += _cancelled(connection, number, plan.minutes if remote else None)
 
 
-def _cancelled(connection: Connection, number: int) -> int:
+def _cancelled(connection: Connection, number: int, minutes: float | None = None) -> int:
+    """Note that a request is cancelled; `minutes`: when the facility is asked for files of it."""
     return connection.execute(
-        "UPDATE access.observations SET state = 'cancelled', finished = now(), due = NULL, attempts = 0, failure = ''"
-        " WHERE observationid = %s AND state = 'cancelling'",
-        (number,),
+        "UPDATE access.observations SET state = 'cancelled', finished = now(), attempts = 0, failure = '',"
+        " due = now() + make_interval(secs => %s) WHERE observationid = %s AND state = 'cancelling'",
+        (None if minutes is None else minutes * 60, number),
     ).rowcount
 
 
 _STEPS: Final[dict[str, Callable[[Connection, Work, Facility, int, Report], None]]] = {
-    "waiting": _place, "asking": _place_again, "placed": _look, "completed": _look, "cancelling": _cancel,
+    "waiting": _place, "asking": _place_again, "placed": _look, "completed": _look, "expired": _look,
+    "cancelled": _look, "cancelling": _cancel,
 }  # fmt: skip
 """What is done with a request that is due, by its state."""
 
@@ -275,12 +290,18 @@ def _fetch(connection: Connection, plan: Work, report: Report, stop: Callable[[]
                 " WHERE productid = %s AND attempts >= %s",
                 (productid, _MOST_ATTEMPTS),
             )
+        except psycopg.Error:
+            raise
         except Refused as error:
             report.failures += 1
             connection.execute(
                 "UPDATE access.observation_products SET state = 'lost', due = NULL, failure = %s WHERE productid = %s",
                 (str(error)[:2000], productid),
             )
+        except Exception as error:
+            log.exception("file %s of request %d of %s", name, number, by)
+            report.failures += 1
+            _wait(connection, "observation_products", "productid", productid, _mistake(error))
         else:
             report.stored += 1
             connection.execute(

@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from broker_assets.tom.queries.running import Column, Piece, QueryError
@@ -53,6 +54,10 @@ _TYPES: Final[dict[int, pa.DataType]] = {
 _NUMERIC: Final = 1700
 MOST_PICKLED: Final = 5_000_000
 """Most rows of a pickled data frame, which must fit in memory."""
+MOST_PICKLED_BYTES: Final = 1 << 30
+"""Most bytes of its values."""
+_EXACT: Final = 2**53
+"""Whole numbers up to this are exact as 64-bit floats."""
 
 
 def schema_of(columns: Iterable[Column]) -> pa.Schema:
@@ -80,13 +85,20 @@ def batch_of(piece: Piece, schema: pa.Schema) -> pa.RecordBatch:
 def _typed(column: Column, items: Iterable[Any], kind: pa.DataType) -> list[Any]:
     if column.oid == _NUMERIC:
         return [None if item is None else float(item) for item in items]
+    items = list(items)
+    if pa.types.is_list(kind) and any(isinstance(one, list) for item in items if item for one in item):
+        raise QueryError(
+            f"column {column.name} has arrays of several dimensions, which files cannot have: cast to text"
+        )
     if pa.types.is_string(kind):
         return [item if item is None or isinstance(item, str) else _text(item) for item in items]
     return list(items)
 
 
 def _text(value: Any) -> str:
-    return json.dumps(value) if isinstance(value, dict | list) else str(value)
+    if isinstance(value, bytes):
+        return f"\\x{value.hex()}"
+    return json.dumps(value, default=str) if isinstance(value, dict | list | tuple) else str(value)
 
 
 def write(found: Iterable[Piece], target: Path, form: str, *, most_bytes: int, read: Callable[[int], None]) -> int:
@@ -148,13 +160,18 @@ def _chain(first: Piece, others: Iterator[Piece]) -> Iterator[Piece]:
     yield from others
 
 
-def _frame(table: pa.RecordBatch | pa.Table) -> pd.DataFrame:
+def _frame(table: pa.RecordBatch | pa.Table, *, whole: bool = False) -> pd.DataFrame:
     """A data frame with NumPy numbers and booleans, and everything else as objects, which all versions of pandas can
-    read."""
+    read; `whole`: whole numbers stay so beside nulls, with which NumPy would make them real."""
     columns = {}
     for field, column in zip(table.schema, table.columns, strict=True):
-        plain = pa.types.is_floating(field.type) or pa.types.is_integer(field.type) or pa.types.is_boolean(field.type)
-        if plain and (column.null_count == 0 or not pa.types.is_boolean(field.type)):
+        plain = pa.types.is_floating(field.type) or (
+            column.null_count == 0 and (pa.types.is_integer(field.type) or pa.types.is_boolean(field.type))
+        )
+        if pa.types.is_integer(field.type) and column.null_count and not whole:
+            limits = pc.min_max(column).as_py()
+            plain = limits["min"] is None or max(abs(limits["min"]), abs(limits["max"])) <= _EXACT
+        if plain:
             columns[field.name] = (
                 column.to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else column.to_numpy()
             )
@@ -169,7 +186,7 @@ def _csv(batches: Iterable[pa.RecordBatch], schema: pa.Schema, file: Any) -> Ite
     """Write CSV whose first column has no name and numbers the rows, as in the original."""
     place = 0
     for batch in batches:
-        frame = _frame(batch)
+        frame = _frame(batch, whole=True)
         frame.index = pd.RangeIndex(place, place + len(frame))
         file.write(frame.to_csv(header=place == 0).encode())
         place += len(frame)
@@ -183,12 +200,12 @@ def _parquet(batches: Iterable[pa.RecordBatch], schema: pa.Schema, file: Any) ->
             yield
 
 
-def _larger(batches: Iterable[pa.RecordBatch], rows: int = 100_000) -> Iterator[pa.RecordBatch]:
-    """Combine batches into larger row groups."""
+def _larger(batches: Iterable[pa.RecordBatch], rows: int = 100_000, size: int = 64 << 20) -> Iterator[pa.RecordBatch]:
+    """Combine batches into larger row groups, of about this many rows or bytes."""
     waiting: list[pa.RecordBatch] = []
     for batch in batches:
         waiting.append(batch)
-        if sum(len(one) for one in waiting) >= rows:
+        if sum(len(one) for one in waiting) >= rows or sum(one.nbytes for one in waiting) >= size:
             yield pa.concat_batches(waiting)
             waiting = []
     if waiting:
@@ -217,15 +234,19 @@ def _gathered(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
     Raises
     ------
     QueryError
-        If it has more rows than `MOST_PICKLED`.
+        If it has more rows than `MOST_PICKLED`, or more bytes than `MOST_PICKLED_BYTES`.
     """
     kept: list[pa.RecordBatch] = []
-    rows = 0
+    rows = size = 0
     for batch in batches:
         kept.append(batch)
         rows += len(batch)
-        if rows > MOST_PICKLED:
-            raise QueryError(f"a data frame or array in memory has at most {MOST_PICKLED} rows: ask for Parquet")
+        size += batch.nbytes
+        if rows > MOST_PICKLED or size > MOST_PICKLED_BYTES:
+            raise QueryError(
+                f"a data frame or array in memory has at most {MOST_PICKLED} rows and {MOST_PICKLED_BYTES} bytes:"
+                " ask for Parquet"
+            )
     return pa.Table.from_batches(kept, schema)
 
 

@@ -20,7 +20,13 @@ from broker_assets.database.engine import connect
 from broker_assets.tom.queries.statements import BadStatementError, Statement, as_statement, complete
 
 PIECE: Final = 2000
-"""Rows per piece."""
+"""Most rows per piece."""
+PIECE_BYTES: Final = 8 * 1024**2
+"""A piece with this many bytes of texts, arrays and documents has no further rows."""
+_TOGETHER: Final = 32
+"""Rows that the driver holds at a time: a few rows may have gigabytes, which are read before their size is known."""
+_NARROW: Final = frozenset({16, 18, 20, 21, 23, 26, 700, 701, 1082, 1083, 1114, 1184, 1186, 1266, 1700, 2950})
+"""OIDs of types whose values are small."""
 _AGAIN_SECONDS: Final = 1.0
 """Seconds between two attempts to cancel a statement; a block that catches the first is met by the next."""
 _ATTEMPTS: Final = 10
@@ -214,15 +220,20 @@ class _NoRowsError(Exception):
 def _streamed(connection: psycopg.Connection[Any], text: str) -> Iterator[Piece]:
     columns: tuple[Column, ...] | None = None
     rows: list[tuple[Any, ...]] = []
+    wide: list[int] = []
+    size = 0
     with connection.cursor() as cursor:
         try:
-            for row in cursor.stream(as_statement(text), size=PIECE):
+            for row in cursor.stream(as_statement(text), size=_TOGETHER):
                 if columns is None:
                     columns = tuple(Column(column.name, column.type_code) for column in cursor.description or ())
+                    wide = [place for place, column in enumerate(columns) if column.oid not in _NARROW]
                 rows.append(row)
-                if len(rows) == PIECE:
+                for place in wide:
+                    size += _size(row[place])
+                if len(rows) == PIECE or size >= PIECE_BYTES:
                     yield Piece(columns, rows)
-                    rows = []
+                    rows, size = [], 0
         except psycopg.ProgrammingError as error:
             if error.sqlstate is not None:
                 raise
@@ -232,6 +243,15 @@ def _streamed(connection: psycopg.Connection[Any], text: str) -> Iterator[Piece]
             raise QueryError("COPY is not possible here: write a SELECT") from None
     if rows or columns is None:
         yield Piece(columns or _described(connection, text), rows)
+
+
+def _size(value: Any) -> int:
+    """Bytes of a value, about."""
+    if isinstance(value, str | bytes):
+        return len(value)
+    if isinstance(value, list | tuple):
+        return sum(map(_size, value))
+    return sum(map(_size, value.items())) if isinstance(value, dict) else 8
 
 
 def _described(connection: psycopg.Connection[Any], text: str) -> tuple[Column, ...]:

@@ -49,6 +49,32 @@ def test_a_parameter_of_one_value_is_given_once(v1: Any) -> None:
     assert "several times" not in several.text, "these have any number of values"
 
 
+def kinds(schema: dict[str, Any]) -> set[str]:
+    """Types of a schema, or of the parts of a union."""
+    return {str(part.get("type")) for part in (schema, *schema.get("anyOf", ()))}
+
+
+def test_every_number_is_written_in_digits(v1: Any) -> None:
+    paths = v1.get("/openapi.json").json()["paths"]
+    tried = 0
+    for path, operations in paths.items():
+        for method, operation in operations.items():
+            for given in operation.get("parameters", ()):
+                if given["in"] not in ("query", "path") or not kinds(given["schema"]) & {"integer", "number"}:
+                    continue
+                name = given["name"]
+                address, query = (
+                    (path.replace(f"{{{name}}}", "1_0"), {}) if given["in"] == "path" else (path, {name: "1_0"})
+                )
+                answer = v1.request(method, address.replace("{", "").replace("}", ""), params=query)
+                assert answer.status_code in (401, 403, 404, 422), (method, path, name, answer.status_code)
+                tried += "'1_0' is not a number" in answer.text
+    assert tried > 20
+    for text in ("nan", "inf", "１２", "0x10"):
+        assert v1.get("/cone", params={"ra": 10, "dec": 10, "radius": text}).status_code == 422
+    assert v1.get("/cone?ra=+1e1&dec= 10&radius=5").status_code == 200
+
+
 @pytest.mark.parametrize("since", ["nan", "inf", "-1", "1e400"])
 def test_times_are_numbers_of_the_calendar(v1: Any, since: str) -> None:
     assert v1.get("/objects", params={"since": since}).status_code == 422

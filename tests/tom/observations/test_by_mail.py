@@ -18,7 +18,7 @@ def test_a_letter_says_all(tmp_path: object) -> None:
     assert (letter.address, letter.subject) == ("observer@example.org", "Observation of 1P (broker-7-abc)")
     for line in (
         "ann asks for an observation of 1P.", "RA: 150.100000 degrees, ICRS", "DEC: -2.200000 degrees, ICRS",
-        "pm_ra: 1.5", "  perihdist: 0.6", "Exposures: 2.0", "What is it for, and what matters?: rising",
+        "pm_ra: 1.5", "  perihdist: 0.6", "Exposures: 2", "What is it for, and what matters?: rising",
         "Say there what became of it: http://broker.example/7/",
     ):  # fmt: skip
         assert line in letter.text.splitlines()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import traceback
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -68,6 +71,47 @@ def test_what_the_portal_answers(bench: Any) -> None:
     for state, ours in (("WINDOW_EXPIRED", "expired"), ("CANCELED", "cancelled"), ("FAILURE_LIMIT_REACHED", "expired")):
         portal.groups[int(remote)]["state"] = state
         assert lco.look(placed).state == ours
+
+
+def test_windows_are_of_any_time_zone(bench: Any) -> None:
+    # As texts, the end would be before the beginning.
+    parameters = order(bench, start="2026-12-02T05:00Z", end="2026-12-02T03:00-10:00").parameters
+    [request] = bench.lco.document(Order(7, "x", TARGET, parameters, "ann"))["requests"]
+    assert request["windows"] == [{"start": "2026-12-02T05:00:00Z", "end": "2026-12-02T13:00:00Z"}]
+    with pytest.raises(BadRequest, match="end: it is before"):
+        order(bench, start="2026-12-02T03:00-10:00", end="2026-12-02T05:00Z")
+
+
+OTHER_FORMS: list[Any] = [{}, [], "x", None, {"id": None}, {"id": {}}, {"id": 1, "requests": 5}]
+OTHER_FORMS += [{"id": 1, "requests": [{}]}, {"results": [5]}, {"results": [{"name": "broker-7-abc"}]}]
+OTHER_FORMS += [{"results": [], "next": 5}]
+
+
+@pytest.mark.parametrize("document", OTHER_FORMS)
+def test_answers_of_another_form_are_no_answers(bench: Any, document: Any) -> None:
+    bench.portal.instead = (200, document)
+    placed = Order(7, "broker-7-abc", TARGET, order(bench).parameters, "ann", "1000")
+    said = []
+    for step in (bench.lco.find, bench.lco.place, bench.lco.look, bench.lco.products):
+        # Whatever else is raised would end the run.
+        with contextlib.suppress(Unavailable):
+            said.append(step(placed))
+    assert len(said) < 4
+
+
+def test_errors_in_any_form_are_refusals(bench: Any) -> None:
+    bench.portal.instead = (400, ["You may not", {"proposal": ["ask"]}])
+    with pytest.raises(Refused, match="the portal refuses it: You may not, proposal: ask"):
+        bench.lco.place(order(bench))
+
+
+@pytest.mark.parametrize("token", ["secret1\nsecret2", "secret1\u2019", "secret1\rX: y"])
+def test_a_token_from_a_wrong_file_is_named_to_nobody(bench: Any, token: str, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(token)
+    lco = Lco(FacilitySettings(name="LCO", url=bench.portal.url, token_file=tmp_path / "token"))
+    with pytest.raises(Unavailable, match="read from a wrong file") as raised:
+        lco.place(order(bench))
+    assert "secret" not in "".join(traceback.format_exception(raised.value))
 
 
 def test_failures_say_what_to_do(bench: Any) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from broker_assets.database import engine
+from broker_assets.tom.observations.lco import Lco
 from broker_assets.tom.observations.store import cancel, products
 from broker_assets.tom.observations.working import is_due, work
 
@@ -94,6 +96,45 @@ def test_cancelling(bench: Any) -> None:
     states = [bench.state(number).state for number in (placed, lost, observed)]
     assert states == ["cancelled", "cancelled", "completed"]
     assert sorted(one["state"] for one in bench.portal.groups.values()) == ["CANCELED", "CANCELED", "COMPLETED"]
+
+
+@pytest.mark.parametrize(("state", "ours"), [("WINDOW_EXPIRED", "expired"), ("CANCELED", "cancelled")])
+def test_what_ended_early_has_files_too(bench: Any, state: str, ours: str) -> None:
+    number = bench.ask("k")
+    bench.work()
+    bench.portal.finish(1000, state, frames=1)
+    assert bench.work().stored == 1
+    bench.portal.files["/store/late.fits"] = b"late"
+    bench.portal.frames.append({"id": 900, "filename": "late.fits", "request_id": 10000})
+    assert bench.work().stored == 1
+    assert bench.state(number).state == ours
+
+
+def test_files_of_what_was_cancelled(bench: Any) -> None:
+    number = bench.ask("k")
+    bench.work()
+    assert cancel(bench.connection, bench.users["ann"], number) == "cancelling"
+    bench.work()
+    bench.portal.finish(1000, "CANCELED", frames=1)
+    assert bench.work().stored == 1
+    assert bench.state(number).state == "cancelled"
+
+
+def test_a_mistake_in_one_class_keeps_no_other_waiting(bench: Any, caplog: Any) -> None:
+    class Wrong(Lco):
+        def find(self, order: Any) -> str | None:
+            raise KeyError("secret")
+
+        place = look = find  # type: ignore[assignment]
+
+    wrong, right = bench.ask("wrong"), bench.ask("right")
+    bench.connection.execute("UPDATE access.observations SET facility = 'Own' WHERE observationid = %s", (wrong,))
+    plan = bench.plan()
+    report = work(bench.connection, replace(plan, facilities={**plan.facilities, "Own": Wrong(bench.lco.settings)}))
+    assert (report.placed, report.failures) == (1, 1)
+    assert bench.state(right).state == "placed"
+    assert bench.state(wrong).failure.startswith("the class of this facility has a mistake (KeyError)")
+    assert "secret" in caplog.text
 
 
 def test_letters_are_posted_once(bench: Any) -> None:

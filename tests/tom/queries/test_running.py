@@ -39,6 +39,17 @@ def test_large_results_come_in_pieces(run: Run) -> None:
     assert [len(piece.rows) for piece in found] == [PIECE, PIECE, 1]
 
 
+def test_wide_rows_come_a_few_at_a_time(sql_addresses: dict[bool, str]) -> None:
+    # With as many rows as usual in a piece, these would be two gigabytes before their size is known.
+    query = (
+        "SELECT repeat('x', 1000000) AS a, CASE WHEN n > 70 THEN pg_sleep(300)::text END"
+        " FROM generate_series(1, 2000) AS n"
+    )
+    with running.session(sql_addresses[False], 60, who="anna") as (connection, _):
+        first = next(running.pieces(connection, statements_of(query, None)))
+        assert len(first.rows) == 9
+
+
 def test_an_empty_result_has_columns(run: Run) -> None:
     (found,) = run("CREATE TEMP TABLE a AS SELECT 1::int8 AS x; SELECT x, 'y' AS y FROM a WHERE false")
     assert [(column.name, column.oid) for column in found.columns] == [("x", 20), ("y", 25)]
