@@ -161,8 +161,14 @@ def misread(annotation: Any, value: Any) -> str | None:
     try:
         real(value)
     except ValueError as error:
-        return str(error)
-    return None
+        problem = str(error)
+    else:
+        return None
+    try:
+        float(value)
+    except ValueError:
+        return None  # refused by its type, with the limits in the message
+    return problem
 
 
 def misread_parameters(request: Request) -> dict[str, str]:
@@ -214,19 +220,19 @@ def checked(model: type[_Model], given: Mapping[str, Any]) -> _Model:
     BadParametersError
         If parameters are missing or wrong; it names each.
     """
-    odd = {
+    fields: dict[str, list[str]] = {
         name: [problem]
         for name, field in model.model_fields.items()
         if (problem := misread(field.annotation, given.get(name))) is not None
     }
-    if odd:
-        raise BadParametersError(odd)
     try:
-        return model.model_validate(dict(given))
+        found = model.model_validate(dict(given))
     except ValidationError as error:
-        fields: dict[str, list[str]] = {}
         for item in error.errors(include_url=False, include_context=False):
             name = ".".join(str(part) for part in item["loc"]) or "request"
             text = "This field is required." if item["type"] == "missing" else str(item["msg"])
             fields.setdefault(name, []).append(text)
-        raise BadParametersError(fields) from None
+    else:
+        if not fields:
+            return found
+    raise BadParametersError(fields)

@@ -192,6 +192,15 @@ def test_without_a_valid_token_nothing_is_said(site: Any, path: str) -> None:
         assert "detail" in answer.json()
 
 
+@pytest.mark.parametrize("radius", ["1_0", "nan", "inf", "１２"])
+def test_numbers_are_written_in_digits(site: Any, new_token: Callable[..., str], radius: str) -> None:
+    header = {"Authorization": f"Token {new_token('ann')}"}
+    given = {"ra": "10", "dec": "10", "radius": radius, "requestType": "count"}
+    answer = httpx.post(f"{site.url}/api/cone/", data=given, headers=header)
+    assert answer.status_code == 400
+    assert set(answer.json()) == {"radius"}
+
+
 def test_what_is_missing_is_named_by_field(site: Any, new_token: Callable[..., str]) -> None:
     header = {"Authorization": f"Token {new_token('ann')}"}
     answer = httpx.post(f"{site.url}/api/cone/", data={"ra": "x"}, headers=header)
