@@ -1,6 +1,6 @@
 """Numbers as people and programs write them: the decimal digits of ASCII.
 
-Python reads more: `1_0` as 10, `１２` as 12, `nan` and `inf` as numbers. Whoever sends these meant something else.
+Python reads more: `1_0` as 10, `１２` as 12, `nan` and `inf` as numbers. A user who sends these means something else.
 """
 
 from __future__ import annotations

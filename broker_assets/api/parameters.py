@@ -132,7 +132,7 @@ Text = Annotated[str, BeforeValidator(_written)]
 
 
 def misread(annotation: Any, value: Any) -> str | None:
-    """What is wrong with a text that is given for a number and would be read, but not as whoever wrote it meant.
+    """What is wrong with a text that is given for a number and would be read, but not as its user meant it.
 
     Pydantic reads `1_0` as 10, and `nan` and `inf` as numbers.
 
@@ -146,7 +146,7 @@ def misread(annotation: Any, value: Any) -> str | None:
     Returns
     -------
     str or None
-        Message; None if nothing is wrong, or if the parameter is no number.
+        Message; None if nothing is wrong, or if the parameter is not a number.
 
     Examples
     --------

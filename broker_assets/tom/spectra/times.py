@@ -56,7 +56,7 @@ def _zone(name: str | None, seconds: int | None) -> datetime.timezone | None:
         return datetime.timezone(datetime.timedelta(seconds=seconds))
     if name is None or name.upper() in ("UTC", "GMT", "Z"):
         return None if name is None else datetime.UTC
-    raise ValueError(f"{name} is no time zone that is known here: write the difference from UTC, as in +02:00")
+    raise ValueError(f"{name} is a time zone that is not known here: write the difference from UTC, as in +02:00")
 
 
 def read_date(text: object, name: str) -> datetime.datetime:
