@@ -162,7 +162,7 @@ def _chain(first: Piece, others: Iterator[Piece]) -> Iterator[Piece]:
 
 def _frame(table: pa.RecordBatch | pa.Table, *, whole: bool = False) -> pd.DataFrame:
     """A data frame with NumPy numbers and booleans, and everything else as objects, which all versions of pandas can
-    read; `whole`: whole numbers stay so beside nulls, with which NumPy would make them real."""
+    read; `whole`: whole numbers stay so next to nulls, with which NumPy would make them real."""
     columns = {}
     for field, column in zip(table.schema, table.columns, strict=True):
         plain = pa.types.is_floating(field.type) or (
