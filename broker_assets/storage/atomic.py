@@ -148,17 +148,23 @@ class Part:
         Raises
         ------
         OSError
-            If they cannot be written.
+            If they cannot be written; it names the file.
         """
         rest = memoryview(piece)
         if rest.nbytes:
             rest = rest.cast("B")
-        while len(rest):
-            rest = rest[os.write(self._descriptor, rest) :]
+        try:
+            while len(rest):
+                rest = rest[os.write(self._descriptor, rest) :]
+        except OSError as error:  # of a descriptor, which has no name
+            raise OSError(error.errno, error.strerror, str(self.path)) from error
 
     def move_to(self, path: Path, *, sync_name: bool = True) -> None:
         """Flush the content to disk and give the file its name; see `replace_atomically`."""
-        os.fsync(self._descriptor)
+        try:
+            os.fsync(self._descriptor)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(path)) from error
         if self._mode is not None:
             os.fchmod(self._descriptor, self._mode)
         made = _made(path.parent)

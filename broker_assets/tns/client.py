@@ -201,7 +201,9 @@ class TnsClient:
         except TnsNotFoundError:
             return []
         if isinstance(found, dict) or not all(str(row.get("objname") or "").strip() for row in found):
-            raise TnsUnavailableError(f"TNS answered {asked} with something that is no list of objects: {found!r:.200}")
+            raise TnsUnavailableError(
+                f"TNS answered {asked} with something other than a list of objects: {found!r:.200}"
+            )
         return found
 
     def _data(self, answer: Answer, asked: str) -> dict[str, Any] | list[dict[str, Any]]:
@@ -214,7 +216,7 @@ class TnsClient:
         except ValueError as error:
             raise TnsUnavailableError(f"TNS answered {asked} with something that is not JSON: {error}") from error
         if not isinstance(document, dict):
-            raise TnsUnavailableError(f"TNS answered {asked} with something that is no document: {document!r:.200}")
+            raise TnsUnavailableError(f"TNS answered {asked} with something other than a document: {document!r:.200}")
         code, said = str(document.get("id_code") or 200), str(document.get("id_message") or "no reason")[:200]
         if code in {"401", "403"}:
             raise TnsRefusedError(f"TNS refuses {asked} ({code}, {said}): check the API key and the bot")
@@ -229,7 +231,7 @@ class TnsClient:
             raise TnsNotFoundError(f"TNS has no object {asked}")
         rows = data if isinstance(data, list) else [data]
         if not all(isinstance(row, dict) for row in rows):
-            raise TnsUnavailableError(f"TNS answered {asked} with something that is no object: {data!r:.200}")
+            raise TnsUnavailableError(f"TNS answered {asked} with something other than an object: {data!r:.200}")
         return data  # type: ignore[no-any-return]
 
     def _post(self, url: str, form: dict[str, str]) -> Answer:
