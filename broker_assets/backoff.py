@@ -40,6 +40,9 @@ SINK: Final = wait_exponential_jitter(multiplier=2.0, max=600.0, jitter=2.0)
 HTTP: Final = wait_random_exponential(multiplier=0.2, max=3.0)
 """A request to a server of the platform or stream, such as a schema registry, while a batch waits for the answer."""
 
+CLIENT: Final = wait_random_exponential(multiplier=0.5, max=10.0)
+"""A request of a user's program to a broker that is busy, restarting, or behind a broken connection."""
+
 TNS: Final = wait_exponential(multiplier=2.0, max=60.0)
 """A request to TNS, which limits the rate of requests, when it does not say how long to wait."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Generator, Iterator, Sequence
@@ -13,15 +14,22 @@ import pyarrow as pa
 import pyarrow.parquet
 import requests
 
+from broker_assets.backoff import CLIENT, pause_after
 from broker_assets.client.events import Event, read_events
 from broker_assets.client.problems import BrokerProblem, BrokerUnreachable
 from broker_assets.client.rows import Rows
+from broker_assets.http import asked_to_wait
 
 DEFAULT_URL: Final = "http://127.0.0.1:8000"
 _ARROW: Final = "application/vnd.apache.arrow.stream"
 _LONGEST_WAIT: Final = 60.0
-_AGAIN_SECONDS: Final = 3.0
-"""Pause before it connects again."""
+_MAY_PASS: Final = frozenset({408, 429, 502, 503, 504})
+"""Statuses that say nothing about the request: the server, or a proxy before it, is busy or restarting."""
+_MISTAKES: Final = (
+    requests.exceptions.MissingSchema, requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidHeader,
+)  # fmt: skip
+"""Failures that another attempt would not change."""
 
 
 class Client:
@@ -30,19 +38,28 @@ class Client:
     Parameters
     ----------
     url : str, optional
-        Address of the server; default: the environment variable `BROKER_URL`, else that of this machine.
+        Address of the server, which begins with `http://` or `https://`; default: the environment variable
+        `BROKER_URL`, else that of this machine.
     token : str, optional
         Token of an account; default: the environment variable `BROKER_TOKEN`. What is public needs none.
     timeout : float
         Seconds without a byte from the server after which a request fails.
     retries : int
-        How often a request that only reads is tried again when the server is busy.
+        How often a request that only reads is tried again when the server is busy or restarting, or the connection
+        breaks.
+
+    Raises
+    ------
+    ValueError
+        If the address is not one of HTTP.
     """
 
     def __init__(
         self, url: str | None = None, token: str | None = None, *, timeout: float = 60.0, retries: int = 3
     ) -> None:
-        self._root = (url or os.environ.get("BROKER_URL") or DEFAULT_URL).rstrip("/")
+        self._root = (url or os.environ.get("BROKER_URL") or DEFAULT_URL).rstrip("/").removesuffix("/api/v1")
+        if not self._root.lower().startswith(("http://", "https://")):
+            raise ValueError(f"not the address of a broker: {self._root!r}; it begins with http:// or https://")
         self.url = self._root + "/api/v1"
         self.timeout = timeout
         self.retries = retries
@@ -69,7 +86,9 @@ class Client:
 
     def objects(self, names: Sequence[int | str], *, columns: Sequence[str] | None = None) -> Rows:
         """Some objects; unknown ones are left out."""
-        return self._rows("POST", "/objects/search", json={"ids": list(names), "columns": columns and list(columns)})
+        return self._rows(
+            "POST", "/objects/search", reads=True, json={"ids": list(names), "columns": columns and list(columns)}
+        )
 
     def all_objects(self, **question: Any) -> Rows:
         """All objects, up to the row limit of the account; `survey`, `since`, `least`, `columns`."""
@@ -86,7 +105,7 @@ class Client:
 
     def lightcurves(self, names: Sequence[int | str], **question: Any) -> Rows:
         """Points of many objects; the same options."""
-        return self._rows("POST", "/lightcurves", json={"ids": list(names), **question})
+        return self._rows("POST", "/lightcurves", reads=True, json={"ids": list(names), **question})
 
     def features(self, name: int | str) -> Rows:
         """Features of the alerts of an object."""
@@ -142,11 +161,12 @@ class Client:
 
     def check(self, definition: str) -> dict[str, Any]:
         """Check a filter; a wrong one raises `BrokerProblem` with line and column in `errors`."""
-        return self._document("POST", "/filters/check", json={"definition": definition})
+        return self._document("POST", "/filters/check", reads=True, json={"definition": definition})
 
     def query(self, definition: str, *, limit: int = 1000) -> Rows:
         """Rows of a filter over all objects as they are now; needs an account."""
-        found = self._document("POST", "/filters/try", json={"definition": definition, "limit": limit})
+        asked = {"definition": definition, "limit": limit}
+        found = self._document("POST", "/filters/try", reads=True, json=asked)
         objects = pa.array([int(one) for one in found["diaObjectIds"]], pa.int64())
         columns = {"diaObjectId": objects} | {
             name: _column([row[name] for row in found["rows"]]) for name in found["columns"] if name != "diaObjectId"
@@ -164,8 +184,9 @@ class Client:
         form = {"LANG": "ADQL", "QUERY": query, "RESPONSEFORMAT": "parquet"}
         if limit is not None:
             form["MAXREC"] = str(limit)
-        answer = self._ask("POST", "/tap/sync", base=self._root + "/api/vo", data=form)
-        return Rows(pyarrow.parquet.read_table(pa.BufferReader(answer.content)))
+        answer = self._ask("POST", "/tap/sync", base=self._root + "/api/vo", reads=True, data=form)
+        with _understood(answer):
+            return Rows(pyarrow.parquet.read_table(pa.BufferReader(answer.content)))
 
     def coverage(self, order: int = 6) -> dict[str, Any]:
         """The part of the sky with stored objects: a MOC of cells of an order, with its version."""
@@ -174,7 +195,10 @@ class Client:
     def events(
         self, filters: Sequence[int] = (), *, follow: Sequence[str] = ("matches", "progress"), last: str | None = None
     ) -> Generator[Event, None, None]:
-        """Events as they happen, without end; it reconnects when the connection is interrupted.
+        """Events as they happen, without end.
+
+        If the connection is interrupted, or the server restarts, it connects again as often as need be, and continues
+        after the last event. Only the first connection fails if the server cannot be reached.
 
         Parameters
         ----------
@@ -195,17 +219,28 @@ class Client:
             If the account may not, or may no longer, read the filters.
         """
         question: dict[str, Any] = {"filter": list(filters), "follow": list(follow)}
+        failures, connected = 0, False
         while True:
             headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last} if last else {})
             try:
                 with self._ask("GET", "/events", params=question, headers=headers, stream=True) as answer:
+                    connected = True
                     for event in read_events(line.decode() for line in answer.iter_lines(chunk_size=1)):
+                        failures = 0
                         if event.name == "end":
                             raise BrokerProblem(403, {"detail": event.data["detail"]})
                         last = event.identifier or last
-                        yield event
-            except requests.RequestException:
-                time.sleep(_AGAIN_SECONDS)
+                        if event.name:
+                            yield event
+            except (BrokerUnreachable, requests.RequestException):
+                if not connected:
+                    raise
+            except BrokerProblem as error:
+                if error.status not in _MAY_PASS or not connected:
+                    raise
+            # Also after a stream that ended in order, as it does every hour: a server may end each at once.
+            failures += 1
+            time.sleep(min(pause_after(failures, CLIENT), _LONGEST_WAIT))
 
     def results(self, number: int, **question: Any) -> Rows:
         """Alerts that passed a filter; `first` and `last` night."""
@@ -235,6 +270,7 @@ class Client:
             with (
                 self._ask("GET", f"/products/{product}/file", headers=headers, stream=True) as answer,
                 part.open("ab" if answer.status_code == 206 else "wb") as written,
+                contextlib.suppress(requests.RequestException),  # what has arrived is kept
             ):
                 for piece in answer.iter_content(1 << 18):
                     written.write(piece)
@@ -277,38 +313,68 @@ class Client:
                 return
 
     def raw(self, path: str, form: str, *, method: str = "GET", **options: Any) -> requests.Response:
-        """An answer in a form, as it is sent: json, csv, arrow, parquet or votable."""
+        """An answer in a form, as it is sent: json, csv, arrow, parquet or votable.
+
+        Its parts come as they are read; `requests.RequestException` says that it is not complete.
+        """
         parameters = {**options.pop("params", {}), "format": form}
         return self._ask(method, path, params=parameters, stream=True, **options)
 
     def _rows(self, method: str, path: str, **options: Any) -> Rows:
         answer = self._ask(method, path, headers={"Accept": _ARROW}, **options)
-        with pa.ipc.open_stream(answer.content) as reader:
+        with _understood(answer), pa.ipc.open_stream(answer.content) as reader:
             return Rows(reader.read_all())
 
     def _document(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        return dict(self._json(method, path, **options))
+        found = self._json(method, path, **options)
+        if not isinstance(found, dict):
+            raise BrokerUnreachable(f"{self.url} answers with something else than a document: is the address right?")
+        return found
 
     def _json(self, method: str, path: str, **options: Any) -> Any:
-        return self._ask(method, path, **options).json()
+        answer = self._ask(method, path, **options)
+        with _understood(answer):
+            return answer.json()
 
-    def _ask(self, method: str, path: str, *, base: str | None = None, **options: Any) -> requests.Response:
-        reads = method == "GET"
-        for attempt in range(self.retries + 1):
+    def _ask(
+        self, method: str, path: str, *, base: str | None = None, reads: bool | None = None, **options: Any
+    ) -> requests.Response:
+        """Send a request; one that only reads (by default GET) is tried again."""
+        attempts = 1 + (self.retries if reads or (reads is None and method == "GET") else 0)
+        for attempt in range(1, attempts + 1):
+            wait: float | None = None
             try:
                 answer = self._session.request(method, (base or self.url) + path, timeout=self.timeout, **options)
+            except _MISTAKES as error:
+                raise BrokerUnreachable(f"{self.url}: {error}") from error
             except requests.RequestException as error:
-                raise BrokerUnreachable(f"{self.url} does not answer: {error}") from error
-            if answer.ok:
-                return answer
-            if answer.status_code not in (429, 503) or not reads or attempt == self.retries:
-                break
-            time.sleep(min(float(answer.headers.get("Retry-After", 1)), _LONGEST_WAIT))
+                if attempt == attempts:
+                    raise BrokerUnreachable(f"{self.url} does not answer: {error}") from error
+            else:
+                if answer.ok:
+                    return answer
+                if answer.status_code not in _MAY_PASS or attempt == attempts:
+                    break
+                wait = asked_to_wait(answer.headers.get("Retry-After"))
+                answer.close()
+            time.sleep(min(pause_after(attempt, CLIENT) if wait is None else wait, _LONGEST_WAIT))
         try:
             document = answer.json()
         except ValueError:
             document = {"detail": answer.text[:500]}
         raise BrokerProblem(answer.status_code, document if isinstance(document, dict) else {"detail": str(document)})
+
+
+@contextlib.contextmanager
+def _understood(answer: requests.Response) -> Iterator[None]:
+    """Report an answer of something else than a broker, such as the log-in page of a network."""
+    try:
+        yield
+    except (ValueError, pa.ArrowException) as error:
+        kind = answer.headers.get("Content-Type", "no content type")
+        raise BrokerUnreachable(
+            f"{answer.url} answers with {kind}, which is not what a broker answers: is the address right? ({error})"
+        ) from error
 
 
 def _part(name: int | str) -> str:

@@ -13,10 +13,10 @@ class Event:
     """An event."""
 
     name: str
-    """match, trial or query."""
+    """match, trial or query; empty for a mere position in the stream."""
     data: dict[str, Any]
     identifier: str = ""
-    """Its position in the stream, from which to continue; empty for events other than matches."""
+    """Its position in the stream, from which to continue; empty for trials and queries."""
 
 
 def read_events(lines: Iterable[str]) -> Iterator[Event]:
@@ -35,4 +35,7 @@ def read_events(lines: Iterable[str]) -> Iterator[Event]:
             continue
         if "data" in fields:
             yield Event(fields.get("event", "message"), json.loads(fields["data"]), fields.get("id", ""))
+        elif "id" in fields:
+            # A position without an event: where the stream begins.
+            yield Event("", {}, fields["id"])
         fields = {}

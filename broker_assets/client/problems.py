@@ -6,7 +6,7 @@ from typing import Any
 
 
 class BrokerUnreachable(ConnectionError):
-    """The server does not answer."""
+    """The server does not answer, or what answers is not a broker."""
 
 
 class BrokerProblem(Exception):
@@ -26,8 +26,9 @@ class BrokerProblem(Exception):
 
     def __init__(self, status: int, document: dict[str, Any]) -> None:
         self.status = status
-        self.kind = str(document.get("type", "")).rpartition(":")[2]
-        self.detail = str(document.get("detail", f"status {status}"))
-        self.advice = str(document.get("advice", ""))
-        self.errors: list[dict[str, Any]] = list(document.get("errors", []))
+        self.kind = str(document.get("type") or "").rpartition(":")[2]
+        self.detail = str(document.get("detail") or f"status {status}")
+        self.advice = str(document.get("advice") or "")
+        errors = document.get("errors")
+        self.errors: list[dict[str, Any]] = errors if isinstance(errors, list) else []
         super().__init__(f"{self.detail} ({self.advice})" if self.advice else self.detail)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -79,7 +80,7 @@ def lightcurve(
     Example: `broker-assets query lightcurve 313853499600420864 --format parquet --out curve.parquet`
     """
     question: dict[str, Any] = {"ids": names, "as_of": as_of, "joint": joint}
-    _write(_client(url, token), "/lightcurves", form, out, method="POST", json=question)
+    _write(_client(url, token), "/lightcurves", form, out, method="POST", reads=True, json=question)
 
 
 @app.command()
@@ -134,8 +135,7 @@ def _write(client: Client, path: str, form: str, out: Path | None, **options: An
     """Write an answer while it is received."""
     from broker_assets.storage.atomic import replace_atomically
 
-    answer = client.raw(path, form, **options)
-    pieces = answer.iter_content(1 << 16)
+    pieces = _pieces(client, path, form, options)
     if out is not None and str(out) != "-":
         replace_atomically(out.resolve(), pieces)
         return
@@ -148,3 +148,15 @@ def _write(client: Client, path: str, form: str, out: Path | None, **options: An
     for piece in pieces:
         sys.stdout.buffer.write(piece)
     sys.stdout.buffer.flush()
+
+
+def _pieces(client: Client, path: str, form: str, options: dict[str, Any]) -> Iterator[bytes]:
+    """An answer while it is received; one that breaks off is an error, not a shorter answer."""
+    import requests
+
+    from broker_assets.client import BrokerUnreachable
+
+    try:
+        yield from client.raw(path, form, **options).iter_content(1 << 16)
+    except requests.RequestException as error:
+        raise BrokerUnreachable(f"the answer of {client.url} broke off and is not complete: {error}") from error

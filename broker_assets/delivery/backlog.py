@@ -132,17 +132,25 @@ def refused(
     state: Refused = "dead",
     owner: str | None = None,
     sinkid: int | None = None,
+    numbers: Sequence[int] | None = None,
     limit: int = 100,
 ) -> list[dict[str, Any]]:
-    """Dead letters, or messages over a quota, the newest first."""
+    """Dead letters, or messages over a quota, the newest first; of an owner, of a sink, or with these numbers."""
     with connection.cursor(row_factory=dict_row) as cursor:
         cursor.execute(
             "SELECT deliveryid, deliveries.sinkid, deliveries.filterid, owner, kind, target, trigger, night, attempts,"
             " deliveries.failure, deliveries.finished_at FROM deliveries JOIN filter_sinks USING (sinkid)"
             " WHERE state = %(state)s AND (%(owner)s::text IS NULL OR owner = %(owner)s)"
             " AND (%(sinkid)s::bigint IS NULL OR deliveries.sinkid = %(sinkid)s)"
+            " AND (%(numbers)s::bigint[] IS NULL OR deliveryid = ANY(%(numbers)s))"
             " ORDER BY deliveryid DESC LIMIT %(limit)s",
-            {"state": state, "owner": owner, "sinkid": sinkid, "limit": limit},
+            {
+                "state": state,
+                "owner": owner,
+                "sinkid": sinkid,
+                "limit": limit,
+                "numbers": None if numbers is None else list(numbers),
+            },
         )
         return cursor.fetchall()
 
@@ -173,7 +181,8 @@ def retry(
     Returns
     -------
     int
-        Number of messages. Those whose content was pruned are left out.
+        Number of messages. Those whose content was pruned, and those of removed sinks, are left out; they can only be
+        dismissed.
     """
     with connection.transaction():
         found = connection.execute(
@@ -181,7 +190,9 @@ def retry(
             # Its age counts from now.
             " attempts = CASE WHEN %(dismiss)s THEN attempts ELSE 0 END, finished_at = now()"
             " WHERE state = %(state)s AND (%(numbers)s::bigint[] IS NULL OR deliveryid = ANY(%(numbers)s))"
-            " AND (%(sinkid)s::bigint IS NULL OR sinkid = %(sinkid)s) AND (%(dismiss)s OR record <> '')"
+            " AND (%(sinkid)s::bigint IS NULL OR sinkid = %(sinkid)s) AND (%(dismiss)s OR (record <> ''"
+            " AND EXISTS (SELECT FROM filter_sinks WHERE filter_sinks.sinkid = deliveries.sinkid"
+            " AND removed_at IS NULL)))"
             " RETURNING sinkid",
             {
                 "dismiss": dismiss,

@@ -2,8 +2,9 @@
 
 A cursor is the number of a batch. `changes` returns the objects with new sources, annotations or changed rows since a
 cursor, and the cursor for the next call; nothing is missed and nothing is returned twice, since it waits for the
-batches that are in progress when it is called, and for no others. The cursor of a feed is stored here, and the feed is
-sent to a webhook.
+batches that are in progress when it is called, and for no others. A source that comes in the history of another packet
+first, and in its own packet later, counts both times. The cursor of a feed is stored here, and the feed is sent to a
+webhook.
 """
 
 from __future__ import annotations
@@ -127,12 +128,19 @@ def changes(
 
     Raises
     ------
+    SinkError
+        If the cursor is none of this database: it would leave out in silence what comes until its batch.
     BatchesDoNotEnd
         If a batch takes longer than that.
     """
     chosen = _HELD[held.kind]
     upto = newest(connection)
-    if upto <= cursor:
+    if not 0 <= cursor <= upto:
+        raise SinkError(
+            f"{cursor} is not a cursor of this platform, whose newest batch is {upto}: give the one of the last "
+            "answer, or 0 for everything"
+        )
+    if upto == cursor:
         return Changes(cursor, [], more=False)
     wait_for_writers(connection, seconds)
     values: Mapping[str, Any] = {
@@ -142,18 +150,28 @@ def changes(
     with connection.cursor(row_factory=dict_row) as rows:
         rows.execute(
             f"""
-            WITH held AS ({chosen}), given AS (
-                SELECT diaobjectid, ingestid, 1 AS source, 0 AS forced, NULL AS topic
-                FROM diasources JOIN held USING (diaobjectid) WHERE ingestid > %(after)s AND ingestid <= %(upto)s
+            WITH held AS ({chosen}), written AS (
+                SELECT diaobjectid, ingestid, archivefileid, broughtby, 1 AS source, 0 AS forced, NULL AS topic
+                FROM diasources JOIN held USING (diaobjectid) WHERE ingestid > %(after)s
                 UNION ALL
-                SELECT diaobjectid, ingestid, 0, 1, NULL
-                FROM diaforcedsources JOIN held USING (diaobjectid) WHERE ingestid > %(after)s AND ingestid <= %(upto)s
+                SELECT diaobjectid, ingestid, NULL, broughtby, 0, 1, NULL
+                FROM diaforcedsources JOIN held USING (diaobjectid) WHERE ingestid > %(after)s
                 UNION ALL
-                SELECT diaobjectid, ingestid, 0, 0, topic
-                FROM annotations JOIN held USING (diaobjectid) WHERE ingestid > %(after)s AND ingestid <= %(upto)s
+                SELECT diaobjectid, ingestid, NULL, NULL, 0, 0, topic
+                FROM annotations JOIN held USING (diaobjectid) WHERE ingestid > %(after)s
+            ), given AS (
+                -- Reprocessing writes rows again. They are as new as their packets, which were archived when they came.
+                SELECT written.diaobjectid, source, forced, written.topic,
+                    CASE kind WHEN 'reprocess' THEN (
+                        SELECT file.ingestid FROM archive_file AS file
+                        WHERE file.archivefileid = coalesce(written.archivefileid, (
+                            SELECT own.archivefileid FROM diasources AS own
+                            WHERE own.diaobjectid = written.diaobjectid AND own.diasourceid = written.broughtby LIMIT 1
+                        ))
+                    ) ELSE written.ingestid END AS ingestid
+                FROM written JOIN ingest_batch USING (ingestid)
             ), new AS (
-                -- Reprocessing writes rows again; that is not new.
-                SELECT given.* FROM given JOIN ingest_batch USING (ingestid) WHERE kind <> 'reprocess'
+                SELECT * FROM given WHERE ingestid > %(after)s AND ingestid <= %(upto)s
             ), counted AS (
                 SELECT ingestid, count(DISTINCT diaobjectid) AS objects FROM new GROUP BY ingestid
             ), reached AS (
@@ -216,6 +234,18 @@ def add_feed(
     return int(row[0])
 
 
+def move_feed(connection: Connection, owner: str, name: str, cursor: int) -> None:
+    """Advance a feed past what was read; never back.
+
+    Raises
+    ------
+    SinkError
+        If the owner has no such feed.
+    """
+    for feed in _named(connection, owner, name):
+        _moved(connection, feed.feedid, cursor)
+
+
 def read_feed(connection: Connection, owner: str, name: str, *, move: bool = True) -> Changes:
     """Changes for a feed; with `move`, its cursor advances past them.
 
@@ -224,12 +254,17 @@ def read_feed(connection: Connection, owner: str, name: str, *, move: bool = Tru
     SinkError
         If the owner has no such feed.
     """
-    feeds = _feeds(connection, "owner = %s AND name = %s", (owner, name))
-    if not feeds:
-        raise SinkError(f"{owner} has no feed named {name!r}")
-    found = changes(connection, feeds[0].held, feeds[0].cursor)
+    (feed,) = _named(connection, owner, name)
+    found = changes(connection, feed.held, feed.cursor)
     if move:
-        _moved(connection, feeds[0].feedid, found.cursor)
+        _moved(connection, feed.feedid, found.cursor)
+    return found
+
+
+def _named(connection: Connection, owner: str, name: str) -> list[Feed]:
+    found = _feeds(connection, "owner = %s AND name = %s", (owner, name))
+    if not found:
+        raise SinkError(f"{owner} has no feed named {name!r}")
     return found
 
 

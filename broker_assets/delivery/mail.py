@@ -72,7 +72,8 @@ def compose(
     if period is None and len(rows) == 1:
         found["Subject"] = f"{name}: {f'object {objects[0]}' if objects else 'one match'}"
     else:
-        found["Subject"] = f"{name}: {len(rows)} matches" + (f" of the {period}" if period else "")
+        count = f"{len(rows)} match{'' if len(rows) == 1 else 'es'}"
+        found["Subject"] = f"{name}: {count}" + (f" of the {period}" if period else "")
     found["Message-ID"] = message_id
     found["Date"] = formatdate(date)
     found["Auto-Submitted"] = "auto-generated"  # RFC 3834: no automatic replies
@@ -226,7 +227,10 @@ def _socket(server: smtplib.SMTP) -> socket.socket:
 
 
 def _cell(value: Any) -> str:
-    return "" if value is None else str(value)
+    if value is None:
+        return ""
+    # As in the attachment, not as Python writes it.
+    return as_json(value).decode() if isinstance(value, bool | Mapping | list) else str(value)
 
 
 def _page(

@@ -16,7 +16,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from broker_assets.delivery.messages import Message
-from broker_assets.delivery.sinks import Sink
+from broker_assets.delivery.sinks import Sink, next_due
 
 Connection = psycopg.Connection[Any]
 
@@ -29,10 +29,11 @@ _MESSAGE: Final = (
     "deliveryid, identity, sinkid, filterid, version, trigger, diaobjectid, diasourceid, night, record, late,"
     " created_at, attempts"
 )
-_DUE: Final = (
-    "due_at <= now() AND EXISTS (SELECT FROM deliveries WHERE deliveries.sinkid = filter_sinks.sinkid"
+_OLDEST: Final = (
+    "(SELECT min(created_at) FROM deliveries WHERE deliveries.sinkid = filter_sinks.sinkid"
     " AND deliveries.state IN ('pending', 'sending'))"
 )
+_DUE: Final = f"removed_at IS NULL AND due_at <= now() AND {_OLDEST} IS NOT NULL"
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,30 @@ def due_sinks(connection: Connection) -> list[Sink]:
     with connection.cursor(row_factory=class_row(Sink)) as cursor:
         cursor.execute(f"SELECT {_SINK} FROM filter_sinks WHERE {_DUE} ORDER BY due_at, sinkid")  # noqa: S608
         return cursor.fetchall()
+
+
+def put_off_digests(connection: Connection, digest_hour: int) -> None:
+    """Put off digests that were due when nothing waited: what has come in since then belongs to the next one.
+
+    Without this, the first match after an empty hour or day would be sent at once.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        To write with.
+    digest_hour : int
+        Hour of the day, UTC, at which daily digests are sent.
+    """
+    rows = connection.execute(
+        f"SELECT sinkid, schedule, due_at, {_OLDEST} FROM filter_sinks"  # noqa: S608
+        # A digest that failed is due again after a pause, not at the hour of digests.
+        f" WHERE schedule <> 'now' AND failures = 0 AND {_DUE} AND {_OLDEST} > due_at"
+    ).fetchall()
+    for sinkid, schedule, due_at, oldest in rows:
+        connection.execute(
+            "UPDATE filter_sinks SET due_at = %s WHERE sinkid = %s AND due_at = %s AND failures = 0",
+            (next_due(schedule, oldest, digest_hour), sinkid, due_at),
+        )
 
 
 def lock(connection: Connection, sinks: Sequence[int]) -> set[int]:
@@ -204,6 +229,7 @@ def settle(connection: Connection, outcome: Outcome, *, give_up_hours: float = 1
                 ),
             )
             _use(connection, [(one.message.sinkid, one.message.night, 1, one.size, 0) for one in done])
+        # Those whose sink was removed meanwhile are dismissed, and stay so.
         _mark(connection, outcome.dead, "state = 'dead', finished_at = clock_timestamp(), failure = said.failure")
         _mark(connection, outcome.again, "state = 'pending', failure = said.failure")
         # Not an attempt: it says nothing about the message.
@@ -211,7 +237,7 @@ def settle(connection: Connection, outcome: Outcome, *, give_up_hours: float = 1
         given_up = connection.execute(
             "UPDATE deliveries SET state = 'dead', finished_at = clock_timestamp(),"
             " failure = concat('given up: the sink was out of reach for too long; ', failure)"
-            " WHERE deliveryid = ANY(%s)"
+            " WHERE deliveryid = ANY(%s) AND state = 'pending'"
             " AND coalesce(finished_at, created_at) < now() - make_interval(secs => %s * 3600) RETURNING deliveryid",
             (list(outcome.waiting), give_up_hours),
         ).fetchall()
@@ -258,7 +284,7 @@ def _mark(connection: Connection, failures: Mapping[int, str], assignments: str)
     if failures:
         connection.execute(
             f"UPDATE deliveries SET {assignments} FROM unnest(%s::bigint[], %s::text[]) AS said (number, failure)"  # noqa: S608
-            " WHERE deliveryid = said.number",
+            " WHERE deliveryid = said.number AND state = 'sending'",
             (list(failures), [reason[:2000] for reason in failures.values()]),
         )
 

@@ -153,6 +153,7 @@ class Sender:
             if FEEDS not in self._served and feeds_due(connection):
                 self._served[FEEDS] = self._pool.submit(self._send_feeds)
             report.delivered += self._also.send(connection) if self._also is not None else 0
+            queue.put_off_digests(connection, self._settings.digest_hour)
             while not stop():
                 due = [sink for sink in queue.due_sinks(connection) if sink.sinkid not in others]
                 self._serve([sink for sink in due if sink.kind != "kafka"], stop)

@@ -9,9 +9,9 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import apprise
 import psycopg
 
+from broker_assets.chat import BadChatAddressError, ChatFailedError, ChatService, plain
 from broker_assets.delivery import mail, webhooks
 from broker_assets.delivery.errors import MessageRefusedError, SinkUnavailableError
 from broker_assets.delivery.mail import MailServer
@@ -152,16 +152,28 @@ class Services:
         destination = self._settings.destinations.get(sink.target)
         if destination is None:
             raise SinkUnavailableError(f"the settings no longer have a destination {sink.target!r}")
-        service = apprise.Apprise()
-        if not service.add(destination.url.get_secret_value()):
-            raise SinkUnavailableError(f"the address of destination {sink.target!r} is not one that apprise knows")
+        try:
+            service = ChatService(destination.url.get_secret_value())
+        except BadChatAddressError:
+            raise SinkUnavailableError(
+                f"the address of destination {sink.target!r} is not one that apprise knows"
+            ) from None
         lines = []
         for message, one in list(zip(messages, records, strict=True))[:CHAT_ROWS]:
-            columns = ", ".join(f"{name} {value}" for name, value in one.items() if name.lower() != "diaobjectid")
+            # Column names and values may be somebody else's words, such as those of an annotator.
+            columns = ", ".join(
+                plain(f"{name} {value}"[:1000]) for name, value in one.items() if name.lower() != "diaobjectid"
+            )
             lines.append(f"- [{message.diaobjectid}]({self._writer.objects_url}{message.diaobjectid}) {columns[:1000]}")
         if len(messages) > CHAT_ROWS:
             lines.append(f"\nAnd {len(messages) - CHAT_ROWS} more.")
-        title, body = f"{sink.name}: {len(messages)} match{'' if len(messages) == 1 else 'es'}", "\n".join(lines)
-        if not service.notify(title=title, body=body, body_format=apprise.NotifyFormat.MARKDOWN):
-            raise MessageRefusedError(f"the service behind {sink.target!r} did not accept the message")
+        count = f"{len(messages)} match{'' if len(messages) == 1 else 'es'}"
+        body = "\n".join(lines)
+        try:
+            service.send(f"{plain(sink.name)}: {count}", body)
+        except ChatFailedError as error:
+            said = f"the service behind {sink.target!r}: {error}"
+            if not error.reached or error.status in webhooks.BUSY:
+                raise SinkUnavailableError(said) from None
+            raise MessageRefusedError(said, final=error.status in webhooks.FINAL) from None
         return {"accepted": True, "destination": sink.target}, len(body.encode())

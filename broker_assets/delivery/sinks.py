@@ -112,7 +112,8 @@ def add(
             " messages_per_night, bytes_per_night, due_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
             " ON CONFLICT (filterid, kind, target) DO UPDATE SET format = excluded.format, name = excluded.name,"
             " schedule = excluded.schedule, messages_per_night = excluded.messages_per_night,"
-            " bytes_per_night = excluded.bytes_per_night, active = true, removed_at = NULL, due_at = excluded.due_at"
+            " bytes_per_night = excluded.bytes_per_night, active = true, removed_at = NULL, due_at = excluded.due_at,"
+            " failures = 0, failure = NULL"
             " RETURNING sinkid",
             (
                 filterid, owner, name, kind, chosen, form, schedule, public and kind == "kafka", messages_per_night,
@@ -140,8 +141,10 @@ def remove(connection: Connection, sinkid: int) -> int:
         if not found:
             raise SinkError(f"there is no sink {sinkid}: see `broker-assets delivery sinks list`")
         return connection.execute(
-            "UPDATE deliveries SET state = 'dismissed', finished_at = now(), failure = 'the sink was removed'"
-            " WHERE sinkid = %s AND state = 'pending'",
+            # What is on its way becomes delivered if it arrives; it is not tried again.
+            "UPDATE deliveries SET finished_at = now(), failure = CASE state WHEN 'pending' THEN 'the sink was removed'"
+            " ELSE 'the sink was removed while the message was on its way' END, state = 'dismissed'"
+            " WHERE sinkid = %s AND state IN ('pending', 'sending')",
             (sinkid,),
         ).rowcount
 
@@ -280,10 +283,20 @@ def checked_webhook(settings: DeliverySettings, url: str) -> str:
         raise SinkError(f"not a URL: {error}") from None
     if parts.scheme not in ("https", "http") or not parts.hostname or port == 0:
         raise SinkError("a webhook is a URL of the form https://host/path")
+    if any(sign.isspace() or not sign.isprintable() for sign in url):
+        # urllib would leave line ends out, and ask another address than the one that was written.
+        raise SinkError("a URL has no blanks and no control characters: write a blank as %20")
     if parts.scheme == "http" and not settings.private_addresses:
         raise SinkError("a webhook must begin with https://, so that nobody on the way can read it")
     if parts.username is not None or parts.password is not None:
         raise SinkError("leave user and password out of the URL: messages are signed, see docs/delivery.md")
+    try:
+        # As certificates and requests name a host that is not ASCII.
+        host = parts.hostname if parts.hostname.isascii() else parts.hostname.encode("idna").decode()
+    except UnicodeError:
+        raise SinkError(f"not a name of a host: {parts.hostname!r}") from None
+    if not parts.hostname.isascii():
+        parts = parts._replace(netloc=host if port is None else f"{host}:{port}")
     return parts._replace(fragment="").geturl()
 
 

@@ -31,9 +31,9 @@ LONGEST_WAIT: Final = 3600.0
 """Seconds: a receiver that asks to wait longer is asked again after this time, so that its messages do not pile up."""
 _REPLY_BYTES: Final = 300
 """Bytes of the answer that are kept for the receipt."""
-_BUSY: Final = frozenset({408, 425, 429, 502, 503, 504})
+BUSY: Final = frozenset({408, 425, 429, 502, 503, 504})
 """Statuses that do not concern the message."""
-_FINAL: Final = frozenset({400, 401, 403, 404, 405, 406, 410, 411, 413, 414, 415, 422, 501})
+FINAL: Final = frozenset({400, 401, 403, 404, 405, 406, 410, 411, 413, 414, 415, 422, 501})
 """Statuses that another attempt would not change."""
 
 
@@ -145,11 +145,11 @@ def post(
     if 200 <= status < 300:
         return {"status": status, "reply": reply}
     said = f"{host} answers {status}{f': {reply}' if reply else ''}"
-    if status in _BUSY:
+    if status in BUSY:
         raise SinkUnavailableError(said, None if wait is None else min(wait, LONGEST_WAIT))
     if 300 <= status < 400:
         raise MessageRefusedError(f"{said}; redirects are not followed", final=True)
-    raise MessageRefusedError(said, final=status in _FINAL)
+    raise MessageRefusedError(said, final=status in FINAL)
 
 
 def _bounded(kind: Any, deadline: Deadline) -> Any:

@@ -59,7 +59,7 @@ class Match:
     @property
     def identifier(self) -> str:
         """The place as a text."""
-        return "-".join(map(str, self.place))
+        return identifier_of(self.place)
 
 
 class Tide:
@@ -115,8 +115,19 @@ def read_place(identifier: str) -> Place:
 
 
 def after_batch(ingestid: int) -> Place:
-    """The place after all events of a batch."""
-    return (ingestid, _MOST, _MOST, _MOST)
+    """The place after all events of a batch, before those of the next."""
+    return (ingestid + 1, -_MOST, 0, 0)
+
+
+def identifier_of(place: Place) -> str:
+    """A place as a text that `read_place` reads.
+
+    Examples
+    --------
+    >>> read_place(identifier_of(after_batch(7))) == after_batch(7)
+    True
+    """
+    return "-".join(map(str, place))
 
 
 def matches(

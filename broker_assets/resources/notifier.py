@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, Protocol
 
-import apprise
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from broker_assets.chat import ChatFailedError, ChatService
+from broker_assets.chat import Kind as ChatKind
 from broker_assets.database.tables import heartbeat, notification
 from broker_assets.monitoring.alerts import KINDS, Alert, Cause, Kind, OpenAlert, open_alerts
 from broker_assets.resources.database import Database
@@ -36,12 +37,8 @@ _LOCK = int.from_bytes(hashlib.sha256(b"broker_assets.notifier").digest()[:7], "
 
 Importance = Literal["warning", "error", "resolved"]
 
-_TYPES: Final = {
-    "warning": apprise.NotifyType.WARNING,
-    "error": apprise.NotifyType.FAILURE,
-    "resolved": apprise.NotifyType.SUCCESS,
-}
-"""Types in apprise: services show them by colour, icon or priority."""
+_TYPES: Final[dict[Importance, ChatKind]] = {"warning": "warning", "error": "failure", "resolved": "success"}
+"""Kinds of messages of `chat`."""
 
 
 class Destination(Protocol):
@@ -62,19 +59,15 @@ class AppriseDestination:
     """E-mail, Slack and the other services supported by apprise, given by one URL."""
 
     def __init__(self, url: str) -> None:
-        self._apprise = apprise.Apprise()
-        if not self._apprise.add(url):
-            raise ValueError(f"not an Apprise URL: {url.partition(':')[0]}://…")
-        service: Any = self._apprise[0]
-        self.name = str(service.url(privacy=True))
+        self._service = ChatService(url)
+        self.name = self._service.name
 
     def send(self, subject: str, body: str, importance: Importance) -> None:
         """Send a Markdown message."""
-        accepted = self._apprise.notify(
-            title=subject, body=body, body_format=apprise.NotifyFormat.MARKDOWN, notify_type=_TYPES[importance]
-        )
-        if not accepted:
-            raise DeliveryError(f"{self.name} did not accept the message")
+        try:
+            self._service.send(subject, body, _TYPES[importance])
+        except ChatFailedError as error:
+            raise DeliveryError(f"{self.name} did not accept the message: {error}") from None
 
 
 @dataclass(frozen=True)

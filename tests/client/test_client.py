@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from email.utils import formatdate
 from typing import Any
 
 import pytest
@@ -134,3 +140,101 @@ def test_events(broker: Client, server: InterfaceServer) -> None:
     events.close()
     with pytest.raises(BrokerProblem, match="no filter 99"):
         next(broker.events([99]))
+
+
+Answer = bytes | Callable[[socket.socket], None]
+
+
+@contextmanager
+def answers(*given: Answer) -> Iterator[tuple[str, list[bytes]]]:
+    """A server that gives each connection the next answer, the last one from then on; its address and the requests."""
+    asked: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = listening.accept()
+                except OSError:
+                    return
+                with connection:
+                    asked.append(connection.recv(65536))
+                    answer = given[min(len(asked), len(given)) - 1]
+                    answer(connection) if callable(answer) else connection.sendall(answer)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}", asked
+        listening.shutdown(socket.SHUT_RDWR)
+    thread.join()
+
+
+def says(status: str, body: bytes = b"{}", *fields: str, length: int | None = None) -> bytes:
+    size = len(body) if length is None else length
+    head = [f"HTTP/1.1 {status}", *fields, f"content-length: {size}", "connection: close", "", ""]
+    return "\r\n".join(head).encode() + body
+
+
+def reset(connection: socket.socket) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+LISTED = says("200 OK", b'{"filters": [], "selected": 1}')
+STREAM = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        lambda connection: None,
+        reset,
+        says("200 OK", b'{"fil', length=30),
+        says("502 Bad Gateway", b"<html>"),
+        says("503 Busy", b"{}", "retry-after: 0"),
+        says("503 Busy", b"{}", "retry-after: -3"),
+        says("429 Slow", b"{}", "retry-after: nan"),
+        says("429 Slow", b"{}", "retry-after: soon"),
+        says("429 Slow", b"{}", f"retry-after: {formatdate(time.time() - 5, usegmt=True)}"),
+    ],
+)
+def test_what_only_reads_is_asked_again(first: Answer) -> None:
+    for ask in (Client.filters, lambda client: client.check("SELECT 1")):
+        with answers(first, LISTED) as (url, asked), Client(url, timeout=5) as client:
+            assert ask(client) in ([], {"filters": [], "selected": 1})
+        assert len(asked) == 2
+    failed = pytest.raises((BrokerProblem, BrokerUnreachable))
+    with answers(first, LISTED) as (url, asked), Client(url, timeout=5) as client, failed:
+        client.freeze(ids=[1])
+    assert len(asked) == 1, "what changes something is not sent twice"
+    failed = pytest.raises((BrokerProblem, BrokerUnreachable))
+    with answers(first, LISTED) as (url, asked), Client(url, timeout=5, retries=0) as client, failed:
+        client.filters()
+
+
+@pytest.mark.parametrize("body", [b"<html>log in</html>", b"[]", b""])
+def test_what_is_no_broker_is_named(body: bytes) -> None:
+    with answers(says("200 OK", body, "content-type: text/html")) as (url, _), Client(url) as client:
+        for ask in (client.filters, client.status, lambda: client.watchlist_hits(1), lambda: client.adql("SELECT")):
+            with pytest.raises(BrokerUnreachable, match="is the address right"):
+                ask()
+    for address in ("127.0.0.1:8000", "ftp://127.0.0.1/", "http:/127.0.0.1"):
+        with pytest.raises(ValueError, match="begins with http"):
+            Client(address)
+    assert Client("http://127.0.0.1:8000/api/v1/").url == "http://127.0.0.1:8000/api/v1"
+
+
+def test_events_go_on_after_every_interruption() -> None:
+    """A server that restarts breaks the stream, refuses connections, and is busy; nothing is asked for twice."""
+    place = STREAM + b"id: 5-0-0-0\n\n"
+    match = STREAM + b'id: 6-1-2-3\nevent: match\ndata: {"a": 1}\n\n'
+    with answers(place, reset, says("503 Busy"), says("502 Bad Gateway"), STREAM, match, match) as (url, asked):
+        events = Client(url, timeout=5).events([3])
+        assert [next(events).data, next(events).data] == [{"a": 1}, {"a": 1}]
+        events.close()
+    assert b"last-event-id" not in asked[0].lower()
+    assert all(b"Last-Event-ID: 5-0-0-0" in one for one in asked[1:6]), "also before the first event"
+    assert b"Last-Event-ID: 6-1-2-3" in asked[6]
+    with answers(place, says("401 No")) as (url, _), pytest.raises(BrokerProblem):
+        next(Client(url).events([3]))
+    with pytest.raises(BrokerUnreachable):
+        next(Client("http://127.0.0.1:9", retries=0).events([3]))

@@ -10,5 +10,6 @@ def test_lines() -> None:
     found = list(read_events(lines))
     assert [(one.name, one.data, one.identifier) for one in found] == [
         ("end", {"detail": "a: b"}, ""),
+        ("", {}, "1"),
         ("message", {}, ""),
     ]

@@ -57,6 +57,42 @@ def test_a_cursor_moves_over_what_is_new(connection: Connection) -> None:
     assert second.cursor == newest(connection)
 
 
+def test_a_night_that_is_reprocessed_before_it_was_read_is_new_once(connection: Connection) -> None:
+    """Its rows then belong to the batch of the reprocessing, which brings nothing new itself."""
+    held = Held(objects=(1,))
+    start = newest(connection)
+    arrival = add_batch(connection, {1: 2})
+    ((file,),) = connection.execute(
+        "INSERT INTO archive_file (ingestid, topic, night, url, packets, bytes, sha256) VALUES (%s, 't', %s, 'a', 1, 1,"
+        " '') RETURNING archivefileid",
+        (arrival, NIGHT),
+    ).fetchall()
+    # The second source, and a forced point, came in the history of the first.
+    connection.execute("UPDATE diasources SET archivefileid = %s WHERE diasourceid = %s", (file, arrival * 1000 + 1))
+    connection.execute("UPDATE diasources SET broughtby = %s", (arrival * 1000 + 1,))
+    connection.execute(
+        "INSERT INTO diaforcedsources (diaobjectid, midpointmjdtai, diaforcedsourceid, survey, night, ingestid,"
+        " broughtby) VALUES (1, 61000, 1, 1, %s, %s, %s)",
+        (NIGHT, arrival, arrival * 1000 + 1),
+    )
+    before = changes(connection, held, start)
+    again = add_batch(connection, {}, "reprocess")
+    for table in ("diasources", "diaforcedsources"):
+        connection.execute(f"UPDATE {table} SET ingestid = %s", (again,))
+    after = changes(connection, held, start)
+    assert before.objects == after.objects
+    assert (after.objects[0]["newSources"], after.objects[0]["newForcedSources"]) == (2, 1)
+    for cursor in (arrival, after.cursor):
+        assert changes(connection, held, cursor).objects == []
+
+
+@pytest.mark.parametrize("cursor", [-1, 1 << 40])
+def test_a_cursor_of_another_platform_is_refused(connection: Connection, cursor: int) -> None:
+    """It would give nothing, in silence, until the batches reach it."""
+    with pytest.raises(SinkError, match="not a cursor of this platform"):
+        changes(connection, Held(objects=(1,)), cursor)
+
+
 def test_more_than_fits_comes_with_the_next_answer(connection: Connection) -> None:
     for number in range(1, 6):
         add_batch(connection, {number: 1, number + 10: 1})

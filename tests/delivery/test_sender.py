@@ -25,7 +25,8 @@ from delivery_peers import (
 from queued_messages import add_sink, identity, queue
 from rude_receiver import rude_receiver, says
 
-from broker_assets.delivery import owners
+from broker_assets.database import engine
+from broker_assets.delivery import backlog, owners, sinks
 from broker_assets.delivery.topics import Outgoing, Topics
 from broker_assets.delivery.webhooks import key_of
 from broker_assets.settings.stream import ClusterSettings
@@ -191,6 +192,54 @@ def test_what_the_receiver_refuses_for_good_is_not_tried_again(
     assert "answers 410" in reasons[1][0]
 
 
+@pytest.mark.parametrize("begun", [False, True])
+def test_nothing_goes_to_a_sink_once_it_is_removed(
+    connection: Connection, database_url: str, hook: Receiver, begun: bool
+) -> None:
+    """Neither what it did not take at that moment, nor what a sender that died had begun, nor dead letters."""
+    sink = add_sink(connection, target=hook.url())
+    queue(connection, [1, 2, 3])
+    connection.execute("UPDATE deliveries SET state = 'dead', finished_at = now() WHERE diasourceid = 3")
+
+    def removes(request: Any) -> int:
+        with engine.connect(database_url, autocommit=True) as other:
+            sinks.remove(other, sink)
+        return 503
+
+    hook.answer = removes
+    with sender(database_url, settings()) as started:
+        if begun:
+            connection.execute("UPDATE deliveries SET state = 'sending', sent_at = now() WHERE diasourceid = 1")
+            assert sinks.remove(connection, sink) == 2
+        else:
+            started.send_due()
+        asked = len(hook.requests)
+        hook.answer = lambda request: 200
+        assert backlog.retry(connection) == 0
+        make_due(connection)
+        assert started.send_due().delivered == 0
+    assert (states(connection), len(hook.requests)) == ({"dismissed": 2, "dead": 1}, asked)
+    assert backlog.backlog(connection).waiting == 0
+    assert backlog.retry(connection, dismiss=True) == 1
+
+
+def test_what_arrives_while_its_sink_is_removed_is_delivered(
+    connection: Connection, database_url: str, hook: Receiver
+) -> None:
+    sink = add_sink(connection, target=hook.url())
+    queue(connection, [1])
+
+    def removes(request: Any) -> int:
+        with engine.connect(database_url, autocommit=True) as other:
+            sinks.remove(other, sink)
+        return 200
+
+    hook.answer = removes
+    with sender(database_url, settings()) as started:
+        assert started.send_due().delivered == 1
+    assert states(connection) == {"delivered": 1}
+
+
 def test_quotas_are_counted_and_shown(connection: Connection, database_url: str, hook: Receiver) -> None:
     sink = add_sink(connection, target=hook.url(), messages_per_night=2)
     small = add_sink(connection, filterid=2, target=hook.url("/small"), bytes_per_night=300)
@@ -348,10 +397,37 @@ def test_a_digest_has_what_came_in_together(connection: Connection, database_url
     assert mailbox.subjects == ["bright: 3 matches of the day"]
 
 
+@pytest.mark.parametrize(("schedule", "seconds"), [("hour", 3600), ("day", 86_400)])
+def test_the_first_match_after_an_empty_period_waits_for_its_digest(
+    connection: Connection, database_url: str, mailbox: Mailbox, schedule: str, seconds: int
+) -> None:
+    sink = add_sink(connection, kind="email", target="ann@example.org", schedule=schedule)
+    behind = add_sink(connection, filterid=2, name="late", kind="email", target="ann@example.org", schedule=schedule)
+    # Two periods ago nothing waited for the first; nobody sent what waited for the second.
+    connection.execute("UPDATE filter_sinks SET due_at = date_trunc('day', now()) - interval '2 days'")
+    queue(connection, [1])
+    queue(connection, [2], filterid=2)
+    connection.execute("UPDATE deliveries SET created_at = now() - interval '4 days' WHERE filterid = 2")
+    with sender(database_url, settings(mail_port=mailbox.port)) as started:
+        assert started.send_due().delivered == 1
+        assert mailbox.subjects == [f"late: 1 match of the {schedule}"]
+        dues = connection.execute(
+            "SELECT sinkid, extract(epoch FROM due_at - now())::float8, extract(minute FROM due_at)::int,"
+            " extract(hour FROM due_at AT TIME ZONE 'UTC')::int FROM filter_sinks ORDER BY sinkid"
+        ).fetchall()
+        assert [one[0] for one in dues] == [sink, behind]
+        assert all(0 < after <= seconds and minute == 0 for _, after, minute, _ in dues)
+        assert schedule == "hour" or {hour for *_, hour in dues} == {settings().digest_hour}
+        make_due(connection)
+        connection.execute("UPDATE deliveries SET created_at = now() - interval '1 minute' WHERE filterid = 1")
+        assert started.send_due().delivered == 1
+
+
 def test_a_digest_that_was_begun_is_sent_as_it_was(connection: Connection, database_url: str, mailbox: Mailbox) -> None:
     """A sender died with it: the receiver recognises the Message-ID."""
     add_sink(connection, kind="email", target="ann@example.org", schedule="hour")
     queue(connection, [1, 2])
+    make_due(connection)
     identifiers = []
     with sender(database_url, settings(mail_port=mailbox.port)) as started:
         started.send_due()
@@ -363,7 +439,7 @@ def test_a_digest_that_was_begun_is_sent_as_it_was(connection: Connection, datab
     assert mailbox.subjects == [
         "bright: 2 matches of the hour",
         "bright: 2 matches of the hour",
-        "bright: 1 matches of the hour",
+        "bright: 1 match of the hour",
     ]
     assert mailbox.messages[1]["Message-ID"] == identifiers[0] != mailbox.messages[2]["Message-ID"]
 
@@ -377,6 +453,7 @@ def test_what_cannot_be_written_does_not_take_the_digest_with_it(
         format="lite",
     )  # fmt: skip
     queue(connection, [12, 13, 14])  # 13 has no packet
+    make_due(connection)
     with sender(database_url, settings(mail_port=mailbox.port)) as started:
         report = started.send_due()
     assert (report.delivered, report.dead, report.failures) == (2, 1, 0)
@@ -400,6 +477,7 @@ def test_a_digest_with_light_curves_comes_in_parts(
     monkeypatch.setitem(DIGEST_MESSAGES, "full", 2)
     add_sink(connection, target=hook.url(), schedule="day", format="full")
     queue(connection, [1, 2, 3])
+    make_due(connection)
     with sender(database_url, settings()) as started:
         assert started.send_due().delivered == 3
     assert [len(one.document["matches"]) for one in hook.accepted] == [2, 1]

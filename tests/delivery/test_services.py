@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from delivery_peers import PlainContents, receiver, settings
+from delivery_peers import PlainContents, Request, receiver, settings
 from queued_messages import MESSAGE, SINK
 
 from broker_assets.delivery.errors import MessageRefusedError, SinkUnavailableError
@@ -28,6 +28,10 @@ def sent(made: Services, sink: Sink, messages: Sequence[Message]) -> Receipt:
     return made.send(sink, messages, made.written(NOTHING, sink, messages))
 
 
+def answering(status: int) -> Callable[[Request], int]:
+    return lambda request: status
+
+
 def test_chat_gets_the_matches_with_links() -> None:
     with receiver() as chat:
         destination = DestinationSettings(url=f"json://127.0.0.1:{chat.port}/")  # type: ignore[arg-type]
@@ -39,11 +43,42 @@ def test_chat_gets_the_matches_with_links() -> None:
         assert request.document["title"] == "bright: 25 matches"
         assert "http://b.example/objects/5" in request.document["message"]
         assert "And 5 more" in request.document["message"]
-        chat.answer = lambda request: 500
-        with pytest.raises(MessageRefusedError, match="did not accept"):
-            sent(made, sink, [MESSAGE])
+        for status, final in ((500, False), (404, True)):
+            chat.answer = answering(status)
+            with pytest.raises(MessageRefusedError, match=f"behind 'team': .*error={status}") as refused:
+                sent(made, sink, [MESSAGE])
+            assert refused.value.final is final
         with pytest.raises(SinkUnavailableError, match="no longer have a destination"):
             sent(made, dataclasses.replace(sink, target="gone"), [MESSAGE])
+
+
+def test_chat_that_is_busy_or_out_of_reach_keeps_its_messages_waiting() -> None:
+    """Its messages are no dead letters after ten attempts, which an outage of a quarter of an hour uses up."""
+    sink = dataclasses.replace(SINK, kind="apprise", target="team")
+    with receiver() as chat:
+        url = f"json://ann:Zq7hSecret@127.0.0.1:{chat.port}/"
+        made = services(destinations={"team": DestinationSettings(url=url)})  # type: ignore[arg-type]
+        for status in (429, 503):
+            chat.answer = answering(status)
+            with pytest.raises(SinkUnavailableError, match=f"error={status}"):
+                sent(made, sink, [MESSAGE])
+    with pytest.raises(SinkUnavailableError, match=r"(?i)connection error") as caught:
+        sent(made, sink, [MESSAGE])
+    assert "Zq7hSecret" not in str(caught.value)
+
+
+def test_values_of_others_mention_nobody_in_a_chat() -> None:
+    record = '{"diaObjectId": 5, "explanation": "<!channel> [look](http://evil.example)\\n# @here"}'
+    with receiver() as chat:
+        made = services(destinations={"team": DestinationSettings(url=f"json://127.0.0.1:{chat.port}/")})  # type: ignore[arg-type]
+        sink = dataclasses.replace(SINK, kind="apprise", target="team", name="SNe <!here>")
+        sent(made, sink, [dataclasses.replace(MESSAGE, record=record)])
+    (request,) = chat.requests
+    assert request.document["title"] == "SNe ‹!here›: 1 match"
+    said = request.document["message"]
+    assert said.startswith("- [5](http://b.example/objects/5) explanation ‹!channel› [look] (http://evil.example) #")
+    assert "<" not in said
+    assert "@here" not in said
 
 
 @pytest.mark.parametrize(("form", "kind"), [("gcn", "application/json"), ("voevent", "application/xml")])

@@ -100,6 +100,10 @@ REFUSED: list[tuple[Any, str | None, dict[str, Any], str]] = [
     ("webhook", "http://example.org/", {"private": False}, "must begin with https"),
     ("webhook", "https://ann:secret@example.org/", {}, "leave user and password out"),
     ("webhook", "https://example.org/", {"key": None}, "WEBHOOK_KEY_FILE"),
+    ("webhook", "https://ex ample.org/", {}, "no blanks"),
+    ("webhook", "https://example.org/a\r\nX-Other: b", {}, "no blanks and no control characters"),
+    ("webhook", "https://example.org/\u2028", {}, "no blanks and no control characters"),
+    ("webhook", f"https://{'ü' * 70}.example.org/", {}, "not a name of a host"),
     ("apprise", "team", {}, "there are: public-channel"),
     ("pigeon", None, {}, "not one of kafka"),
 ]

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from broker_assets.database.engine import connect
-from broker_assets.filters.events import BadPlace, Tide, after_batch, matches, read_place
+from broker_assets.filters.events import BadPlace, Tide, after_batch, identifier_of, matches, read_place
 
 pytestmark = pytest.mark.database
 
@@ -68,6 +68,9 @@ def test_a_batch_that_commits_late_is_not_missed(connection: psycopg.Connection[
     assert matches(connection, [3], found[0].place, upto, limit=1) == found[1:]
     assert matches(connection, [3], read_place(found[1].identifier), upto) == []
     assert matches(connection, [], after_batch(0), upto) == []
+    begin = read_place(identifier_of(after_batch(first - 1)))
+    assert matches(connection, [3], begin, upto) == found, "as from the identifier with which a stream begins"
+    assert matches(connection, [3], read_place(identifier_of(after_batch(first))), upto) == found[1:]
 
 
 def test_a_night_that_is_made_again_is_not_new(connection: psycopg.Connection[Any]) -> None:

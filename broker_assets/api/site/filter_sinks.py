@@ -72,8 +72,9 @@ def settle(request: Request, number: Number, form: Sent) -> Response:
             given = [row["deliveryid"] for row in receipts.newest(connection, number, state="dead", limit=10_000)]
         chosen = receipts.of_filter(connection, number, [one for one in given if one < 2**63])
         dismiss = form.text("do") == "dismiss"
-        retry(connection, numbers=chosen, dismiss=dismiss)
-    return see(f"/filters/{number}/", tab="deliveries", said="dismissed" if dismiss else "retried")
+        settled = retry(connection, numbers=chosen, dismiss=dismiss)
+    said = "dismissed" if dismiss else "retried" if settled or not chosen else "unsendable"
+    return see(f"/filters/{number}/", tab="deliveries", said=said)
 
 
 def _choice(given: str, default: str) -> Any:

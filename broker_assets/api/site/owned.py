@@ -34,6 +34,7 @@ SAID: Final = {
     "activated": "It is active.",
     "paused": "It is paused; nothing is sent.",
     "retried": "The messages are sent again.",
+    "unsendable": "Nothing is sent again: the destination was removed, or the content is kept no longer.",
     "dismissed": "The messages are left unsent.",
     "asked": "Your request is sent to the administrators.",
     "answered": "The answer is saved.",

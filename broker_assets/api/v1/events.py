@@ -132,7 +132,8 @@ def events(
 ) -> EventStream:
     """Listen to new matches of filters, and to the progress of the user's trials and queries.
 
-    With `Last-Event-ID` nothing between two connections is missed. The connection is closed after an hour; clients
+    With `Last-Event-ID` nothing between two connections is missed: the stream begins with an identifier without an
+    event, so that this holds before the first match, too. The connection is closed after an hour; clients
     connect again by themselves.
     """
     from broker_assets.filters.events import BadPlace, read_place
@@ -217,7 +218,7 @@ def _readable(request: Request, viewer: Viewer, listening: _Listening) -> list[i
 
 
 def _matches(request: Request, listening: _Listening, viewer: Viewer) -> list[str]:
-    from broker_assets.filters.events import after_batch, matches
+    from broker_assets.filters.events import after_batch, identifier_of, matches
 
     filters = _readable(request, viewer, listening)
     if len(filters) < len(listening.filters):
@@ -227,7 +228,7 @@ def _matches(request: Request, listening: _Listening, viewer: Viewer) -> list[st
             return []
         if listening.place is None:
             listening.place = after_batch(upto)
-            return []
+            return [f"id: {identifier_of(listening.place)}\n\n"]
         found = matches(connection, filters, listening.place, upto)
     if found:
         listening.place = found[-1].place

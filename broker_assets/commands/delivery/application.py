@@ -165,13 +165,18 @@ def dismiss_refused(
 
 
 def _settle(numbers: list[int] | None, sink: int | None, *, every: bool, over_quota: bool, dismiss: bool) -> None:
-    from broker_assets.delivery.backlog import retry
+    from broker_assets.delivery.backlog import refused, retry
 
     if not numbers and sink is None and not every:
         raise typer.BadParameter("give numbers of messages, --sink, or --all")
     with database(load_settings()) as connection:
         count = retry(connection, numbers=numbers or None, sinkid=sink, state=_state(over_quota), dismiss=dismiss)
+        left = refused(connection, numbers=numbers or None, state=_state(over_quota), sinkid=sink, limit=1)
     terminal().print(f"{count} messages {'are dismissed' if dismiss else 'are sent again'}.", highlight=False)
+    if left:
+        terminal().print(
+            "Some can only be dismissed: their sink was removed, or their content is kept no longer.", highlight=False
+        )
 
 
 def _state(over_quota: bool) -> Literal["dead", "over_quota"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Annotated
 
 import typer
@@ -71,14 +72,20 @@ def read(
     ] = False,
 ) -> None:
     """Print what has changed since the last reading, as JSON, one object per line."""
-    from broker_assets.delivery.changes import read_feed
+    from broker_assets.delivery.changes import move_feed, read_feed
 
     with database(load_settings()) as connection:
+        connection.autocommit = True  # its own transaction would be one of those that the next page waits for
         while True:
-            found = read_feed(connection, owner, name, move=not keep)
+            found = read_feed(connection, owner, name, move=False)
             for one in found.objects:
                 echo(json.dumps(one, default=str))
-            if keep or not found.more:
+            if keep:
+                break
+            # Only now: what a full disk or a closed pipe does not take is printed the next time.
+            sys.stdout.flush()
+            move_feed(connection, owner, name, found.cursor)
+            if not found.more:
                 break
     if keep and found.more:
         terminal().print("There is more; read without --keep to go on.")

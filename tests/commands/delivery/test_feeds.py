@@ -43,5 +43,21 @@ def test_a_feed_is_made_read_and_removed(database_url: str, tmp_path: Path) -> N
         assert json.loads(run("read", "ann", "mine", "--keep").stdout)["annotations"] == ["fink"]
     assert json.loads(run("read", "ann", "mine").stdout)["diaObjectId"] == "7"
     assert run("read", "ann", "mine").stdout.strip() == ""
+    many = [part for one in range(1000, 2002) for part in ("--object", str(one))]
+    assert run("add", "ann", "many", *many).returncode == 0
+    with engine.connect(database_url, autocommit=True) as connection:
+        for first, last in ((1000, 2000), (2001, 2001)):
+            connection.execute(
+                "WITH batch AS (INSERT INTO ingest_batch (topic, kind, code_version, started_at)"
+                " VALUES ('t', 'annotation', '1', now()) RETURNING ingestid)"
+                " INSERT INTO annotations"
+                " (diaobjectid, topic, annotationid, classification, content, revision, ingestid)"
+                " SELECT number, 'fink', number, 'SN', 'x', 1, ingestid"
+                " FROM batch, generate_series(%s::int, %s::int) AS number",
+                (first, last),
+            )
+    pages = run("read", "ann", "many")
+    assert (pages.returncode, len(pages.stdout.splitlines())) == (0, 1002), "more than fit into one answer"
+    assert run("read", "ann", "many").stdout.strip() == ""
     assert run("remove", "ann", "mine").returncode == 0
     assert "no feed" in run("remove", "ann", "mine").stderr
