@@ -14,7 +14,7 @@ from broker_assets.database.tables import diasources
 from broker_assets.lightcurves.solar_system import UnknownObjectError
 from broker_assets.lightcurves.solar_system import find as solar_system_object
 from broker_assets.packets.identifiers import is_ztf_object_id, ztf_object_name
-from broker_assets.search.reading import Kind, Reading
+from broker_assets.search.reading import Kind, Reading, position
 from broker_assets.sky.cone_search import objects_near
 
 MOST: Final = 200
@@ -53,6 +53,8 @@ class Found:
     """Meanings of the text in words."""
     nearest: Hit | None = None
     """The nearest object, if nothing was found at a position."""
+    place: Reading | None = None
+    """The position of which this is the result, if there is one."""
 
     def of(self, kind: Kind) -> list[Hit]:
         """The hits of a kind."""
@@ -83,18 +85,35 @@ def find(connection: psycopg.Connection[Any], readings: Sequence[Reading]) -> Fo
         Of `reading.read`.
     """
     hits: dict[tuple[str, str], Hit] = {}
-    total, nearest = 0, None
+    total, nearest, place = 0, None, None
+    readings = [_located(connection, reading) for reading in readings]
     for reading in readings:
         if reading.kind == "source" and ("object", str(reading.number)) in hits:
             continue  # surveys name an object after its first source
+        if reading.kind == "TNS name":
+            continue  # it is not stored: otherwise it would have become a position
         found, count = _FINDERS[reading.kind](connection, reading)
         new = [hit for hit in found if (hit.kind, hit.name) not in hits]
         total += count - (len(found) - len(new))
         hits |= {(hit.kind, hit.name): hit for hit in new}
-        if reading.kind == "position" and not found:
-            near, _ = _at(connection, reading.ra, reading.dec, max(AROUND, reading.radius))
-            nearest = near[0] if near else None
-    return Found(list(hits.values()), total, [reading.said for reading in readings], nearest)
+        if reading.kind == "position":
+            place = reading
+            if not found:
+                near, _ = _at(connection, reading.ra, reading.dec, max(AROUND, reading.radius))
+                nearest = near[0] if near else None
+    return Found(list(hits.values()), total, [reading.said for reading in readings], nearest, place)
+
+
+def _located(connection: psycopg.Connection[Any], reading: Reading) -> Reading:
+    """A name of the Transient Name Server as the position that is stored for it; any other reading as it is."""
+    if reading.kind != "TNS name":
+        return reading
+    row = connection.execute(
+        "SELECT ra, decl, tns_prefix, tns_name FROM crossmatch_tns WHERE tns_name = %s", (reading.name,)
+    ).fetchone()
+    if row is None:
+        return reading
+    return position(" ".join(part for part in row[2:] if part), row[0], row[1], OF_A_NAME)
 
 
 def _object(connection: psycopg.Connection[Any], reading: Reading) -> tuple[list[Hit], int]:
@@ -131,17 +150,6 @@ def object_of_source(connection: psycopg.Connection[Any], diasourceid: int) -> i
         (diasourceid,),
     ).fetchone()
     return int(row[0]) if row is not None else None
-
-
-def _tns(connection: psycopg.Connection[Any], reading: Reading) -> tuple[list[Hit], int]:
-    row = connection.execute(
-        "SELECT ra, decl, tns_prefix, tns_name FROM crossmatch_tns WHERE tns_name = %s", (reading.name,)
-    ).fetchone()
-    if row is None or row[0] is None or row[1] is None:
-        return [], 0
-    found, count = _at(connection, row[0] % 360.0, row[1], OF_A_NAME)
-    name = " ".join(part for part in row[2:] if part)
-    return [Hit("object", hit.name, hit.title, f"{name}, {hit.detail}", hit.arcsec) for hit in found], count
 
 
 def _position(connection: psycopg.Connection[Any], reading: Reading) -> tuple[list[Hit], int]:
@@ -193,7 +201,6 @@ def _night(connection: psycopg.Connection[Any], reading: Reading) -> tuple[list[
 _FINDERS: Final = {
     "object": _object,
     "source": _source,
-    "TNS name": _tns,
     "position": _position,
     "solar system": _solar_system,
     "file": _file,

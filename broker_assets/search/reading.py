@@ -6,10 +6,13 @@ A text is read in every possible way; with a prefix (`id: src: tns: sso: file: n
 from __future__ import annotations
 
 import datetime
+import math
 import re
 import unicodedata
 from dataclasses import dataclass
 from typing import Final, Literal
+
+import erfa  # type: ignore[import-untyped]
 
 from broker_assets.packets.designations import NotADesignation, designation
 from broker_assets.packets.identifiers import ztf_object_id
@@ -37,6 +40,14 @@ _INTEGER: Final = re.compile(r"-?\d{1,19}", re.ASCII)
 _ZTF: Final = re.compile(r"ZTF(\d\d)([a-z]{7})", re.IGNORECASE | re.ASCII)
 _TNS: Final = re.compile(r"(?:[A-Z]{2,4}[ _-]?)?(\d{4}) ?([a-z]{1,7})", re.IGNORECASE | re.ASCII)
 _NIGHT: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)", re.ASCII)
+_IAU: Final = re.compile(
+    r"(?:(?=[A-Z0-9+-]*[A-Z])[A-Z0-9+-]{2,20} ?)?J(\d\d)(\d\d)(?:(\d\d)(\.\d{1,4})?|(\.\d))?"
+    r"([+-])(\d\d)(\d\d)(?:(\d\d)(\.\d{1,4})?)?",
+    re.IGNORECASE | re.ASCII,
+)
+"""Designation of a source by its position (IAU recommendations for nomenclature, "Jhhmmss.s±ddmmss")."""
+_GALACTIC: Final = re.compile(r"(?:gal(?:actic)? ?[:=]? ?|l ?[:=]? ?)(?=[\d.+-])", re.IGNORECASE | re.ASCII)
+_LATITUDE: Final = re.compile(r"[ ,]{0,2}(?<![a-z])b ?[:=]? ?(?=[\d.+-])", re.IGNORECASE | re.ASCII)
 _FILE: Final = re.compile(r"[^\s/\\]*[A-Za-z_][^\s/\\]*", re.ASCII)
 _RADIUS: Final = re.compile(
     r"""(\d{1,6}(?:\.\d{0,9})?|\.\d{1,9})\s?(["″”s]|''|arcsec|['′’m]|arcmin|d|°|deg)?""", re.ASCII
@@ -62,7 +73,7 @@ class Reading:
     name: str = ""
     """TNS name without prefix, designation, file name with `*` for any characters, or night."""
     ra: float = 0.0
-    """ICRS, degrees."""
+    """ICRS, degrees; of positions."""
     dec: float = 0.0
     """ICRS, degrees."""
     radius: float = 0.0
@@ -136,7 +147,27 @@ def _names(text: str) -> list[Reading]:
     return [Reading("TNS name", f"{name} of the Transient Name Server", name=name)]
 
 
+def position(said: str, ra: float, dec: float, radius: float) -> Reading:
+    """The meaning of a position.
+
+    Parameters
+    ----------
+    said : str
+        What is at the position, in words; may be empty.
+    ra, dec : float
+        ICRS, degrees.
+    radius : float
+        Of the search, arcsec.
+    """
+    where = f"position RA {ra:.6f}°, Dec {dec:+.6f}° (ICRS), radius {radius:g}″"
+    return Reading("position", f"{said}, {where}" if said else where, ra=ra % 360.0, dec=dec, radius=radius)
+
+
 def _positions(text: str) -> list[Reading]:
+    return _equatorial(text) or _designated(text) or _galactic(text)
+
+
+def _equatorial(text: str) -> list[Reading]:
     for ra_text, dec_text, radius_text in _divided(text):
         try:
             ra, dec = parse_angle(ra_text, hours=True), parse_angle(dec_text, hours=False)
@@ -145,8 +176,49 @@ def _positions(text: str) -> list[Reading]:
             continue
         if not (0.0 <= ra <= 360.0 and -90.0 <= dec <= 90.0 and 0.0 < radius <= LARGEST):
             continue
-        said = f"position RA {ra:.6f}°, Dec {dec:+.6f}° (ICRS), radius {radius:g}″"
-        return [Reading("position", said, ra=ra % 360.0, dec=dec, radius=radius)]
+        return [position("", ra, dec, radius)]
+    return []
+
+
+def _designated(text: str) -> list[Reading]:
+    """The position in a designation such as `J100024.00+021200.0`, whose digits are truncated, not rounded."""
+    found = _IAU.fullmatch(text)
+    if found is None:
+        return []
+    hours, minutes, seconds, fraction, tenth, sign, degrees, arcminutes, arcseconds, part = found.groups()
+    if int(hours) > 23 or int(minutes) > 59 or int(seconds or 0) > 59:
+        return []
+    if int(arcminutes) > 59 or int(arcseconds or 0) > 59:
+        return []
+    # In the middle of all positions with these digits, each of which is within half of the last digits.
+    ra_step = 15.0 * (10.0 ** (1 - len(fraction or ".")) if seconds else 6.0 if tenth else 60.0)
+    dec_step = 10.0 ** (1 - len(part or ".")) if arcseconds else 60.0
+    ra_arcsec = 15.0 * (
+        int(hours) * 3600 + (int(minutes) + float(tenth or 0)) * 60 + int(seconds or 0) + float(fraction or 0)
+    )
+    dec_arcsec = int(degrees) * 3600 + int(arcminutes) * 60 + int(arcseconds or 0) + float(part or 0)
+    dec = (dec_arcsec + dec_step / 2) / 3600.0
+    if dec > 90.0:
+        return []
+    dec = -dec if sign == "-" else dec
+    within = math.hypot(ra_step / 2 * math.cos(math.radians(dec)), dec_step / 2)
+    return [position(f"designation {text}", (ra_arcsec + ra_step / 2) / 3600.0, dec, max(RADIUS, math.ceil(within)))]
+
+
+def _galactic(text: str) -> list[Reading]:
+    """A position such as `l=120 b=30` or `galactic 120 30`, with a radius perhaps."""
+    begin = _GALACTIC.match(text)
+    if begin is None:
+        return []
+    for l_text, b_text, radius_text in _divided(_LATITUDE.sub(",", text[begin.end() :], count=1)):
+        try:
+            longitude, latitude, radius = decimal_number(l_text), decimal_number(b_text), _radius(radius_text)
+        except ValueError:
+            continue
+        if not (0.0 <= longitude <= 360.0 and -90.0 <= latitude <= 90.0 and 0.0 < radius <= LARGEST):
+            continue
+        ra, dec = map(math.degrees, erfa.g2icrs(math.radians(longitude), math.radians(latitude)))
+        return [position(f"galactic l {longitude:.6g}°, b {latitude:+.6g}°", ra, dec, radius)]
     return []
 
 

@@ -69,6 +69,20 @@ def test_none_at_a_position_names_the_nearest(connection: psycopg.Connection[Any
     assert names(connection, "77 90") == ["7"]  # the pole has every right ascension
 
 
+def test_a_transient_without_an_object_is_a_place(connection: psycopg.Connection[Any]) -> None:
+    connection.execute(
+        "INSERT INTO crossmatch_tns (objid, tns_name, tns_prefix, ra, decl, lastmodified_date, htm16)"
+        " VALUES (2, '2024abc', 'AT', 150.1, 2.21, now(), 0)"
+    )
+    found = find(connection, read("2024abc"))
+    assert not found.hits
+    assert found.tried == ["AT 2024abc, position RA 150.100000°, Dec +2.210000° (ICRS), radius 3″"]
+    assert found.place is not None
+    assert (found.place.ra, found.place.dec) == (150.1, 2.21)
+    assert found.nearest is not None
+    assert found.nearest.title == "ZTF18abcdefg"
+
+
 @pytest.mark.parametrize("text", ["99", "2099zzz", "sso:433", "no_such_file.fits", "2000-01-01"])
 def test_what_is_not_stored_says_what_was_tried(connection: psycopg.Connection[Any], text: str) -> None:
     found = find(connection, read(text))

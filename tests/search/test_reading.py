@@ -54,17 +54,33 @@ def test_names_and_identifiers(text: str, kind: str, value: int | str) -> None:
         ("10 00 24 -02 12 00 2'", 150.1, -2.2, 120.0),
         ("10h00m24s, 2d12m00s", 150.1, 2.2, 5.0),
         ("360 -90", 0.0, -90.0, 5.0),
+        # Galactic poles and centre (Hipparcos, ESA SP-1200, volume 1, 1.5.3), and the origin of equatorial coordinates.
+        ("galactic 0 90", 192.85948, 27.12825, 5.0),
+        ("l=0 b=0 10'", 266.40499, -28.93617, 600.0),
+        ("l 96.3373 b −60.1885, 1d", 0.0, 0.0, 3600.0),
+        ("gal: 96.3373,-60.1885", 0.0, 0.0, 5.0),
+        # The digits of a designation are truncated.
+        ("J100024.00+021200.0", 150.1 + 0.005 / 240, 2.2 + 0.05 / 3600, 5.0),
+        ("SDSS J100024.00−021200.0", 150.1 + 0.005 / 240, -2.2 - 0.05 / 3600, 5.0),
+        ("WISEA j100024+021200", 150.1 + 0.5 / 240, 2.2 + 0.5 / 3600, 8.0),
+        ("J1000.4+0212", 150.1 + 3 / 240, 2.2 + 30 / 3600, 55.0),
+        ("PSR J1000+0212", 150.0 + 30 / 240, 2.2 + 30 / 3600, 451.0),
     ],
 )
 def test_positions(text: str, ra: float, dec: float, radius: float) -> None:
     (found,) = (one for one in read(text) if one.kind == "position")
-    assert (found.ra, found.dec) == pytest.approx((ra, dec), abs=1e-9)
+    digits = 1e-4 if "l" in text else 1e-9
+    assert (found.ra + 180) % 360 == pytest.approx((ra + 180) % 360, abs=digits)
+    assert found.dec == pytest.approx(dec, abs=digits)
     assert found.radius == pytest.approx(radius)
 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "  ", "361 0", "10 91", "10 10 0", "10 10 11d", "10 10 x", "id:x", "night:2026-13-01", "src:", "a b"],
+    [
+        *("", "  ", "361 0", "10 91", "10 10 0", "10 10 11d", "10 10 x", "id:x", "night:2026-13-01", "src:", "a b"),
+        *("l=400 b=0", "J106000+021200", "J100060+021200", "J240000+021200", "J100024+906000", "J100024+900000"),
+    ],
 )
 def test_what_cannot_be_read(text: str) -> None:
     assert read(text) == []

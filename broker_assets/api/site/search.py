@@ -26,6 +26,7 @@ KINDS = {
 
 
 @router.get("/search", include_in_schema=False)
+@router.get("/search/", include_in_schema=False)
 def search_box(q: Annotated[str, Query(max_length=1000)] = "") -> Response:
     """Redirect from the search box to the address of the search."""
     from broker_assets.search.reading import plain
@@ -41,8 +42,7 @@ def search(request: Request, connection: Database, text: str) -> Response:
     from broker_assets.search.reading import plain, read, trouble
 
     text = plain(text)
-    readings = read(text)
-    found = find(connection, readings)
+    found = find(connection, read(text))
     addresses = {(hit.kind, hit.name): address(request, connection, hit) for hit in found.hits}
     if len(found.hits) == 1 and (only := addresses[found.hits[0].kind, found.hits[0].name]):
         return RedirectResponse(only, 303)
@@ -58,7 +58,6 @@ def search(request: Request, connection: Database, text: str) -> Response:
         groups=groups,
         addresses=addresses,
         numbers=f"{found.total:,}",
-        cone=next((one for one in readings if one.kind == "position"), None),
     )
 
 
