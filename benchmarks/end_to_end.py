@@ -49,6 +49,7 @@ from broker_assets.context.store import CatalogueStore
 from broker_assets.database import engine, migrations, partitions
 from broker_assets.database.tables import diaforcedsources, diasources
 from broker_assets.delivery import sinks
+from broker_assets.enrichment_plan import filter_matches
 from broker_assets.filters.query import Form
 from broker_assets.filters.store import FilterChanges, change_filter, create_filter
 from broker_assets.lightcurves.curves import LightCurves
@@ -62,7 +63,6 @@ from broker_assets.sky.lists import create_area, create_watchlist
 from broker_assets.sky.matching import SkyMatching
 from broker_assets.sky.watchlists import Cones
 from broker_assets.stream.enrichment import Enrichment, EnrichmentPlan
-from broker_assets.stream.enrichments import filter_matches
 from broker_assets.stream.simulated_examples import ExampleSurvey, simulated_examples
 
 TOPIC = "alerts"

@@ -18,9 +18,9 @@ from dagster import AutomationConditionSensorDefinition, Definitions, SensorDefi
 
 from broker_assets.assets.labels import LOCATION, OWNERS, WRITTEN_BY
 from broker_assets.build import build_defs, code_versions, subjects
+from broker_assets.enrichment_plan import enrichment_plan
 from broker_assets.resources.database import Database
 from broker_assets.settings import Settings, TelemetrySettings
-from broker_assets.stream.enrichments import enrichment_plan
 from broker_assets.telemetry.archive.days import FAMILIES
 
 SNAPSHOT = Path(__file__).parent / "snapshots" / "definitions.txt"

@@ -30,6 +30,7 @@ from broker_assets.build import (
     tom,
 )
 from broker_assets.build.annotations import definitions as annotation_definitions
+from broker_assets.enrichment_plan import enrichment_plan
 from broker_assets.resources.backups import Backups
 from broker_assets.resources.cold import Cold
 from broker_assets.resources.database import Database
@@ -43,7 +44,6 @@ from broker_assets.resources.tns import Tns
 from broker_assets.sensors.code_versions import serves_definitions
 from broker_assets.settings import Settings, load_settings
 from broker_assets.stream.enrichment import EnrichmentPlan
-from broker_assets.stream.enrichments import enrichment_plan
 
 
 def build_defs(

@@ -16,6 +16,7 @@ from broker_assets.checks.alerts import NIGHT_CHECKS, ledger
 from broker_assets.checks.definition import live_evaluations, night_definition, stream_definition
 from broker_assets.context.in_force import CataloguesInForce
 from broker_assets.context.object_context import ASSET as CONTEXT
+from broker_assets.enrichment_plan import enrichment_plan
 from broker_assets.jobs.acknowledge_gaps import build_acknowledge_gaps
 from broker_assets.jobs.check_nights import build_check_nights, check_config
 from broker_assets.jobs.compare_catalogues import build_compare_catalogues
@@ -28,7 +29,6 @@ from broker_assets.sensors.kafka_lag import build_kafka_lag
 from broker_assets.sensors.schedules import build_move_months, build_nightly_checks
 from broker_assets.settings import Settings
 from broker_assets.stream.enrichment import EnrichmentPlan
-from broker_assets.stream.enrichments import enrichment_plan
 
 
 def definitions(settings: Settings, plan: EnrichmentPlan) -> Definitions:

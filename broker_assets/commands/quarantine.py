@@ -192,14 +192,14 @@ def retry(
     `broker-assets quarantine retry --reason "schema … is unknown"`
     """
     from broker_assets.accounting.quarantine import counts, matching
+    from broker_assets.enrichment_plan import enrichment_plan
     from broker_assets.resources.decoders import Decoders
     from broker_assets.stream.annotation_messages import annotator_of
     from broker_assets.stream.broker_message_batches import retry_broker_messages
     from broker_assets.stream.broker_message_run import stream_named as broker_stream_named
     from broker_assets.stream.broker_messages import broker_of
-    from broker_assets.stream.consumer import retry_each
-    from broker_assets.stream.enrichments import enrichment_plan
     from broker_assets.stream.notices import notice_topics
+    from broker_assets.stream.one_by_one import retry_each
     from broker_assets.stream.retry import retry_quarantine
 
     settings = connected_or_given(load_settings())

@@ -167,8 +167,8 @@ def _reprocess_stale(
     settings: Settings, assets: Collection[str], keys: Collection[str] | None, *, local: bool, wait: bool
 ) -> None:
     from broker_assets.commands.status import database
+    from broker_assets.enrichment_plan import enrichment_plan
     from broker_assets.provenance import versions
-    from broker_assets.stream.enrichments import enrichment_plan
 
     plan = enrichment_plan(settings)
     compare_catalogues(settings, plan)
@@ -229,7 +229,7 @@ def archived_nights(settings: Settings, nights: list[str]) -> list[str]:
 def _reprocess_here(settings: Settings, night: str, *, lists_now: bool, facts: Collection[str] = ()) -> ReprocessReport:
     """Rebuild a night, or only what is stale of some of its facts."""
     from broker_assets.commands.reporting import NO_DAGSTER, report_nights
-    from broker_assets.stream.enrichments import enrichment_plan
+    from broker_assets.enrichment_plan import enrichment_plan
     from broker_assets.stream.reprocess import reprocess_night
 
     url = settings.database.url

@@ -19,9 +19,9 @@ from broker_assets.accounting import ledger
 from broker_assets.resources.database import Database
 from broker_assets.resources.kafka import Kafka
 from broker_assets.settings import AttemptSettings
-from broker_assets.stream.consumer import Topic
 from broker_assets.stream.messages import SourceError
 from broker_assets.stream.notices import read_notices
+from broker_assets.stream.one_by_one import Topic
 
 NOT_CONFIGURED = (
     "no topic of notices is configured: set BROKER_NOTICES__TOPIC (igwn.gwalert at GCN) or moving lists (notices.lists)"

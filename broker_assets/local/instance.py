@@ -86,7 +86,7 @@ def end_abandoned(home: Path) -> int:
     """Report the end of runs that died with an earlier platform; return their number. Call before the daemon starts."""
     from dagster import DagsterInstance
 
-    from broker_assets.local.run_workers import end_abandoned_runs
+    from broker_assets.local.run_processes import end_abandoned_runs
 
     with DagsterInstance.from_config(str(home)) as instance:
         return len(end_abandoned_runs(instance))

@@ -3,8 +3,8 @@
 Dagster's `DefaultRunLauncher` makes a run a child of the code server and cannot determine later whether it is alive: if
 worker and code server die together (a reboot, the kernel's out-of-memory killer), the run stays STARTED for ever and
 blocks the limit of one drain per stream. This launcher starts each run as a separate process, which survives daemon and
-code server, and watches it (`local.run_workers`): a run whose process ends without reporting fails within a second, and
-run retries start it again. Run monitoring gives the same answer if another daemon started the process.
+code server, and watches it (`local.run_processes`): a run whose process ends without reporting fails within a second,
+and run retries start it again. Run monitoring gives the same answer if another daemon started the process.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from broker_assets.dagster_internals import (
 )
 from broker_assets.local.loaded_code import LoadedCode
 from broker_assets.local.processes import start_child, tail
-from broker_assets.local.run_workers import PID_TAG, RUN_NAME, Watch, Worker, find_worker, worker_tags
+from broker_assets.local.run_processes import PID_TAG, RUN_NAME, Watch, Worker, find_worker, worker_tags
 
 KEEP_LOGS_SECONDS = 14 * 86_400
 """Seconds; output files of workers older than this are removed when the next run starts."""

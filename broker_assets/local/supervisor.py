@@ -42,7 +42,7 @@ from broker_assets.local.processes import (
     tail,
     wait_for_end,
 )
-from broker_assets.local.run_workers import is_run_worker
+from broker_assets.local.run_processes import is_run_worker
 from broker_assets.local.service import CodeServer, Part, Service
 from broker_assets.monitoring import daily_logs, state_file
 from broker_assets.monitoring.state_file import Addresses, PlatformState, ProcessIdentity, ServiceState

@@ -15,8 +15,8 @@ from broker_assets.settings.limits import LIMITS, InputLimits
 from broker_assets.sky.event_notices import read_event_notice
 from broker_assets.sky.events import apply_notice, read_notice
 from broker_assets.sky.moving_lists import apply_event_notice
-from broker_assets.stream.consumer import Consumed, Handled, Topic, consume
 from broker_assets.stream.messages import MessageSource
+from broker_assets.stream.one_by_one import Consumed, Handled, Topic, consume
 
 NOTICES_VERSION = "2"
 MOVING_LISTS_VERSION = "1"

@@ -1,6 +1,6 @@
 """A run on a topic other than those of alerts: its positions, its attempts, and the reading loop.
 
-The callers apply the messages: `consumer` one after the other, `annotations` many at once. The stream of alerts has a
+The callers apply the messages: `one_by_one` one after the other, `annotations` many at once. The stream of alerts has a
 session and a pipeline of its own.
 """
 

@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 import psycopg
@@ -23,7 +24,7 @@ from broker_assets.filters.store import BadSetting, FilterChanges, change_filter
 from broker_assets.filters.trials import Cancelled, Trial
 from broker_assets.sentences import sentence
 from broker_assets.settings import Settings
-from broker_assets.stream.enrichments import enrichment_plan
+from broker_assets.stream.enrichment import EnrichmentPlan
 from broker_assets.stream.filter_trials import NightTrial, TooMany, Trials, later_lists, require_quota
 
 log = logging.getLogger(__name__)
@@ -34,11 +35,11 @@ _LOOK_SECONDS: Final = 0.5
 _SAY_SECONDS: Final = 1.0
 
 
-def serve(settings: Settings, linger: float = LINGER_SECONDS) -> None:
+def serve(settings: Settings, plan: Callable[[Settings], EnrichmentPlan], linger: float = LINGER_SECONDS) -> None:
     """Run trials until none has come for some time; the whole life of the process."""
     with contextlib.suppress(OSError):
         os.nice(5)
-    runner = TrialRunner(settings)
+    runner = TrialRunner(settings, plan)
     idle = time.monotonic()
     while time.monotonic() - idle < linger:
         if runner.run_next():
@@ -54,16 +55,19 @@ class TrialRunner:
     ----------
     settings : Settings
         `database.access_url`, or `database.url`, writes; `database.reader_url`, or `database.url`, reads.
+    plan : callable
+        Makes the plan of all enrichments, when the first trial needs it.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, plan: Callable[[Settings], EnrichmentPlan]) -> None:
         database = settings.database
         writes, reads = database.access_url or database.url, database.reader_url or database.url
         if writes is None or reads is None:
             raise LookupError("no database is configured: set BROKER_DATABASE__URL")
         self._settings = settings
         self._writes, self._reads = writes.get_secret_value(), reads.get_secret_value()
-        self._plan: Any = None
+        self._make_plan = plan
+        self._plan: EnrichmentPlan | None = None
 
     def run_next(self) -> bool:
         """Run the trial that has waited longest; return whether there was one."""
@@ -87,7 +91,7 @@ class TrialRunner:
         query = version.query()
         require_readable(connection, trial.username, query)
         if self._plan is None:
-            self._plan = enrichment_plan(self._settings)
+            self._plan = self._make_plan(self._settings)
         said = time.monotonic()
         night = ""
 

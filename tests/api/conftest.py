@@ -22,6 +22,7 @@ from page_browser import page_browser as page_browser
 
 from broker_assets.api import create_app
 from broker_assets.context.store import CatalogueStore
+from broker_assets.enrichment_plan import enrichment_plan
 from broker_assets.monitoring.alerts import WATCHER, Alert, Cause
 from broker_assets.packets.decoder import AlertDecoder
 from broker_assets.packets.registry import schema_source
@@ -30,7 +31,6 @@ from broker_assets.resources.notifier import Notifier
 from broker_assets.settings import DatabaseSettings, DrainSettings, KafkaSettings, Settings, StreamSettings
 from broker_assets.simulation import SimulatedAlert, Survey, schemas
 from broker_assets.stream.drain import drain
-from broker_assets.stream.enrichments import enrichment_plan
 from broker_assets.stream.messages import Message
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from broker_assets.commands.reprocess import parse_nights, stale_partitions
+from broker_assets.enrichment_plan import enrichment_plan
 from broker_assets.provenance.versions import Stale
 from broker_assets.settings import Settings
-from broker_assets.stream.enrichments import enrichment_plan
 
 NIGHTS = ("2025-10-01", "2025-10-02")
 

@@ -14,9 +14,9 @@ from broker_assets.database.engine import connect
 from broker_assets.jobs.notices import NOT_CONFIGURED, build_read_notices
 from broker_assets.resources.database import Database
 from broker_assets.settings import Settings
-from broker_assets.stream.consumer import Topic
 from broker_assets.stream.messages import SourceUnavailableError, StreamEnds
 from broker_assets.stream.notices import notice_topic, notice_topics
+from broker_assets.stream.one_by_one import Topic
 
 pytestmark = pytest.mark.database
 

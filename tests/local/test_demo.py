@@ -19,6 +19,7 @@ from tiny_classifiers import tiny
 from broker_assets.build import build_defs
 from broker_assets.classifiers.store import ClassifierStore
 from broker_assets.database import engine
+from broker_assets.enrichment_plan import enrichment_plan
 from broker_assets.local import demo, demo_events
 from broker_assets.local.demo import (
     CHECK_JOB,
@@ -47,7 +48,6 @@ from broker_assets.settings import (
 from broker_assets.settings.delivery import MailSettings
 from broker_assets.simulation.cadence import last_night
 from broker_assets.stream.drain import drain
-from broker_assets.stream.enrichments import enrichment_plan
 from broker_assets.stream.notices import notice_topics, read_notices
 from broker_assets.stream.sending import make_sender
 

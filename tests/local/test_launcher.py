@@ -16,7 +16,7 @@ from forked_programs import programs_of
 
 from broker_assets.local.launcher import LocalProcessRunLauncher
 from broker_assets.local.processes import wait_for_end
-from broker_assets.local.run_workers import CREATED_TAG, PID_TAG, is_run_worker
+from broker_assets.local.run_processes import CREATED_TAG, PID_TAG, is_run_worker
 
 DEFINITIONS = """
 import os, pathlib, sys, time

@@ -20,7 +20,7 @@ from broker_assets.local import loaded_code as asking
 from broker_assets.local import loaded_process
 from broker_assets.local.loaded_code import UNKNOWN_END, ForkedProcess, LoadedCode
 from broker_assets.local.loaded_process import DEPENDS_ON_SETTINGS, LOADED_NAME, beginning, code_on_disk, runs
-from broker_assets.local.run_workers import RUN_NAME, is_run_worker
+from broker_assets.local.run_processes import RUN_NAME, is_run_worker
 
 pytestmark = pytest.mark.slow
 
@@ -29,7 +29,7 @@ import json, os, pathlib, sys, threading, time
 facts = {
     "argv": sys.argv, "environment": dict(os.environ), "folder": os.getcwd(), "session": os.getsid(0),
     "threads": threading.active_count(), "files": len(os.listdir("/proc/self/fd")), "name": __name__,
-    "loaded": [name in sys.modules for name in ("broker_assets.stream.enrichments", "broker_assets.sky.angles")],
+    "loaded": [name in sys.modules for name in ("broker_assets.enrichment_plan", "broker_assets.sky.angles")],
     "settings_read": "broker_assets.partitions" in sys.modules,
 }
 from broker_assets.partitions import nights

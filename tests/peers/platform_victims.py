@@ -12,7 +12,7 @@ import psycopg
 from broker_assets.local.loaded_code import DEFINITIONS_NAME
 from broker_assets.local.loaded_process import LOADED_NAME
 from broker_assets.local.platform import platform_processes
-from broker_assets.local.run_workers import is_run_worker
+from broker_assets.local.run_processes import is_run_worker
 from broker_assets.monitoring.state_file import PlatformState, running
 from broker_assets.settings import Settings
 

@@ -27,7 +27,7 @@ from broker_assets.http import HttpClient
 from broker_assets.local.instance import create_instance, project_file, write_instance
 from broker_assets.local.platform import commands
 from broker_assets.local.processes import Child, free_ports
-from broker_assets.local.run_workers import PID_TAG
+from broker_assets.local.run_processes import PID_TAG
 from broker_assets.resources.database import Database
 
 

@@ -68,11 +68,11 @@ from broker_assets.stream.annotation_messages import annotation_streams
 from broker_assets.stream.annotations import read_annotations
 from broker_assets.stream.broker_message_batches import read_broker_messages
 from broker_assets.stream.broker_messages import BrokerStream
-from broker_assets.stream.consumer import retry_each
 from broker_assets.stream.data_versions import data_versions
 from broker_assets.stream.drain import drain
 from broker_assets.stream.enrichment import EnrichmentPlan
 from broker_assets.stream.notices import moving_list_topic, notice_topic, read_notices
+from broker_assets.stream.one_by_one import retry_each
 from broker_assets.stream.reprocess import reprocess_night
 from broker_assets.tns.bulk import parse_bulk_csv
 from broker_assets.tns.refresh import apply_bulk_file

@@ -17,8 +17,8 @@ from whole_sky_notice import sky_map
 from broker_assets.accounting import ledger, quarantine
 from broker_assets.database import engine
 from broker_assets.settings import InputLimits, MovingListSettings
-from broker_assets.stream.consumer import retry_each
 from broker_assets.stream.notices import moving_list_topic, notice_topic, read_notices
+from broker_assets.stream.one_by_one import retry_each
 
 pytestmark = pytest.mark.database
 TOPIC = "igwn.gwalert"

@@ -28,8 +28,7 @@ def test_trials_run_and_activate(broker: Any, packets: ModuleType, tmp_path: Any
         database=DatabaseSettings(url=broker.database_url),
         streams=[StreamSettings(topic="alerts", survey="rubin", framing="confluent")],
     )
-    runner = TrialRunner(settings)
-    runner._plan = broker.plan
+    runner = TrialRunner(settings, lambda _: broker.plan)
     with engine.connect(broker.database_url, autocommit=True) as connection:
         ann = accounts.add(connection, "ann", None)
         assert not runner.run_next()
@@ -72,4 +71,4 @@ def test_trials_run_and_activate(broker: Any, packets: ModuleType, tmp_path: Any
         cancelled = trials.ask(connection, ann, FEW)
         trials.cancel(connection, ann, cancelled)
         assert not runner.run_next()
-        serve(settings, linger=0.0)
+        serve(settings, lambda _: broker.plan, linger=0.0)

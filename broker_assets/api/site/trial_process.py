@@ -12,9 +12,10 @@ from broker_assets.settings import Settings
 
 def serve(settings: Settings) -> None:
     """The whole life of the process; the modules that run filters are loaded only there."""
+    from broker_assets.enrichment_plan import enrichment_plan
     from broker_assets.stream import trial_runs
 
-    trial_runs.serve(settings)
+    trial_runs.serve(settings, enrichment_plan)
 
 
 class TrialProcess:

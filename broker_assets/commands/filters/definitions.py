@@ -89,7 +89,7 @@ def open_reader() -> Iterator[Any]:
 def open_trials(*, limit: int | None, lists_now: bool = False) -> Trials:
     """An object that tries filters on the database and archive of the platform."""
     from broker_assets.commands.status import connected_or_given
-    from broker_assets.stream.enrichments import enrichment_plan
+    from broker_assets.enrichment_plan import enrichment_plan
     from broker_assets.stream.filter_trials import Trials
 
     settings = connected_or_given(load_settings())

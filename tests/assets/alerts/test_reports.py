@@ -19,11 +19,11 @@ from broker_assets.context.in_force import CataloguesInForce
 from broker_assets.context.store import CatalogueStore
 from broker_assets.database.alerts import NightCounts
 from broker_assets.database.engine import connect
+from broker_assets.enrichment_plan import enrichment_plan
 from broker_assets.packets.archive import FORMAT_VERSION
 from broker_assets.provenance import versions
 from broker_assets.stream.commit import CODE_VERSION
 from broker_assets.stream.data_versions import ARCHIVE_ASSET, ROW_ASSETS, data_versions
-from broker_assets.stream.enrichments import enrichment_plan
 
 __all__ = ["platform", "survey"]
 

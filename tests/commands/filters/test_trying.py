@@ -11,6 +11,7 @@ import pytest
 from stored_filters import enabled
 
 from broker_assets.database import engine
+from broker_assets.enrichment_plan import enrichment_plan
 from broker_assets.filters.query import Form
 from broker_assets.filters.store import save_filter
 from broker_assets.packets.decoder import AlertDecoder
@@ -19,7 +20,6 @@ from broker_assets.settings import DrainSettings, load_settings
 from broker_assets.sky.lists import create_watchlist
 from broker_assets.sky.watchlists import parse_watchlist
 from broker_assets.stream.drain import drain
-from broker_assets.stream.enrichments import enrichment_plan
 
 pytestmark = pytest.mark.database
 NIGHT = "2025-11-20"

@@ -23,7 +23,7 @@ from broker_assets.telemetry.inputs.elut import (
     lookup_table_at,
 )
 from broker_assets.telemetry.inputs.kernels import Kernels
-from broker_assets.telemetry.products.builders.energy import CHANNELS
+from broker_assets.telemetry.products.builders.calibration_spectra import CHANNELS
 from broker_assets.telemetry.products.builders.energy_fits import LINE_31, LINE_81, TRUE_31, TRUE_81, fit_line
 from broker_assets.telemetry.products.files.tables import Column, Table
 from broker_assets.telemetry.products.kinds import ENERGY

@@ -20,7 +20,7 @@ from broker_assets.telemetry.inputs.soop import Planning
 from broker_assets.telemetry.packets import clock
 from broker_assets.telemetry.products.builders import (
     aspect,
-    energy,
+    calibration_spectra,
     housekeeping,
     pixels,
     quicklook,
@@ -49,7 +49,7 @@ BUILDERS: Final[dict[str, Callable[[PacketSet], Measured | list[Measured]]]] = {
     "flareflag": quicklook.flareflag,
     "tmstatusflarelist": quicklook.tmstatusflarelist,
     "spectra": spectra.spectra,
-    "energy": energy.energy,
+    "energy": calibration_spectra.energy,
     "housekeeping": housekeeping.housekeeping,
     "default": housekeeping.default,
     "raw_pixels": pixels.raw_pixels,

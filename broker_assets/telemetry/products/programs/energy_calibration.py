@@ -18,7 +18,7 @@ from astropy.io import fits as astropy_fits
 from numpy.typing import NDArray
 
 from broker_assets.telemetry.inputs.elut import DETECTORS, PIXELS, CalibrationSetup
-from broker_assets.telemetry.products.builders.energy import CHANNELS
+from broker_assets.telemetry.products.builders.calibration_spectra import CHANNELS
 from broker_assets.telemetry.products.files import fits
 from broker_assets.telemetry.products.files.fits import Extension
 from broker_assets.telemetry.products.files.tables import Column, Table

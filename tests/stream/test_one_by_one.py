@@ -14,8 +14,8 @@ import pytest
 from broker_assets.accounting import ledger
 from broker_assets.database import engine
 from broker_assets.settings import AttemptSettings
-from broker_assets.stream.consumer import Handled, Topic, consume
 from broker_assets.stream.messages import Message, SourceUnavailableError
+from broker_assets.stream.one_by_one import Handled, Topic, consume
 
 pytestmark = pytest.mark.database
 Connection = psycopg.Connection[Any]

@@ -12,7 +12,7 @@ import pytest
 from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus, job, op
 from dagster_services import wait_until
 
-from broker_assets.local.run_workers import (
+from broker_assets.local.run_processes import (
     Watch,
     end_abandoned_runs,
     find_worker,
@@ -102,7 +102,7 @@ def test_what_could_not_be_reported_is_reported_later(
             raise ConnectionError("the database is away")
         return instance
 
-    monkeypatch.setattr("broker_assets.local.run_workers.RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("broker_assets.local.run_processes.RETRY_SECONDS", 0.05)
     watch = Watch(find, lambda _: None)
     watch.add(run_id, ended_process())
     assert asked.wait(30.0)
@@ -126,7 +126,7 @@ def test_many_threads_start_runs_while_others_end(instance: DagsterInstance, mon
         except BaseException as error:  # noqa: BLE001 (shown below)
             failures.append(error)
 
-    monkeypatch.setattr("broker_assets.local.run_workers.POLL_SECONDS", 0.0)
+    monkeypatch.setattr("broker_assets.local.run_processes.POLL_SECONDS", 0.0)
     threads = [threading.Thread(target=start, args=(thread,)) for thread in range(4)]
     for thread in threads:
         thread.start()

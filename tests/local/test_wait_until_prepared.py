@@ -19,7 +19,7 @@ from sqlalchemy.engine import make_url
 from broker_assets.database import migrations
 from broker_assets.database.engine import engine
 from broker_assets.database.reader import create_reader
-from broker_assets.local import prepared
+from broker_assets.local import wait_until_prepared as prepared
 from broker_assets.settings import DatabaseSettings, Settings
 
 pytestmark = pytest.mark.database
@@ -71,7 +71,7 @@ def test_a_database_of_a_later_release_serves_and_an_earlier_one_does_not(databa
 
 def test_the_command_waits_with_the_settings_of_its_environment(database_url: str, tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("BROKER_")}
-    command = [sys.executable, "-m", "broker_assets.local.prepared"]
+    command = [sys.executable, "-m", "broker_assets.local.wait_until_prepared"]
     environment["BROKER_DATABASE__URL"] = database_url
     done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from broker_assets.enrichment_plan import enrichment_plan
 from broker_assets.settings import Settings
-from broker_assets.stream.enrichments import enrichment_plan
 
 
 def test_the_plan_names_its_facts_and_each_call_makes_its_own(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Waits until the servers are prepared: ``python -m broker_assets.local.prepared``.
+"""Waits until the servers are prepared: ``python -m broker_assets.local.wait_until_prepared``.
 
 If the services and the job of `local.prepare` are started at the same time (Kubernetes), each service waits in this way
 for the databases in its own settings: it never finds tables of an earlier release, nor creates Dagster's tables

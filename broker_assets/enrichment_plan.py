@@ -1,4 +1,4 @@
-"""The enrichments of the platform. A new one is added here, and nowhere else in the stream."""
+"""The enrichments of the platform, in one plan. A new one is a class in its package, and a line here."""
 
 from __future__ import annotations
 
