@@ -7,7 +7,7 @@ again. Rows that already exist, from any file, are left as they are and counted.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +48,11 @@ TARGETS: Final[dict[str, Target]] = {
     ),
 }  # fmt: skip
 """The survey itself, and the training set."""
+_SAME: Final[dict[str, tuple[str, ...]]] = {
+    "objects": ("diaobject_id", "ra", "decl"),
+    "forced": ("diaforcedsource_id", "midpointtai", "filtername"),
+}
+"""Number of a row, and the columns that rows with the same number must share."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +134,8 @@ def load_simulations(
         If the database fails; files that were loaded stay.
     """
     report = LoadReport()
-    steps: list[tuple[Path, Callable[[Path], FileLoaded]]] = []
+    pairs: list[tuple[Path, Callable[[Path], FileLoaded]]] = []
+    truths: list[tuple[Path, Callable[[Path], FileLoaded]]] = []
 
     def note(loaded: FileLoaded) -> None:
         report.files.append(loaded)
@@ -139,14 +145,16 @@ def load_simulations(
     for folder in folders:
         try:
             heads = head_files(folder, list(files) or None)
-            truth = dump_file(folder)
         except (DamagedFile, FileNotFoundError) as error:
             note(loader.failed(folder, error))
             continue
-        steps += [(head, loader.pair) for head in heads]
-        # After the objects, to which its rows refer.
-        steps.append((truth, loader.truth))
-    for together in _by_kind(steps):
+        pairs += [(head, loader.pair) for head in heads]
+        try:
+            truths.append((dump_file(folder), loader.truth))
+        except DamagedFile as error:
+            note(loader.failed(folder, error))
+    # The truth after the objects, to which its rows refer.
+    for together in (pairs, truths):
         with ThreadPoolExecutor(max_workers=max(1, at_once)) as pool:
             for loaded in pool.map(lambda step: step[1](step[0]), together):
                 note(loaded)
@@ -164,15 +172,6 @@ def simulation_files(folders: Sequence[Path]) -> list[tuple[str, int, int]]:
         for status in [path.stat()]
         if path.is_file()
     ]
-
-
-def _by_kind(
-    steps: Sequence[tuple[Path, Callable[[Path], FileLoaded]]],
-) -> Iterator[list[tuple[Path, Callable[[Path], FileLoaded]]]]:
-    """Pairs of files first, then the truth."""
-    pairs = [step for step in steps if step[0].suffix != ".DUMP"]
-    yield pairs
-    yield [step for step in steps if step[0].suffix == ".DUMP"]
 
 
 class _Loader:
@@ -197,37 +196,45 @@ class _Loader:
                 ("alerts", tables.alerts, read.alerts),
             ]
 
-        return self._load(head, lambda: [head, photometry_file(head)], rows)
+        return self._load(head, self._target.objects, lambda: [head, photometry_file(head)], rows)
 
     def truth(self, path: Path) -> FileLoaded:
         """Load a file with truth; rows whose object was not loaded are left out, since they refer to it."""
-        return self._load(path, lambda: [path], lambda: [("truth", self._target.truth, read_truth(path))])
+        table = self._target.truth
+        return self._load(path, table, lambda: [path], lambda: [("truth", table, read_truth(path))])
 
     def failed(self, path: Path, error: Exception) -> FileLoaded:
         """Record a failure."""
         reason = f"{path}: {error.strerror}" if isinstance(error, OSError) and error.strerror else str(error)
+        if str(path.parent) not in reason:  # most reasons name the file of the pair that is wrong
+            reason = f"{path}: {reason}"
         if self._write:
             with connect(self._url, application="broker-assets survey") as connection, connection.transaction():
                 self._record(connection, path, "", {}, reason)
         return FileLoaded(path, "failed", failure=reason)
 
     def _load(
-        self, path: Path, parts: Callable[[], list[Path]], rows: Callable[[], list[tuple[str, sa.Table, pa.Table]]]
+        self,
+        path: Path,
+        table: sa.Table,
+        parts: Callable[[], list[Path]],
+        rows: Callable[[], list[tuple[str, sa.Table, pa.Table]]],
     ) -> FileLoaded:
+        """Load a file, unless its content is known and the table is not empty."""
         try:
             content = _hash([*parts()], repr(self._reading))
             if not self._write:
-                return FileLoaded(path, "read", {name: table.num_rows for name, _, table in rows()})
+                return FileLoaded(path, "read", {name: values.num_rows for name, _, values in rows()})
             with connect(self._url, application="broker-assets survey") as connection:
-                if self._known(connection, content):
+                if self._known(connection, content, table):
                     return FileLoaded(path, "known")
                 connection.commit()
                 read = rows()
                 with connection.transaction():
                     new: dict[str, int] = {}
                     absent = 0
-                    for name, table, values in read:
-                        new[name], missing = self._insert(connection, name, table, values)
+                    for name, into, values in read:
+                        new[name], missing = self._insert(connection, name, into, values)
                         absent += missing
                     failure = None
                     if absent and not self._partial:
@@ -262,6 +269,8 @@ class _Loader:
                     ).format(**names)
                 )
                 absent = cursor.rowcount
+            if name in _SAME:
+                self._refuse_others(cursor, name, names)
             cursor.execute(
                 sql.SQL("INSERT INTO {table} ({columns}) SELECT {columns} FROM {stage} ON CONFLICT DO NOTHING").format(
                     **names
@@ -269,9 +278,36 @@ class _Loader:
             )
             return int(cursor.rowcount), int(absent)
 
-    def _known(self, connection: Connection, content: str) -> bool:
+    def _refuse_others(self, cursor: psycopg.Cursor[Any], name: str, names: dict[str, sql.Composable]) -> None:
+        """Refuse rows of which the table has another under the same number: two simulations that number their objects
+        alike would otherwise become one, with points of both in a light curve."""
+        key, *same = (sql.Identifier(one) for one in _SAME[name])
+        found = cursor.execute(
+            sql.SQL(
+                "SELECT staged.diaobject_id FROM {stage} AS staged JOIN {table} AS known"
+                " ON known.diaobject_id = staged.diaobject_id AND known.{key} = staged.{key}"
+                " WHERE ({known}) IS DISTINCT FROM ({staged}) LIMIT 1"
+            ).format(
+                **names,
+                key=key,
+                known=sql.SQL(", ").join(sql.SQL("known.{}").format(one) for one in same),
+                staged=sql.SQL(", ").join(sql.SQL("staged.{}").format(one) for one in same),
+            )
+        ).fetchone()
+        if found is not None:
+            what = "position" if name == "objects" else "point"
+            raise DamagedFile(
+                f"object {found[0]} is stored with another {what}: this is another simulation with the same numbers, or"
+                " another version of it; load it into another database, or remove the stored one first"
+            )
+
+    def _known(self, connection: Connection, content: str, table: sa.Table) -> bool:
+        # If somebody has emptied the table, nothing is known.
         found = connection.execute(
-            "SELECT EXISTS (SELECT FROM simulation_files WHERE target = %s AND sha256 = %s AND failure IS NULL)",
+            sql.SQL(
+                "SELECT EXISTS (SELECT FROM simulation_files WHERE target = %s AND sha256 = %s AND failure IS NULL)"
+                " AND EXISTS (SELECT FROM {})"
+            ).format(sql.Identifier(table.name)),
             (self._name, content),
         ).fetchone()
         return bool(found and found[0])

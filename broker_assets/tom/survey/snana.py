@@ -6,7 +6,10 @@ not part of the survey) and one text file `<folder>.DUMP` with the truth. Sentin
 
 from __future__ import annotations
 
+import gzip
+import io
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +20,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from broker_assets.tom.survey.fields import (
+    BANDS,
     FORCED_COLUMNS,
     HEADER_COLUMNS,
     OBJECT_COLUMNS,
@@ -24,7 +28,7 @@ from broker_assets.tom.survey.fields import (
     TRUTH_COLUMNS,
     TRUTH_INTEGERS,
 )
-from broker_assets.tom.survey.fits_tables import DamagedFile, FitsTable
+from broker_assets.tom.survey.fits_tables import INTEGER, NUMBER, DamagedFile, FitsTable, unpacked_stream
 
 POINTS_OF_OBJECT: Final = 100_000
 """The number of a point is that of its object times this, plus the index of the point within its object."""
@@ -147,22 +151,26 @@ def read_pair(head: Path, reading: Reading = Reading()) -> SurveyRows:
     table = FitsTable(head)
     # Models of Galactic objects have no redshift quantiles.
     stored = [name for name in HEADER_COLUMNS if "_ZPHOT_Q" not in name or name in table]
-    header = table.columns([*stored, "PTROBS_MIN", "PTROBS_MAX"])
-    try:
-        ids = header["SNID"].astype(np.int64)
-    except ValueError:
-        raise DamagedFile(f"{head}: an SNID is not a number") from None
+    table.columns([*stored, "PTROBS_MIN", "PTROBS_MAX"])  # all that are missing are named at once
+    header = {name: table.floats(name) for name in stored if name != "SNID"}
+    ids = table.integers("SNID")
     if len(np.unique(ids)) != len(ids):
         raise DamagedFile(f"{head}: an SNID occurs twice")
     if len(ids) and not 0 < ids.min() <= ids.max() < 2**63 // POINTS_OF_OBJECT:
         raise DamagedFile(f"{head}: an SNID is not between 1 and {2**63 // POINTS_OF_OBJECT}")
+    nowhere = ~((np.abs(header["DEC"]) <= 90.0) & (header["RA"] >= -180.0) & (header["RA"] <= 360.0))
+    if nowhere.any():
+        row = int(np.flatnonzero(nowhere)[0])
+        place = f"{header['RA'][row]}, {header['DEC'][row]}"
+        raise DamagedFile(f"{head}: object {ids[row]} is at {place}: that is not a position in degrees")
     path = photometry_file(head)
     points = FitsTable(path)
-    first, count = _ranges(head, header, ids, len(points), reading)
-    objects: dict[str, Any] = {HEADER_COLUMNS[name]: header[name] for name in stored}
-    objects |= {column: [None] * len(ids) for name, column in HEADER_COLUMNS.items() if name not in header}
+    mjd = points.floats("MJD")
+    first, count = _ranges(head, table, ids, mjd == SEPARATOR_MJD, reading)
+    objects: dict[str, Any] = {HEADER_COLUMNS[name]: values for name, values in header.items()}
+    objects |= {column: [None] * len(ids) for name, column in HEADER_COLUMNS.items() if name not in stored}
     objects |= {"diaobject_id": ids, "simversion": [reading.simversion] * len(ids), "isddf": count > DEEP_POINTS}
-    forced, detected = _points(path, points, ids, first, count, reading)
+    forced, detected = _points(path, points, mjd, ids, first, count, reading)
     place = np.searchsorted(ids[np.argsort(ids)], forced["diaobject_id"][detected])
     owner = np.argsort(ids)[place]
     sources = {name: forced[name][detected] for name in ("midpointtai", "filtername", "psflux", "psfluxerr")}
@@ -178,11 +186,12 @@ def read_pair(head: Path, reading: Reading = Reading()) -> SurveyRows:
 
 
 def _ranges(
-    head: Path, header: dict[str, NDArray[Any]], ids: NDArray[np.int64], rows: int, reading: Reading
+    head: Path, header: FitsTable, ids: NDArray[np.int64], separator: NDArray[np.bool_], reading: Reading
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """First row of the points of each object, and their number; the file counts from 1 and includes the last."""
-    first = header["PTROBS_MIN"].astype(np.int64) - 1
-    end = header["PTROBS_MAX"].astype(np.int64)
+    first = header.integers("PTROBS_MIN") - 1
+    end = header.integers("PTROBS_MAX")
+    rows = len(separator)
     wrong = (first < 0) | (end < first) | (end > rows)
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
@@ -190,6 +199,11 @@ def _ranges(
             f"{head}: the points of object {ids[row]} are rows {first[row] + 1} to {end[row]}, the photometry has"
             f" {rows} rows"
         )
+    # A file may count the row that ends an object among its points; it does so for all.
+    some = end > first
+    if some.any() and separator[end[some] - 1].all():
+        end = end - some
+    _refuse_other_photometry(head, ids, first, end, separator)
     count = end - first
     if len(count) and count.max() > reading.most_points:
         row = int(count.argmax())
@@ -200,51 +214,97 @@ def _ranges(
     return first, count
 
 
+def _refuse_other_photometry(
+    head: Path,
+    ids: NDArray[np.int64],
+    first: NDArray[np.int64],
+    end: NDArray[np.int64],
+    separator: NDArray[np.bool_],
+) -> None:
+    """Refuse ranges of rows that begin or end within a light curve: the photometry is that of another header, or in
+    another order, and would give points to the wrong objects."""
+    some = np.flatnonzero(end > first)
+    some = some[np.argsort(first[some], kind="stable")]
+    begins, ends = first[some], end[some]
+    if (begins[1:] < ends[:-1]).any():
+        row = some[1:][begins[1:] < ends[:-1]][0]
+        raise DamagedFile(f"{head}: rows of object {ids[row]} are those of another object too")
+    if not separator.any():
+        return
+    marks = np.concatenate([[0], np.cumsum(separator)])
+    bounded = np.concatenate([separator, [True]])  # the file ends an object too
+    reasons = (
+        (marks[ends] > marks[begins], "have the end of another object among them"),
+        (~bounded[ends], "are followed by a row of no object, not by the end of the object"),
+        ((begins > 0) & ~bounded[begins - 1], "follow a row of no object, not the end of another one"),
+    )
+    for wrong, reason in reasons:
+        if wrong.any():
+            place = int(np.flatnonzero(wrong)[0])
+            raise DamagedFile(
+                f"{head}: the points of object {ids[some[place]]}, rows {begins[place] + 1} to {ends[place]}, {reason}:"
+                " the photometry does not belong to this header"
+            )
+
+
 def _points(
     path: Path,
     points: FitsTable,
+    times: NDArray[np.floating[Any]],
     ids: NDArray[np.int64],
     first: NDArray[np.int64],
     count: NDArray[np.int64],
     reading: Reading,
 ) -> tuple[dict[str, Any], NDArray[np.bool_]]:
     """Forced photometry by column, and which points are detections."""
-    values = points.columns(["MJD", "BAND", "PHOTFLAG", "FLUXCAL", "FLUXCALERR"])
+    points.columns(["MJD", "BAND", "PHOTFLAG", "FLUXCAL", "FLUXCALERR"])  # all that are missing are named at once
     within = np.arange(int(count.sum())) - np.repeat(np.cumsum(count) - count, count)
     rows = np.repeat(first, count) + within
     objects = np.repeat(ids, count)
-    mjd = values["MJD"][rows]
-    kept = mjd != SEPARATOR_MJD
-    if not np.isfinite(mjd[kept]).all():
-        raise DamagedFile(f"{path}: a time of object {objects[kept][~np.isfinite(mjd[kept])][0]} is not finite")
-    rows, objects, within = rows[kept], objects[kept], within[kept]
-    try:
-        bands = np.char.decode(np.char.strip(values["BAND"][rows]), "ascii")
-    except UnicodeDecodeError:
-        raise DamagedFile(f"{path}: a band is not a text") from None
+    mjd = times[rows].astype(np.float64)
+    if not np.isfinite(mjd).all():
+        raise DamagedFile(f"{path}: a time of object {objects[~np.isfinite(mjd)][0]} is not finite")
+    bands = points.texts("BAND")[rows]
+    strange = ~np.isin(bands, [*BANDS, "y"])
+    if strange.any():
+        raise DamagedFile(
+            f"{path}: a point of object {objects[strange][0]} is in the band {str(bands[strange][0])!r}; bands are"
+            f" {', '.join(BANDS)}"
+        )
     forced = {
         "diaforcedsource_id": objects * POINTS_OF_OBJECT + within,
-        "midpointtai": mjd[kept],
+        "midpointtai": mjd,
         "filtername": bands,
-        "psflux": (values["FLUXCAL"][rows] * reading.factor).astype(np.float32),
-        "psfluxerr": (values["FLUXCALERR"][rows] * reading.factor).astype(np.float32),
+        "psflux": _single(path, points, "FLUXCAL", rows, reading.factor),
+        "psfluxerr": _single(path, points, "FLUXCALERR", rows, reading.factor),
         "diaobject_id": objects,
     }
-    return forced, (values["PHOTFLAG"][rows] & reading.detected) != 0
+    return forced, (points.integers("PHOTFLAG")[rows] & reading.detected) != 0
+
+
+def _single(path: Path, points: FitsTable, name: str, rows: NDArray[np.int64], factor: float) -> NDArray[np.float32]:
+    """Fluxes in single precision, in which they are stored; what is finite stays finite."""
+    given = points.floats(name)[rows]
+    with np.errstate(over="ignore"):
+        found = (given * factor).astype(np.float32)
+    if (np.isfinite(given) & ~np.isfinite(found)).any():
+        raise DamagedFile(f"{path}: a {name} is too large for a flux of 32 bits")
+    return found
 
 
 def dump_file(folder: Path) -> Path:
-    """The file with the truth of a simulation.
+    """The file with the truth of a simulation, compressed or not.
 
     Raises
     ------
     DamagedFile
         If there is none.
     """
-    path = folder / f"{folder.resolve().name}.DUMP"
-    if not path.is_file():
-        raise DamagedFile(f"{folder} has no truth: {path.name} is missing")
-    return path
+    plain = folder / f"{folder.resolve().name}.DUMP"
+    for path in (plain, plain.with_name(f"{plain.name}.gz")):
+        if path.is_file():
+            return path
+    raise DamagedFile(f"{folder} has no truth: {plain.name} is missing")
 
 
 def read_truth(path: Path) -> pa.Table:
@@ -257,6 +317,7 @@ def read_truth(path: Path) -> pa.Table:
     """
     names: list[str] = []
     rows: list[list[str]] = []
+    lines: list[int] = []
     for number, words in _lines(path):
         if words[0] == "VARNAMES:":
             if names:
@@ -266,29 +327,63 @@ def read_truth(path: Path) -> pa.Table:
             if len(words) != len(names) + 1:
                 raise DamagedFile(f"{path}: line {number} has {len(words) - 1} values of {len(names)} variables")
             rows.append(words[1:])
+            lines.append(number)
     missing = [name for name in TRUTH_COLUMNS if name not in names]
     if missing:
         raise DamagedFile(f"{path} has no variable {', '.join(missing)}")
-    columns = dict(zip(names, np.array(rows, dtype=np.str_).reshape(len(rows), len(names)).T, strict=True))
-    made: dict[str, pa.Array] = {}
-    for name, column in TRUTH_COLUMNS.items():
-        try:
-            values = columns[name].astype(np.int64 if name in TRUTH_INTEGERS else np.float64)
-        except ValueError as error:
-            raise DamagedFile(f"{path}: {name}: {error}") from None
-        kind = pa.float64() if column in _DOUBLES else pa.float32()
-        if name in TRUTH_INTEGERS:
-            kind = pa.int32() if column in _SMALL else pa.int64()
-        made[column] = pa.array(values).cast(kind)
-    return pa.table(made)
+    twice = [name for name in TRUTH_COLUMNS if names.count(name) > 1]
+    if twice:
+        raise DamagedFile(f"{path} has two variables {', '.join(twice)}")
+    place = {name: names.index(name) for name in TRUTH_COLUMNS}
+    made = {
+        column: _truth(path, lines, name, column, [row[place[name]] for row in rows])
+        for name, column in TRUTH_COLUMNS.items()
+    }
+    found = pa.table(made)
+    ids = found["diaobject_id"].to_numpy()
+    known, first = np.unique(ids, return_index=True)
+    if len(known) < len(ids):
+        again = int(np.setdiff1d(np.arange(len(ids)), first)[0])
+        raise DamagedFile(f"{path}: line {lines[again]} has the object {ids[again]} again")
+    return found
+
+
+def _truth(path: Path, lines: list[int], name: str, column: str, words: list[str]) -> pa.Array:
+    """Values of a variable; those that are not numbers, or too large for the width of the column, are refused."""
+    whole = name in TRUTH_INTEGERS
+    form = INTEGER if whole else NUMBER
+    for line, word in zip(lines, words, strict=True):
+        if form.fullmatch(word) is None:
+            raise DamagedFile(
+                f"{path}: line {line}: {name} is {word!r}, not {'a whole number' if whole else 'a number'}"
+            )
+    if not whole:
+        values = np.array(words, np.str_).astype(np.float64)
+        kind: type[np.floating[Any]] = np.float64 if column in _DOUBLES else np.float32
+        with np.errstate(over="ignore"):
+            narrow = values.astype(kind)
+        written = np.array(["inf" in word.lower() for word in words], bool)
+        wrong = np.isinf(narrow) & ~written
+    else:
+        bits = 32 if column in _SMALL else 64
+        integers = [int(word) for word in words]
+        wrong = np.array([not -(2 ** (bits - 1)) <= one < 2 ** (bits - 1) for one in integers], bool)
+        narrow = np.array([0 if bad else one for one, bad in zip(integers, wrong, strict=True)], f"i{bits // 8}")
+    if wrong.any():
+        place = int(np.flatnonzero(wrong)[0])
+        raise DamagedFile(f"{path}: line {lines[place]}: {name} is {words[place]}, which does not fit its column")
+    return pa.array(narrow)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    with path.open(encoding="utf-8", errors="replace") as stream:
-        for number, line in enumerate(stream, 1):
-            words = line.split()
-            if words and not words[0].startswith("#"):
-                yield number, words
+    with path.open("rb") as raw, io.TextIOWrapper(unpacked_stream(raw), "utf-8-sig", errors="replace") as stream:
+        try:
+            for number, line in enumerate(stream, 1):
+                words = line.split()
+                if words and not words[0].startswith("#"):
+                    yield number, words
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise DamagedFile(f"{path} cannot be unpacked: {error}") from None
 
 
 def _table(columns: dict[str, Any], names: tuple[str, ...]) -> pa.Table:

@@ -69,9 +69,72 @@ def test_a_scaled_column_is_refused(tmp_path):
         FitsTable(path).columns(["N"])
 
 
-def test_a_format_that_is_not_supported_is_named(tmp_path):
-    path = tmp_path / "variable.fits"
-    column = fits.Column(name="V", format="PJ()", array=np.array([[1], [2, 3]], dtype=object))
-    fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU.from_columns([column])]).writeto(path)
-    with pytest.raises(DamagedFile, match="column V has the format PJ"):
-        FitsTable(path)
+def written(path, *columns):
+    fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU.from_columns(columns)]).writeto(path)
+    return FitsTable(path)
+
+
+def test_columns_of_other_formats_may_be_between(tmp_path):
+    table = written(
+        tmp_path / "all.fits",
+        fits.Column(name="V", format="PJ()", array=np.array([[1], [2, 3]], dtype=object)),
+        fits.Column(name="BITS", format="11X", array=np.ones((2, 11), bool)),
+        fits.Column(name="Z", format="C", array=np.array([1j, 2j], np.complex64)),
+        fits.Column(name="SIX", format="3D", array=np.ones((2, 3))),
+        fits.Column(name="N", format="J", array=np.array([5, 6], np.int32)),
+    )
+    assert table.integers("N").tolist() == [5, 6]
+    with pytest.raises(DamagedFile, match="has no column V, SIX"):
+        table.columns(["V", "N", "SIX"])
+
+
+def test_names_are_found_in_another_case_unless_two_are_alike(tmp_path):
+    table = written(
+        tmp_path / "names.fits",
+        *(fits.Column(name=name, format="J", array=np.array([at])) for at, name in enumerate(["mjd", "A_y", "A_Y"])),
+    )
+    assert [table.integers(name).tolist() for name in ("MJD", "A_Y", "A_y")] == [[0], [2], [1]]
+    assert "a_Y" not in table
+
+
+@pytest.mark.parametrize(
+    ("form", "values", "integers", "floats"),
+    [
+        ("I", [3, 4], [3, 4], [3.0, 4.0]),
+        ("E", [3.0, 4.0], [3, 4], [3.0, 4.0]),
+        ("8A", [" 3", "-4"], [3, -4], [3.0, -4.0]),
+        ("E", [3.5, 4.0], "N of row 1 is 3.5, not a whole number", [3.5, 4.0]),
+        ("E", [3.0, np.nan], "N of row 2 is nan, not a whole number", [3.0, np.nan]),
+        ("E", [3.0, 1e19], "N of row 2 is .*, not a whole number", [3.0, float(np.float32(1e19))]),
+        ("8A", ["3.5", ".5e1"], "N of row 1 is '3.5', not a whole number", [3.5, 5.0]),
+        ("8A", ["1_0", "4"], "N of row 1 is '1_0', not a whole number", "N of row 1 is '1_0', not a number"),
+        ("8A", ["", "4"], "N of row 1 is '', not a whole number", "N of row 1 is '', not a number"),
+        ("20A", ["9" * 20, "4"], "N has a value of more than 64 bits", [1e20, 4.0]),
+    ],
+)
+def test_numbers_are_read_from_whatever_stores_them(tmp_path, form, values, integers, floats):
+    table = written(tmp_path / "n.fits", fits.Column(name="N", format=form, array=np.array(values)))
+    for read, expected in ((table.integers, integers), (table.floats, floats)):
+        if isinstance(expected, str):
+            with pytest.raises(DamagedFile, match=expected):
+                read("N")
+        else:
+            np.testing.assert_array_equal(read("N"), expected)
+
+
+def test_values_that_are_missing_are_not_read_as_numbers(tmp_path):
+    table = written(tmp_path / "n.fits", fits.Column(name="N", format="J", null=-99, array=np.array([7, -99], "i4")))
+    np.testing.assert_array_equal(table.floats("N"), [7.0, np.nan])
+    with pytest.raises(DamagedFile, match="row 2 has no N"):
+        table.integers("N")
+    with pytest.raises(DamagedFile, match="N is not a text"):
+        table.texts("N")
+
+
+def test_two_columns_with_one_name_are_refused_when_asked_for(tmp_path):
+    path = tmp_path / "twice.fits"
+    written(path, *(fits.Column(name=f"N{at}", format="J", array=np.array([at])) for at in range(3)))
+    path.write_bytes(path.read_bytes().replace(b"'N1      '", b"'N0      '"))
+    assert FitsTable(path).integers("N2").tolist() == [2]
+    with pytest.raises(DamagedFile, match="has two columns N0"):
+        FitsTable(path).integers("N0")

@@ -79,6 +79,42 @@ def test_a_folder_without_simulation_is_reported(database_url, folder, tmp_path)
     assert "No such folder" in str(report.failed[0].failure)
 
 
+def test_another_simulation_with_the_same_numbers_is_refused(database_url, folder, tmp_path):
+    load_simulations(database_url, [folder], "ppdb")
+    before = counts(database_url)
+    other = tmp_path / "OTHER"
+    # At the same place, and longer; then at another one.
+    write_simulation(other, {7: light_curve([60300.0, 60302.0, 60303.0])}, name="A-0001")
+    write_simulation(other, {9: light_curve([60302.0]), 10: light_curve([60302.0])}, name="A-0002")
+    report = load_simulations(database_url, [other], "ppdb")
+    assert [one.outcome for one in report.files] == ["failed", "failed", "failed"]
+    assert "A-0001_HEAD.FITS.gz: object 7 is stored with another point" in str(report.files[0].failure)
+    assert "A-0002_HEAD.FITS.gz: object 9 is stored with another position" in str(report.files[1].failure)
+    assert counts(database_url) == before
+    # More points of the same object are new rows.
+    longer = {7: light_curve([60300.0, 60301.0, 60303.0], detected=[False, True, True])}
+    write_simulation(tmp_path / "LONGER", longer, name="A-0001")
+    assert not load_simulations(database_url, [tmp_path / "LONGER"], "ppdb").failed
+    assert counts(database_url) == [3, 4, 5, 4, 3]
+
+
+def test_a_simulation_without_truth_is_loaded_and_reported(database_url, folder):
+    (folder / "SIMULATION.DUMP").unlink()
+    report = load_simulations(database_url, [folder], "ppdb")
+    assert sorted(one.outcome for one in report.files) == ["failed", "loaded", "loaded"]
+    assert "has no truth: SIMULATION.DUMP is missing" in str(report.failed[0].failure)
+    assert counts(database_url) == [3, 3, 4, 3, 0]
+
+
+def test_tables_that_were_emptied_are_loaded_again(database_url, folder):
+    load_simulations(database_url, [folder], "ppdb")
+    with psycopg.connect(conninfo(database_url)) as connection:
+        connection.execute("TRUNCATE elasticc2_ppdbdiaobject CASCADE")
+    report = load_simulations(database_url, [folder], "ppdb")
+    assert [one.outcome for one in report.files] == ["loaded"] * 3
+    assert counts(database_url) == [3, 3, 4, 3, 3]
+
+
 def test_a_dry_run_reads_everything_and_writes_nothing(database_url, folder):
     report = load_simulations(database_url, [folder], "ppdb", write=False)
     assert [one.outcome for one in report.files] == ["read"] * 3
