@@ -1,7 +1,8 @@
 """Loads a further reduction: its photometry next to that of the alerts, its objects with their roots and positions.
 
 Existing rows stay as they are: loading the same files again, or a part of them after a failure, adds only what is
-missing. Each call is one transaction.
+missing. A row that is stored with other values is refused, since a reduction does not change. Each call is one
+transaction.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ from typing import Any, Final
 import numpy as np
 import psycopg
 import pyarrow as pa
+import pyarrow.compute as pc
 from psycopg import sql
 
 from broker_assets.database import copy, partitions
+from broker_assets.database.arrow import arrow_type
+from broker_assets.database.border import TIME
 from broker_assets.database.tables import SURVEYS, diaforcedsources, diasources
 from broker_assets.database.tables.tom import reduced_positions
 from broker_assets.tom.versions.definitions import HOSTS, OBJECTS, POSITIONS, VersionError, find_base
@@ -30,6 +34,11 @@ _NEEDED: Final = {
 }
 _POINTS: Final = {"sources": diasources, "forced": diaforcedsources}
 _KEYS: Final = {"sources": "diasourceid", "forced": "diaforcedsourceid"}
+_VALUES: Final = (TIME, "band", "psfflux", "psffluxerr")
+"""Columns of points in which rows with one number must agree."""
+_BANDS: Final = ("u", "g", "r", "i", "z", "y", "Y")
+_EARLIEST_JD: Final = 2_400_000.0
+"""As an MJD, the year 8430: such times are Julian dates."""
 _OURS: Final = frozenset({"survey", "reduction", "night", "ingestid", "broughtby", "broughtbymjdtai"})
 _OURS_OF_ARCHIVE: Final = frozenset({"archivefileid", "archiveposition", "archivelength"})
 
@@ -80,7 +89,9 @@ def load_reduction(
     Raises
     ------
     VersionError
-        If a column is missing or unknown, a required value is missing, or the base version is that of the alerts.
+        If a column is missing or unknown, a required value is missing or cannot be (a declination of 95°, a Julian
+        date, a band that no survey has), a point is given or stored with other values, or the base version is that of
+        the alerts.
     UnknownVersionError
         If there is no such base version.
     """
@@ -116,17 +127,46 @@ def _checked(kind: str, table: pa.Table) -> pa.Table:
         known = {column.name for column in _POINTS[kind].c} - _OURS - _OURS_OF_ARCHIVE
     else:
         known = {column.name for column in reduced_positions.c} - {"base_procver_id", "created_at"}
+    twice = sorted(name for name in set(names) if names.count(name) > 1)
+    if twice:
+        raise VersionError(f"{kind}: there are two columns {twice[0]}")
     missing = sorted(set(_NEEDED[kind]) - set(names))
     unknown = sorted(set(names) - known)
     if missing or unknown:
         raise VersionError(f"{kind}: " + (f"column {missing[0]} is missing" if missing else f"unknown {unknown[0]}"))
     renamed = table.rename_columns(names)
+    columns = _POINTS.get(kind, reduced_positions).c
+    try:
+        renamed = renamed.cast(pa.schema([(name, arrow_type(columns[name].type)) for name in names]))
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise VersionError(f"{kind}: {error}") from None
     for name in _NEEDED[kind]:
         column = renamed[name]
-        is_number = pa.types.is_floating(column.type) and name in ("ra", "dec", "midpointmjdtai")
+        is_number = name in ("ra", "dec", TIME)
         if column.null_count or (is_number and not np.isfinite(column.to_numpy()).all()):
             raise VersionError(f"{kind}: {name} has values that are missing or not finite")
+    _refuse_impossible(kind, renamed)
     return renamed
+
+
+def _refuse_impossible(kind: str, table: pa.Table) -> None:
+    """Refuse positions, times and bands that cannot be: they would be stored where no search finds them."""
+    if kind == "objects":
+        ra, dec = (table[name].to_numpy() for name in ("ra", "dec"))
+        wrong = (np.abs(dec) > 90.0) | (ra < -180.0) | (ra > 360.0)
+        if wrong.any():
+            row = int(np.flatnonzero(wrong)[0])
+            number = table["diaobjectid"][row].as_py()
+            raise VersionError(
+                f"{kind}: object {number} is at {ra[row]}, {dec[row]}: that is not a position in degrees"
+            )
+        return
+    late = table[TIME].to_numpy() >= _EARLIEST_JD
+    if late.any():
+        raise VersionError(f"{kind}: {TIME} {table[TIME].to_numpy()[late][0]} is a Julian date; times are MJD, TAI")
+    strange = set(pc.unique(table["band"]).to_pylist()) - set(_BANDS)
+    if strange:
+        raise VersionError(f"{kind}: bands are u, g, r, i, z and y, not {sorted(strange)[0]!r}")
 
 
 def _add_objects(connection: Connection, table: pa.Table, owner: Any, place: Any, survey: int) -> tuple[int, int]:
@@ -164,24 +204,50 @@ def _add_points(connection: Connection, kind: str, table: pa.Table, reduction: i
     with connection.cursor() as cursor:
         copy.load(cursor, target, table, into="given_points")
     names = sql.SQL(", ").join(map(sql.Identifier, table.column_names))
-    values = sql.SQL(", ").join(
-        sql.SQL("CASE band WHEN 'Y' THEN 'y' ELSE band END") if name == "band" else sql.Identifier(name)
-        for name in table.column_names
-    )
     # Of two concurrent loads of one reduction, the second waits, and then finds the rows of the first.
     connection.execute("SELECT pg_advisory_xact_lock(hashtext('reduction'), %s)", (reduction,))
+    connection.execute("UPDATE given_points SET band = 'y' WHERE band = 'Y'")
+    _refuse_others(connection, kind, reduction)
     return connection.execute(
         sql.SQL(
-            "INSERT INTO {table} ({names}, reduction, survey) SELECT {values}, {reduction}, {survey}"
+            "INSERT INTO {table} ({names}, reduction, survey) SELECT {names}, {reduction}, {survey}"
             " FROM (SELECT DISTINCT ON (diaobjectid, {key}) * FROM given_points ORDER BY diaobjectid, {key}) AS given"
             " WHERE NOT EXISTS (SELECT FROM {table} AS known WHERE known.diaobjectid = given.diaobjectid"
             " AND known.{key} = given.{key} AND known.reduction = {reduction}) ORDER BY diaobjectid, midpointmjdtai"
         ).format(
             table=sql.Identifier(target.name),
             names=names,
-            values=values,
             key=sql.Identifier(key),
             reduction=sql.Literal(reduction),
             survey=sql.Literal(survey),
         )
     ).rowcount
+
+
+def _refuse_others(connection: Connection, kind: str, reduction: int) -> None:
+    """Refuse points that are given twice, or stored, with other values: one of them would be dropped silently."""
+    names = {
+        "table": sql.Identifier(_POINTS[kind].name),
+        "key": sql.Identifier(_KEYS[kind]),
+        "reduction": sql.Literal(reduction),
+        "one": sql.SQL(", ").join(sql.SQL("one.{}").format(sql.Identifier(name)) for name in _VALUES),
+        "other": sql.SQL(", ").join(sql.SQL("other.{}").format(sql.Identifier(name)) for name in _VALUES),
+        "values": sql.SQL(", ").join(map(sql.Identifier, _VALUES)),
+    }
+    # Rows with equal values are one: given twice they are no mistake.
+    given = (
+        "SELECT {key}, count(*) OVER () FROM (SELECT DISTINCT diaobjectid, {key}, {values} FROM given_points) AS one"
+        " GROUP BY diaobjectid, {key} HAVING count(*) > 1 ORDER BY 1 LIMIT 1"
+    )
+    stored = (
+        "SELECT one.{key}, count(*) OVER () FROM given_points AS one JOIN {table} AS other"
+        " ON other.diaobjectid = one.diaobjectid AND other.{key} = one.{key} AND other.reduction = {reduction}"
+        " WHERE ({one}) IS DISTINCT FROM ({other}) ORDER BY 1 LIMIT 1"
+    )
+    for query, what in ((given, "given twice"), (stored, "stored")):
+        found = connection.execute(sql.SQL(query).format(**names)).fetchone()
+        if found is not None:
+            raise VersionError(
+                f"{kind}: {found[1]:,} points are {what} with other values, {found[0]} for one: a reduction does not"
+                " change; load another processing as another base version"
+            )

@@ -44,6 +44,13 @@ def test_the_same_again_adds_nothing_and_alerts_stay(connection: psycopg.Connect
         ("dr1", {"sources": {**POINT, "diasourceid": 5, "night": 1}}, VersionError),
         ("dr1", {"forced": {**POINT, "diaforcedsourceid": 5, "midpointmjdtai": float("nan")}}, VersionError),
         ("dr1", {"objects": {"diaobjectid": 9, "ra": None, "dec": 1.0}}, VersionError),
+        ("dr1", {"objects": {"diaobjectid": 9, "ra": 10.0, "dec": 95.0}}, VersionError),
+        ("dr1", {"objects": {"diaobjectid": 9, "ra": 150.0 * 15, "dec": 5.0}}, VersionError),
+        ("dr1", {"forced": {**POINT, "diaforcedsourceid": 5.5}}, VersionError),
+        ("dr1", {"forced": {**POINT, "diaforcedsourceid": 5, "midpointmjdtai": "soon"}}, VersionError),
+        ("dr1", {"forced": {**POINT, "diaforcedsourceid": 5, "midpointmjdtai": 2461001.5}}, VersionError),
+        ("dr1", {"forced": {**POINT, "diaforcedsourceid": 5, "band": "Q"}}, VersionError),
+        ("dr1", {"forced": {**POINT, "diaforcedsourceid": 5, "PSFFLUX": 1.0}}, VersionError),
     ],
 )
 def test_what_cannot_be_stored_is_refused(
@@ -52,3 +59,24 @@ def test_what_cannot_be_stored_is_refused(
     tables = {name: pa.Table.from_pylist([row]) for name, row in options.items()}
     with pytest.raises(error):
         load_reduction(connection, base, **tables)
+
+
+@pytest.mark.parametrize(
+    ("change", "another"), [({"psfflux": 2.0}, 7001), ({"midpointmjdtai": 61002.0}, 7002), ({"band": "i"}, 7003)]
+)
+def test_a_point_has_the_values_that_it_was_loaded_with(
+    connection: psycopg.Connection[Any], change: dict[str, Any], another: int
+) -> None:
+    """Neither of two rows with one number is dropped silently."""
+    rows = [{**POINT, "diasourceid": 77}, {**POINT, "diasourceid": 78, "psfflux": float("nan")}]
+    other = {**rows[0], **change}
+    with pytest.raises(VersionError, match="sources: 1 points are given twice with other values, 77 for one"):
+        load_reduction(connection, "dr1", sources=pa.Table.from_pylist([*rows, other]))
+    load_reduction(connection, "dr1", sources=pa.Table.from_pylist([*rows, rows[0]]))
+    with pytest.raises(VersionError, match="sources: 1 points are stored with other values, 77 for one"):
+        load_reduction(
+            connection, "dr1", sources=pa.Table.from_pylist([other, rows[1], {**rows[0], "diasourceid": 79}])
+        )
+    # The same number of another object is another point.
+    elsewhere = pa.Table.from_pylist([{**other, "diaobjectid": another}])
+    assert load_reduction(connection, "dr1", sources=elsewhere).sources == 1
