@@ -13,18 +13,19 @@ from broker_assets.provenance.periods import record_changes
 from broker_assets.tom.contradictions.opinions import SOURCES, keep_opinions
 from broker_assets.tom.contradictions.rule import Rule
 
-CONTRADICTIONS_VERSION: Final = "2"
+CONTRADICTIONS_VERSION: Final = "3"
 _LOCK: Final = 0x636F6E74
 
 # Each source makes one statement about an object: for a broker's classifier, the most probable class in its newest
-# message. What is not public does not count.
+# message. What is not public does not count, nor does a number that is not a probability (NaN is above all others in
+# PostgreSQL), nor a class that says nothing or that the taxonomy does not have.
 _STATEMENTS: Final[tuple[LiteralString, ...]] = (
     "SELECT diaobject_id AS diaobjectid, 'broker ' || concat_ws(' ', brokername, brokerversion, classifiername,"
     " classifierparams) AS source, coalesce(class.description, latestclass1id::text) AS said,"
     " latestclass1id AS classid, latestclass1prob AS probability FROM elasticc2_diaobjectclassification"
     " JOIN elasticc2_brokerclassifier USING (classifier_id)"
     " LEFT JOIN (SELECT DISTINCT classid, description FROM elasticc2_gentypeofclassid) AS class"
-    " ON class.classid = latestclass1id WHERE latestclass1prob >= %(probability)s",
+    " ON class.classid = latestclass1id WHERE latestclass1prob BETWEEN %(probability)s AND 1",
     "SELECT hit.diaobjectid, 'tns', tns.type, meaning.classid, NULL FROM watchlists AS list"
     " JOIN watchlist_hits AS hit ON hit.wl_id = list.wl_id JOIN crossmatch_tns AS tns ON tns.tns_name = hit.name"
     " JOIN said_meanings AS meaning ON meaning.said = tns.type"
@@ -34,13 +35,16 @@ _STATEMENTS: Final[tuple[LiteralString, ...]] = (
     " JOIN said_meanings AS meaning ON meaning.said = note.classification",
     "SELECT DISTINCT ON (score.diaobjectid, score.classifier) score.diaobjectid, 'classifier ' || score.classifier,"
     " score.class, meaning.classid, score.score FROM object_classes AS score"
-    " JOIN said_meanings AS meaning ON meaning.said = score.class WHERE score.score >= %(probability)s",
+    " JOIN said_meanings AS meaning ON meaning.said = score.class WHERE score.score BETWEEN %(probability)s AND 1",
     "SELECT diaobjectid, 'context', classification, class.classid, NULL FROM sherlock_classifications AS context"
     " JOIN context_meanings AS class ON class.said = context.classification",
 )  # fmt: skip
 _SAID: Final = (
     "SELECT DISTINCT type FROM crossmatch_tns WHERE type IS NOT NULL UNION SELECT DISTINCT classification"
     " FROM annotations UNION SELECT DISTINCT class FROM object_classes"
+)
+_NUMBERS: Final = (
+    "SELECT DISTINCT latestclass1id FROM elasticc2_diaobjectclassification WHERE latestclass1id <> ALL(%s)"
 )
 _PAIRS: Final = (
     "INSERT INTO contradictions (diaobjectid, source, othersource, said, othersaid, classid, otherclassid,"
@@ -61,7 +65,8 @@ class Found:
     """Objects with contradictions."""
     pairs: int
     unknown: tuple[str, ...]
-    """Texts to which the rule assigns no class; at most a thousand."""
+    """Texts to which the rule assigns no class, and numbers of classes that the taxonomy does not have; at most a
+    thousand."""
     revision: int | None
     """Number of the change; None if nothing has changed."""
 
@@ -127,7 +132,7 @@ def only_by(connection: psycopg.Connection[Any], rule: Rule, one: str, other: st
 
 
 def _state(connection: psycopg.Connection[Any], rule: Rule) -> tuple[str, ...]:
-    """Fill the temporary table `statements`; return the texts without a meaning."""
+    """Fill the temporary table `statements`; return what is said without a meaning."""
     connection.execute(
         "DROP TABLE IF EXISTS pg_temp.said_meanings, pg_temp.context_meanings, pg_temp.compatible_classes,"
         " pg_temp.statements"
@@ -151,11 +156,14 @@ def _state(connection: psycopg.Connection[Any], rule: Rule) -> tuple[str, ...]:
     )
     query = " UNION ALL ".join(f"({statement})" for statement in _STATEMENTS)
     best = (
-        "SELECT DISTINCT ON (diaobjectid, source) * FROM statement ORDER BY diaobjectid, source, probability DESC, said"
+        "SELECT DISTINCT ON (diaobjectid, source) * FROM statement WHERE classid = ANY(%(speaking)s)"
+        " ORDER BY diaobjectid, source, probability DESC, said"
     )
     connection.execute(
         f"CREATE TEMPORARY TABLE statements ON COMMIT DROP AS WITH statement AS ({query}) {best}",
-        {"probability": rule.probability},
+        {"probability": rule.probability, "speaking": sorted(rule.speaking)},
     )
     connection.execute("ANALYZE statements")
-    return tuple(sorted(text for text, classid in meanings.items() if classid is None))[:1000]
+    unknown = {text for text, classid in meanings.items() if classid is None}
+    unknown |= {str(row[0]) for row in connection.execute(_NUMBERS, (rule.taxonomy.classid.tolist(),))}
+    return tuple(sorted(unknown))[:1000]

@@ -19,6 +19,7 @@ from broker_assets.storage.yaml_files import read_yaml
 from broker_assets.tom.taxonomy.hierarchy import Taxonomy
 
 _KEYS: Final = {"taxonomy", "probability", "names", "context"}
+_OPTIONAL: Final = {"silent"}
 
 
 class RuleError(ValueError):
@@ -36,6 +37,8 @@ class Rule:
     """Class by the first words of a text, in lower case."""
     context: Mapping[str, int]
     """Class by the classification of the association."""
+    silent: tuple[int, ...] = ()
+    """Classes that say nothing about an object, with the classes below them."""
 
     @classmethod
     def read(cls, taxonomy: Taxonomy, path: Path | None = None) -> Self:
@@ -62,8 +65,11 @@ class Rule:
         RuleError
             See `read`.
         """
-        if not isinstance(given, dict) or set(given) != _KEYS:
-            raise RuleError(f"{name}: a rule has exactly the entries {', '.join(sorted(_KEYS))}")
+        if not isinstance(given, dict) or set(given) - _OPTIONAL != _KEYS:
+            raise RuleError(
+                f"{name}: a rule has exactly the entries {', '.join(sorted(_KEYS))}, and may have"
+                f" {', '.join(sorted(_OPTIONAL))}"
+            )
         if given["taxonomy"] != taxonomy.name:
             raise RuleError(f"{name}: it is for the taxonomy {given['taxonomy']!r}, and {taxonomy.name!r} is used")
         probability = given["probability"]
@@ -77,10 +83,14 @@ class Rule:
             for text, classid in entries.items():
                 if classid not in known:
                     raise RuleError(f"{name}: {part}: {text}: the taxonomy has no class {classid}")
+        silent = given.get("silent", [])
+        if not isinstance(silent, list) or any(classid not in known for classid in silent):
+            raise RuleError(f"{name}: silent: {silent!r} is not a list of classes of the taxonomy")
         names = {str(text).lower(): int(classid) for text, classid in given["names"].items()}
         for description, classid in zip(taxonomy.description, taxonomy.classid.tolist(), strict=True):
             names.setdefault(description.lower(), classid)
-        return cls(taxonomy, float(probability), names, {str(key): int(one) for key, one in given["context"].items()})
+        context = {str(key): int(one) for key, one in given["context"].items()}
+        return cls(taxonomy, float(probability), names, context, tuple(map(int, silent)))
 
     def meaning(self, text: str) -> int | None:
         """The class that a text means: that of the longest name with which it begins, as whole words.
@@ -105,6 +115,12 @@ class Rule:
         above = [(int(one), int(other)) for one in self.taxonomy.classid for other in self._lineage(int(one))]
         return np.array(sorted({*above, *((other, one) for one, other in above)}), np.int64).reshape(-1, 2)
 
+    @cached_property
+    def speaking(self) -> frozenset[int]:
+        """Classes of the taxonomy that say something about an object."""
+        silent = set(self.silent)
+        return frozenset(one for one in self.taxonomy.classid.tolist() if silent.isdisjoint(self._lineage(one)))
+
     def _lineage(self, classid: int) -> list[int]:
         place = int(np.searchsorted(self.taxonomy.classid, classid))
         found = []
@@ -117,4 +133,5 @@ class Rule:
     def version(self) -> str:
         """Hash of the rule and the taxonomy."""
         content = [self.taxonomy.digest, self.probability, sorted(self.names.items()), sorted(self.context.items())]
+        content.append(sorted(self.silent))
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()

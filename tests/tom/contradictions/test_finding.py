@@ -102,6 +102,20 @@ def test_only_what_cannot_both_be_right(said: Said) -> None:
     assert found.revision == current_revision(said.connection)
 
 
+@pytest.mark.parametrize(
+    ("classid", "probability"),
+    [(300, 1.0), (200, 0.9), (0, 1.0), (9999, 0.9), (2332, 95.0), (2332, float("nan")), (2332, float("inf"))],
+)
+def test_what_says_nothing_contradicts_nothing(said: Said, classid: int, probability: float) -> None:
+    """Not classified, everything else, an unknown class, and numbers that are not probabilities."""
+    said.broker(1, classid, probability)
+    said.tns(1, "SN Ia")
+    found = said.find()
+    assert (found.statements, found.pairs) == (1, 0)
+    assert found.unknown == (("9999",) if classid == 9999 else ())
+    assert only_by(said.connection, said.rule, "tns", "broker") == [(1, "tns", "SN Ia")]
+
+
 def test_what_not_everybody_may_read_is_no_statement(said: Said) -> None:
     said.broker(1, 2222)
     said.annotator(1, "AGN", topic="secret")

@@ -62,6 +62,7 @@ def test_no_text_is_an_error(text: str) -> None:
         ({"names": {"SN Ia": 1}}, "no class 1"), ({"context": {"SN": "x"}}, "no class x"),
         ({"names": []}, "not a list"),
         ({"probability": 2}, "not a number from 0 to 1"), ({"probability": "half"}, "not a number"),
+        ({"silent": [1]}, "silent"), ({"silent": 0}, "not a list of classes"),
         ({"taxonomy": "other"}, "is used"), ({"more": 1}, "exactly the entries"),
     ],
 )  # fmt: skip
@@ -70,6 +71,14 @@ def test_what_is_not_a_rule_is_refused(change: dict[str, Any], said: str) -> Non
         Rule.of(TAXONOMY, GIVEN | change)
     with pytest.raises(RuleError, match="exactly the entries"):
         Rule.of(TAXONOMY, [change])
+
+
+def test_silent_classes_are_those_of_the_rule_and_below_them() -> None:
+    assert set(PARENT) - RULE.speaking == {0, 100, 200, 300}
+    assert Rule.of(TAXONOMY, GIVEN).speaking == set(PARENT)
+    fewer = Rule.of(TAXONOMY, GIVEN | {"silent": [2220]})
+    assert set(PARENT) - fewer.speaking == {2220, 2221, 2222, 2223, 2224, 2225, 2226}
+    assert fewer.version != Rule.of(TAXONOMY, GIVEN).version
 
 
 def test_a_rule_of_ones_own_has_another_version(tmp_path: Path) -> None:
