@@ -61,7 +61,8 @@ def top_classes(probabilities: pa.Table) -> pa.Table:
     ----------
     probabilities : pyarrow.Table
         Columns `PROBABILITIES`, in any order. Of equally probable classes the one with the smaller number comes first;
-        NaN is least probable. A class that a message lists twice counts with its larger probability.
+        NaN and null are least probable. A class that a message lists twice counts with its larger probability. A null
+        in place of a class counts nowhere.
 
     Returns
     -------
@@ -77,6 +78,9 @@ def top_classes(probabilities: pa.Table) -> pa.Table:
     (2222, 2223, 0.125, None)
     """
     given = probabilities.cast(PROBABILITIES)
+    # The columns for the most probable class must not be null: one such message would end every import.
+    given = given.filter(pc.is_valid(given["classid"]))
+    given = given.set_column(2, PROBABILITIES.field(2), pc.fill_null(given["probability"], float("nan")))
     message, number = given["brokermessage_id"].to_numpy(), given["classid"].to_numpy()
     probability = given["probability"].to_numpy()
     order = np.lexsort((number, np.where(np.isnan(probability), np.inf, -probability), message))

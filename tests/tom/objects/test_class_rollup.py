@@ -14,19 +14,22 @@ from hypothesis import given
 from broker_assets.database import engine
 from broker_assets.tom.objects.class_rollup import PROBABILITIES, top_classes, update_classes
 
-row = st.tuples(st.integers(1, 3), st.integers(1, 6), st.sampled_from([0.0, 0.25, 0.5, 1.0, math.nan]))
+classes = st.one_of(st.none(), st.integers(1, 6))
+row = st.tuples(st.integers(1, 3), classes, st.sampled_from([0.0, 0.25, 0.5, 1.0, math.nan, None]))
 
 
 @given(st.lists(row, max_size=20))
-def test_it_is_what_a_loop_finds(rows: list[tuple[int, int, float]]) -> None:
+def test_it_is_what_a_loop_finds(rows: list[tuple[int, int | None, float | None]]) -> None:
     columns = [pa.array([item[place] for item in rows], field.type) for place, field in enumerate(PROBABILITIES)]
     found = top_classes(pa.table(columns, schema=PROBABILITIES)).to_pylist()
-    assert [item["brokermessage_id"] for item in found] == sorted({message for message, _, _ in rows})
+    assert [item["brokermessage_id"] for item in found] == sorted(
+        {message for message, number, _ in rows if number is not None}
+    )
     for item in found:
         best: dict[int, float] = {}
         for message, number, probability in rows:
-            if message == item["brokermessage_id"]:
-                value = -1.0 if math.isnan(probability) else probability
+            if message == item["brokermessage_id"] and number is not None:
+                value = -1.0 if probability is None or math.isnan(probability) else probability
                 best[number] = max(best.get(number, -2.0), value)
         order = sorted(best, key=lambda number: (-best[number], number))[:4]
         assert [item[f"latestclass{rank}id"] for rank in (1, 2, 3, 4)] == order + [None] * (4 - len(order))
@@ -76,6 +79,15 @@ def test_the_newest_message_of_the_newest_detection_counts(database_url: str) ->
         message(101, 1, c2225=1.0)
         assert update() == 1
         assert found()[0][1] == 2225
+        # Nulls come from dumps; a class that is null says nothing, and neither does a probability.
+        for classids, probabilities, expected in (("{NULL}", "{0.5}", []), ("{NULL,2226}", "{0.5,NULL}", [2226])):
+            connection.execute(
+                "UPDATE elasticc2_brokermessage SET classid = %s, probability = %s WHERE brokermessage_id ="
+                " (SELECT max(brokermessage_id) FROM elasticc2_brokermessage)",
+                (classids, probabilities),
+            )
+            update()
+            assert [row[1] for row in found() if row[0] == 1] == expected
         connection.execute("DELETE FROM elasticc2_brokermessage WHERE classifier_id = 2")
         update()
         assert [row[0] for row in found()] == [1]
