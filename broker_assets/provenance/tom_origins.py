@@ -90,6 +90,7 @@ TOM_BOOKKEEPING: Final[Mapping[str, str]] = {
     "processing_version_alias": _PROCESSING,
     **dict.fromkeys(("classifier_answers", "classifier_delays", "classifier_messages", "classifier_scores"), _COUNTED),
     "classifier_tally": "recorded when messages were counted",
+    "classifier_waiting": "recorded when a message was counted whose alert was not yet marked as sent, until it is",
     "db_queryqueue": "submitted by the account in the row",
     "diaobject": "each object is given the root object that is nearest, by the import or the job `place_objects`",
     "diaobject_host_match": "entered with the reduction of the row",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,10 +78,17 @@ class World:
             (number, gentype),
         )
 
-    def report(self, count: int) -> None:
-        """Store some messages, about sent alerts and one that nobody knows."""
+    def send(self, alert: int, seconds: float = 0.0) -> None:
+        """Mark an alert as sent."""
+        self.sent[alert] = DAY + datetime.timedelta(days=4, seconds=seconds)
+        self.connection.execute(
+            "UPDATE elasticc2_ppdbalert SET alertsenttimestamp = %s WHERE alert_id = %s", (self.sent[alert], alert)
+        )
+
+    def report(self, count: int, about: Sequence[int] | None = None) -> None:
+        """Store some messages, by default about sent alerts and one that nobody knows."""
         for _ in range(count):
-            alert = int(self.random.choice([*self.sent, 999]))
+            alert = int(self.random.choice(about if about is not None else [*self.sent, 999]))
             classes = self.random.permutation(CLASSES)[: self.random.integers(1, 5)].tolist()
             probability = self.random.choice([0.0, 0.305, 0.5, 0.999, 1.0, -0.1, float("nan")], len(classes)).tolist()
             stored = DAY + datetime.timedelta(days=5, seconds=float(self.random.integers(0, 100_000)))

@@ -81,3 +81,38 @@ def test_another_truth_counts_everything_again(world: Any) -> None:
     assert after.inputs != before.inputs
     assert stored(world) == expected(world, world.gentypes | {1: 21})
     assert tally(world.connection).messages == 0
+
+
+def test_messages_that_are_stored_before_their_alert_is_marked_as_sent(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tallies, "CHUNK", 11)
+    unsent = [13, 23, 33, 63]  # of the last object there is no truth
+    world.report(30, [*unsent, 11, 999])
+    assert tally(world.connection).messages == 30
+    assert stored(world) == expected(world, world.gentypes)
+    # Marked with and without further messages, which are about others, or about the same alerts.
+    for alert, count in ((13, 0), (23, 20), (33, 25)):
+        world.send(alert, alert)
+        world.report(count, [*unsent, 12, alert])
+        done = tally(world.connection)
+        assert (done.messages, done.again) == (count, False)
+        assert stored(world) == expected(world, world.gentypes)
+    waiting = world.connection.execute("SELECT DISTINCT alert_id FROM classifier_waiting").fetchall()
+    assert waiting == [(63,)]
+    counted = stored(world)
+    world.connection.execute("UPDATE classifier_tally SET inputs = 'others'")
+    assert tally(world.connection).again
+    assert stored(world) == counted
+
+
+def test_messages_that_are_stored_before_their_alert(world: Any) -> None:
+    rows = world.connection.execute("DELETE FROM elasticc2_ppdbalert WHERE alert_id IN (10, 20) RETURNING *").fetchall()
+    late = {alert: world.sent.pop(alert) for alert in (10, 20)}
+    world.report(30, [10, 20, 11])
+    tally(world.connection)
+    for row in rows:
+        world.connection.execute("INSERT INTO elasticc2_ppdbalert VALUES (%s, %s, %s, %s)", row)
+    world.sent |= late
+    assert tally(world.connection).again
+    assert stored(world) == expected(world, world.gentypes)

@@ -65,6 +65,7 @@ from broker_assets.database.tables.tom.tallies import (
     classifier_messages,
     classifier_scores,
     classifier_tally,
+    classifier_waiting,
 )
 from broker_assets.database.tables.tom.taxonomy import (
     taxonomy_classes,
@@ -105,6 +106,7 @@ __all__ = [
     "classifier_messages",
     "classifier_scores",
     "classifier_tally",
+    "classifier_waiting",
     "diaobject",
     "diaobject_host_match",
     "diaobjectclassification",

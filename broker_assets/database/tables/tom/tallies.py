@@ -66,12 +66,21 @@ classifier_answers = sa.Table(
 )
 """Alerts that were answered."""
 
+classifier_waiting = sa.Table(
+    "classifier_waiting",
+    tom_metadata,
+    bigint("alert_id", "alert, which was not sent when the message was counted", primary_key=True, autoincrement=False),
+    bigint("brokermessage_id", "message", primary_key=True, autoincrement=False),
+    comment="Messages that were counted before their alerts were marked as sent",
+)
+"""Messages of which answers and delays are still to be counted."""
+
 classifier_tally = sa.Table(
     "classifier_tally",
     tom_metadata,
     text("taxonomy", "taxonomy with which they were counted", primary_key=True),
     bigint("newest", "every message up to this number is counted", nullable=False),
-    text("inputs", "hash of the code, the taxonomy and the truth with which they were counted", nullable=False),
+    text("inputs", "hash of the code, the taxonomy, the truth and the number of alerts at the time", nullable=False),
     timestamp("counted_at", "when", nullable=False, server_default=sa.func.now()),
     comment="What the counts of classifiers hold",
 )  # fmt: skip
