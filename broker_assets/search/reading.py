@@ -39,6 +39,8 @@ LONGEST: Final = 200
 _INTEGER: Final = re.compile(r"-?\d{1,19}", re.ASCII)
 _ZTF: Final = re.compile(r"ZTF(\d\d)([a-z]{7})", re.IGNORECASE | re.ASCII)
 _TNS: Final = re.compile(r"(?:[A-Z]{2,4}[ _-]?)?(\d{4}) ?([a-z]{1,7})", re.IGNORECASE | re.ASCII)
+_NAME: Final = re.compile(r"[a-z'][a-z' -]{1,22}[a-z]", re.IGNORECASE | re.ASCII)
+"""Names of minor planets have 3 to 24 characters."""
 _NIGHT: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)", re.ASCII)
 _IAU: Final = re.compile(
     r"(?:(?=[A-Z0-9+-]*[A-Z])[A-Z0-9+-]{2,20} ?)?J(\d\d)(\d\d)(?:(\d\d)(\.\d{1,4})?|(\.\d))?"
@@ -284,7 +286,9 @@ def _solar_system(text: str) -> list[Reading]:
     try:
         found = designation(text)
     except NotADesignation:
-        return []
+        if not _NAME.fullmatch(text):
+            return []
+        return [Reading("solar system", f"minor planet called {text}", name=text)]
     return [Reading("solar system", f"minor planet or comet {found.unpacked}", name=found.unpacked)]
 
 

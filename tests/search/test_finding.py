@@ -83,7 +83,17 @@ def test_a_transient_without_an_object_is_a_place(connection: psycopg.Connection
     assert found.nearest.title == "ZTF18abcdefg"
 
 
-@pytest.mark.parametrize("text", ["99", "2099zzz", "sso:433", "no_such_file.fits", "2000-01-01"])
+def test_a_minor_planet_by_its_name(connection: psycopg.Connection[Any]) -> None:
+    connection.execute(
+        "INSERT INTO mpc_orbits (ssobjectid, designation, iau_name, permid, survey, night, broughtby, ingestid)"
+        " VALUES (433, '1898 DQ', 'Eros', '433', 1, '2025-10-01', 1, 1)"
+    )
+    assert names(connection, "eros") == ["1898 DQ"]
+    assert names(connection, "sso:433") == ["433"]
+    assert not find(connection, read("Ceres")).hits
+
+
+@pytest.mark.parametrize("text", ["99", "2099zzz", "sso:434", "no_such_file.fits", "2000-01-01"])
 def test_what_is_not_stored_says_what_was_tried(connection: psycopg.Connection[Any], text: str) -> None:
     found = find(connection, read(text))
     assert (list(found.hits), found.total) == ([], 0)

@@ -27,6 +27,8 @@ from broker_assets.sky.angles import sexagesimal
         ("2004jq12", "solar system", "2004 JQ12"),
         ("C/2023 A3", "solar system", "C/2023 A3"),
         ("sso:433", "solar system", "433"),
+        ("Eros", "solar system", "Eros"),
+        ("Ra-Shalom", "solar system", "Ra-Shalom"),
         ("solo_L1_stix-ql-lightcurve_20231101_V02.fits", "file", "solo_L1_stix-ql-lightcurve_20231101_V02.fits"),
         ("solo_L1_*.fits", "file", "solo_L1_*.fits"),
         ("file: 2023ixf", "file", "2023ixf"),
@@ -78,7 +80,7 @@ def test_positions(text: str, ra: float, dec: float, radius: float) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        *("", "  ", "361 0", "10 91", "10 10 0", "10 10 11d", "10 10 x", "id:x", "night:2026-13-01", "src:", "a b"),
+        *("", "  ", "361 0", "10 91", "10 10 0", "10 10 11d", "10 10 x", "id:x", "night:2026-13-01", "src:", "a, b"),
         *("l=400 b=0", "J106000+021200", "J100060+021200", "J240000+021200", "J100024+906000", "J100024+900000"),
     ],
 )
