@@ -169,8 +169,8 @@ def annotation(
     >>> said.diaobjectid, said.classification, said.version, said.classdict
     (7, 'kilonova', '0.1', '{"p":0.9}')
     """
-    identifier = document.get("diaObjectId", document.get("objectId"))
-    if identifier is None:
+    identifiers = [one for one in (document.get("diaObjectId"), document.get("objectId")) if one is not None]
+    if not identifiers:
         raise BadAnnotation("diaObjectId is missing")
     classification = _text(document, "classification", limits.classification)
     if not classification.strip():
@@ -181,9 +181,12 @@ def annotation(
     url = _text(document, "url", limits.url)
     if url and not url.lower().startswith(("http://", "https://")):
         raise BadAnnotation(f"url {_shown(url)} does not begin with http:// or https://")
+    numbers = [object_number(one, named) for one in identifiers]
+    if numbers[0] != numbers[-1]:
+        raise BadAnnotation(f"diaObjectId {numbers[0]} and objectId {numbers[-1]} are different objects")
     return Annotation(
         topic=topic,
-        diaobjectid=object_number(identifier, named),
+        diaobjectid=numbers[0],
         classification=classification,
         version=_text(document, "version", limits.version) or version,
         explanation=_text(document, "explanation", limits.explanation),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+import warnings
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -91,7 +92,7 @@ class Client:
         )
 
     def all_objects(self, **question: Any) -> Rows:
-        """All objects, up to the row limit of the account; `survey`, `since`, `least`, `columns`."""
+        """All objects, up to the row limit of the account; `survey`, `since`, `least`, `columns`, `limit`."""
         return self._rows("GET", "/objects", params=question)
 
     def cone(self, ra: float, dec: float, radius: float, *, limit: int = 1000, columns: str | None = None) -> Rows:
@@ -167,6 +168,8 @@ class Client:
         """Rows of a filter over all objects as they are now; needs an account."""
         asked = {"definition": definition, "limit": limit}
         found = self._document("POST", "/filters/try", reads=True, json=asked)
+        if found.get("more"):
+            _warn(len(found["rows"]))
         objects = pa.array([int(one) for one in found["diaObjectIds"]], pa.int64())
         columns = {"diaObjectId": objects} | {
             name: _column([row[name] for row in found["rows"]]) for name in found["columns"] if name != "diaObjectId"
@@ -186,7 +189,8 @@ class Client:
             form["MAXREC"] = str(limit)
         answer = self._ask("POST", "/tap/sync", base=self._root + "/api/vo", reads=True, data=form)
         with _understood(answer):
-            return Rows(pyarrow.parquet.read_table(pa.BufferReader(answer.content)))
+            found = pyarrow.parquet.read_table(pa.BufferReader(answer.content))
+        return _limited(answer, found)
 
     def coverage(self, order: int = 6) -> dict[str, Any]:
         """The part of the sky with stored objects: a MOC of cells of an order, with its version."""
@@ -323,7 +327,8 @@ class Client:
     def _rows(self, method: str, path: str, **options: Any) -> Rows:
         answer = self._ask(method, path, headers={"Accept": _ARROW}, **options)
         with _understood(answer), pa.ipc.open_stream(answer.content) as reader:
-            return Rows(reader.read_all())
+            found = reader.read_all()
+        return _limited(answer, found)
 
     def _document(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         found = self._json(method, path, **options)
@@ -375,6 +380,18 @@ def _understood(answer: requests.Response) -> Iterator[None]:
         raise BrokerUnreachable(
             f"{answer.url} answers with {kind}, which is not what a broker answers: is the address right? ({error})"
         ) from error
+
+
+def _limited(answer: requests.Response, found: pa.Table) -> Rows:
+    """The rows of an answer, with a warning if it may lack others."""
+    limit = answer.headers.get("X-Row-Limit", "")
+    if limit.isdecimal() and found.num_rows >= int(limit):
+        _warn(int(limit))
+    return Rows(found)
+
+
+def _warn(limit: int) -> None:
+    warnings.warn(f"the answer has {limit} rows, the most that were allowed; there may be more", stacklevel=4)
 
 
 def _part(name: int | str) -> str:

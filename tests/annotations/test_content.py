@@ -19,6 +19,7 @@ GOOD: dict[str, Any] = {"diaObjectId": 7, "classification": "SN Ia"}
     [
         ({"diaObjectId": None}, "diaObjectId is missing"),
         ({"diaObjectId": 3.1e17}, "not an integer"),
+        ({"objectId": 8}, "diaObjectId 7 and objectId 8 are different objects"),
         ({"diaObjectId": True}, "not an integer"),
         ({"diaObjectId": "seven"}, "not an integer"),
         ({"diaObjectId": -1}, "outside the range"),
@@ -55,6 +56,7 @@ def test_lasair_writes_object_id_and_classdict_as_text() -> None:
     said = annotation("t", {"objectId": "7", "classification": "SN", "classdict": '{"b": 1, "a": 2.5}', "url": ""})
     assert (said.diaobjectid, said.classdict, said.version) == (7, '{"a":2.5,"b":1}', "0.1")
     assert annotation("t", {"objectId": 7, "classification": "SN", "version": 2}).version == "2"
+    assert annotation("t", GOOD | {"diaObjectId": None, "objectId": "7"}) == annotation("t", GOOD | {"objectId": 7})
 
 
 def test_names_of_objects_are_numbers_where_somebody_knows_them() -> None:

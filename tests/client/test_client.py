@@ -39,6 +39,10 @@ def test_objects_and_light_curves(broker: Client) -> None:
     assert near[1]["separationArcsec"] == pytest.approx(10, abs=1e-3)
     assert broker.objects([3, 1, 99])[-1]["diaObjectId"] == 1
     assert len(broker.all_objects()) == OBJECTS
+    with pytest.warns(UserWarning, match="there may be more"):
+        assert len(broker.all_objects(limit=3)) == 3
+    with pytest.warns(UserWarning, match="there may be more"):
+        assert len(broker.cone(RA, DEC, 25, limit=2)) == 2
     frame = broker.lightcurve(1).to_pandas()
     assert frame["psfFlux"].tolist() == [100.25 + point for point in range(POINTS)]
     assert str(frame["id"].dtype) == "int64"
@@ -61,6 +65,8 @@ def test_lists_and_filters(broker: Client) -> None:
     text = "SELECT objects.diaObjectId, objects.nDiaSources FROM objects WHERE objects.decl < 2.203"
     assert broker.check(text)["tables"] == ["objects"]
     assert {row["diaObjectId"] for row in broker.query(text)} == {1, 2}
+    with pytest.warns(UserWarning, match="there may be more"):
+        assert len(broker.query(text, limit=1)) == 1
     nothing = broker.query(text.replace("2.203", "-80"))
     assert (len(nothing), nothing.columns) == (0, ["diaObjectId", "nDiaSources"]), "columns of an answer without rows"
     assert broker.query("SELECT ra, tns_name FROM objects ORDER BY ra").columns == ["diaObjectId", "ra", "tns_name"]
@@ -119,7 +125,8 @@ def test_frozen(broker: Client) -> None:
 
 
 def test_adql_and_coverage(broker: Client) -> None:
-    found = broker.adql("SELECT diaobjectid FROM objects ORDER BY diaobjectid", limit=3)
+    with pytest.warns(UserWarning, match="has 3 rows"):
+        found = broker.adql("SELECT diaobjectid FROM objects ORDER BY diaobjectid", limit=3)
     assert [row["diaobjectid"] for row in found] == [1, 2, 3]
     with pytest.raises(BrokerProblem, match="no table"):
         broker.adql("SELECT * FROM secrets")

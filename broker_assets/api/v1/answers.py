@@ -41,6 +41,8 @@ _BY_MEDIA: Final = {
     "text/html": "json",
     "*/*": "json",
 }
+ROW_LIMIT: Final = "X-Row-Limit"
+"""Header of a table with the most rows that it may have: one with as many may lack others."""
 _RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 
 
@@ -124,12 +126,61 @@ def table(
     *,
     about: Mapping[str, str] | None = None,
     overflows: Callable[[], bool] | None = None,
+    most: int | None = None,
 ) -> Response:
-    """A table in a format other than JSON, sent while it is read."""
+    """A table in a format other than JSON, sent while it is read.
+
+    Parameters
+    ----------
+    batches, schema, form, about, overflows
+        See `table_formats.encode`.
+    name : str
+        Name of the table and of the file.
+    most : int, optional
+        Rows that are sent at most; give one more if there are more, so that a VOTable says so. The header `X-Row-Limit`
+        has the number, since the other formats cannot say that rows are left out.
+    """
+    limits = {}
+    if most is not None:
+        limits = {ROW_LIMIT: str(most)}
+        kept = _Kept(batches, most)
+        batches, overflows = kept, overflows or (lambda: kept.cut)
     pieces = encode(batches, schema, form, name=name, about=about, overflows=overflows)
     safe = re.sub(r"[^A-Za-z0-9._-]+", "_", name)[:80]
-    headers = {"Content-Disposition": f'attachment; filename="{safe}{SUFFIXES[form]}"'}
+    headers = {"Content-Disposition": f'attachment; filename="{safe}{SUFFIXES[form]}"', **limits}
     return StreamingResponse(_begun(pieces), media_type=MEDIA_TYPES[form], headers=headers)
+
+
+class _Kept:
+    """The first rows of batches; `cut` says after them whether there were more."""
+
+    def __init__(self, batches: Iterable[pa.RecordBatch], most: int) -> None:
+        self._batches = batches
+        self._most = most
+        self.cut = False
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        left = self._most
+        for batch in self._batches:
+            if batch.num_rows > left:
+                self.cut = True
+                yield batch.slice(0, left)
+                return
+            left -= batch.num_rows
+            yield batch
+
+
+def most_rows(request: Request, limit: int, cursor: str | None, most: int) -> int:
+    """Rows of a list in a format other than JSON: as many as the account may have, or `limit` if it is given.
+
+    Raises
+    ------
+    Problem
+        If a cursor is given: these formats have no pages, and the rows before it would come again.
+    """
+    if cursor is not None:
+        raise Problem("bad-parameter", "cursor: only JSON comes in pages; the other formats have all rows at once")
+    return min(limit, most) if "limit" in request.query_params else most
 
 
 def _begun(pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -171,7 +222,7 @@ def listing(
     name : str
         Name of the list in the document, and of the file.
     limit, cursor : int, str
-        Number of rows of a page, and where it begins.
+        Number of rows of a page, and where it begins; see `most_rows` for tables.
     form : str, optional
         Format that the client asks for.
     most : int
@@ -181,10 +232,11 @@ def listing(
     if chosen == "json":
         found = page(connection, query, parameters, keys=keys, limit=limit, place=cursor, descending=descending)
         return document(request, {name: found.rows, "next": found.following})
+    most = most_rows(request, limit, cursor, most)
     read = batches(
-        request.app.state.connections.use, query, parameters, schema, keys=keys, limit=most, descending=descending
+        request.app.state.connections.use, query, parameters, schema, keys=keys, limit=most + 1, descending=descending
     )
-    return table(read, schema, chosen, name)
+    return table(read, schema, chosen, name, most=most)
 
 
 def json_stream(pieces: Iterator[bytes]) -> Response:

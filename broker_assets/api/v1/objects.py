@@ -11,7 +11,7 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 from pydantic import Field
 
-from broker_assets.api.v1.answers import Cursor, Format, Limit, chosen_form, described, document, table
+from broker_assets.api.v1.answers import Cursor, Format, Limit, chosen_form, described, document, most_rows, table
 from broker_assets.api.v1.known_parameters import Body
 from broker_assets.api.v1.names import one_of, resolve
 from broker_assets.api.v1.problems import Problem
@@ -87,7 +87,8 @@ def list_objects(
 ) -> Response:
     """Objects by identifier, page by page; with `ids`, the named objects and the names that are unknown.
 
-    In table formats all pages are sent at once, up to the row limit of the account.
+    In table formats all pages are sent at once, up to `limit` if it is given and the row limit of the account, which is
+    in the header `X-Row-Limit`.
     """
     from broker_assets.database.object_tables import (
         documented_row,
@@ -103,9 +104,9 @@ def list_objects(
         return _many(request, connection, [one for one in ids.split(",") if one.strip()], names, chosen)
     code = _survey(survey)
     if chosen != "json":
-        connections = request.app.state.connections
-        batches = object_batches(connections.use, names, survey=code, since=since, least=least, limit=viewer.rows)
-        return table(batches, object_schema(names), chosen, "objects")
+        connections, most = request.app.state.connections, most_rows(request, limit, cursor, viewer.rows)
+        batches = object_batches(connections.use, names, survey=code, since=since, least=least, limit=most + 1)
+        return table(batches, object_schema(names), chosen, "objects", most=most)
     query, values = objects_of(names, survey=code, since=since, least=least)
     found = page(connection, query, values, keys=("diaobjectid",), limit=limit, place=cursor)
     return document(request, {"objects": [documented_row(row) for row in found.rows], "next": found.following})
@@ -161,7 +162,10 @@ def cone(
         pa.field("separationArcsec", pa.float64(), metadata={"unit": "arcsec", "ucd": "pos.angDistance"}), of_row
     )
     if chosen != "json":
-        return table(found.to_batches(), found.schema, chosen, "cone", overflows=lambda: len(near) > found.num_rows)
+        return table(
+            found.to_batches(), found.schema, chosen, "cone", overflows=lambda: len(near) > found.num_rows,
+            most=min(limit, viewer.rows),
+        )  # fmt: skip
     return document(request, {"objects": json_rows(found), "count": len(near)})
 
 

@@ -58,7 +58,10 @@ def sync(request: Request, viewer: Anybody, given: GivenParameters) -> Response:
     finally:
         slots.release()
     batches = found.table.combine_chunks().to_batches()
-    return answers.table(batches, found.table.schema, asked.form, "result", overflows=lambda: found.overflows)
+    return answers.table(
+        batches, found.table.schema, asked.form, "result", overflows=lambda: found.overflows,
+        most=asked.rows if found.overflows else None,
+    )  # fmt: skip
 
 
 AT_ONCE: Final = 4

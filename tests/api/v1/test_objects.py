@@ -47,6 +47,34 @@ def test_many_at_once(v1: httpx.Client, v1_star: Any) -> None:
     assert (wrong.status_code, "nonsense" in wrong.json()["detail"]) == (400, True)
 
 
+@pytest.mark.parametrize("form", ["csv", "arrow", "parquet", "votable"])
+@pytest.mark.parametrize(("path", "more"), [("/objects", 100), ("/cone?ra=150&dec=2&radius=36000", 2)])
+def test_a_table_says_how_many_rows_it_may_have(v1: httpx.Client, form: str, path: str, more: int) -> None:
+    url = f"{path}{'&' if '?' in path else '?'}format={form}"
+    cut, whole = v1.get(f"{url}&limit=2"), v1.get(f"{url}&limit=10000")
+    assert (cut.headers["x-row-limit"], whole.headers["x-row-limit"]) == ("2", "10000")
+
+    def rows(content: bytes) -> int:
+        if form == "csv":
+            return len(content.splitlines()) - 1
+        if form == "votable":
+            return len(parse_single_table(io.BytesIO(content)).array)
+        if form == "arrow":
+            return int(pa.ipc.open_stream(content).read_all().num_rows)
+        return int(pa.parquet.read_table(io.BytesIO(content)).num_rows)
+
+    assert rows(cut.content) == min(2, rows(whole.content))
+    if rows(whole.content) > 2 and form == "votable":
+        assert b'"OVERFLOW"' in cut.content
+        assert b'"OVERFLOW"' not in whole.content
+    if path == "/objects":
+        assert rows(whole.content) > more
+        everything = v1.get(url)
+        assert rows(everything.content) == rows(whole.content), "without a limit: what the account may have"
+        refused = v1.get(f"{url}&cursor=x")
+        assert (refused.status_code, "pages" in refused.json()["detail"]) == (422, True)
+
+
 def test_all_page_by_page(v1: httpx.Client) -> None:
     seen: list[int] = []
     cursor = None
