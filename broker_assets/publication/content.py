@@ -61,6 +61,8 @@ class Content:
     """DATE."""
     sums_wrong: tuple[str, ...] = ()
     """HDUs that do not match their own checksum."""
+    damage: str = ""
+    """Why the file cannot be read; empty if it can."""
 
 
 def hdus(data: bytes) -> Iterator[tuple[int, int, int]]:
@@ -161,6 +163,8 @@ def read(data: bytes, suffix: str) -> Content:
     DamagedFile
         If the file cannot be read.
     """
+    if not data:
+        raise DamagedFile("the file is empty")
     if suffix != "fits":
         return Content(digest(data, suffix), Facts(data_digest=hashlib.sha256(data).hexdigest()), None, None)
     try:

@@ -136,6 +136,8 @@ def decide(
     """
     complete = str(name.complete)
     mine = next((entry for entry in history if entry.name == complete and entry.digest == content.digest), None)
+    if content.damage:
+        return Decision("error", f"our file is damaged: {content.damage}", settled=False)
     if content.sums_wrong:
         parts = ", ".join(content.sums_wrong)
         return Decision("error", f"our file is damaged: {parts} does not match its checksum", settled=False)

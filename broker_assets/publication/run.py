@@ -219,7 +219,7 @@ def _one(work: _Work, name: ProductName, candidate: Candidate) -> tuple[Outcome,
         try:
             content = read(data, name.suffix)
         except DamagedFile as error:
-            content = Content(hashlib.sha256(data).hexdigest(), Facts(), None, None, (str(error),))
+            content = Content(hashlib.sha256(data).hexdigest(), Facts(), None, None, damage=str(error))
         file = _File(name, candidate, data, content, status.st_size, status.st_mtime_ns)
         with history.locked(work.connection, work.target.name, name.archive_name):
             return _decided(work, file)

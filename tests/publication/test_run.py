@@ -297,8 +297,12 @@ def test_one_bad_file_does_not_stop_the_others(
     assert list(decided(report).values()) == ["error", "error", "error", "published"]
     reasons = [outcome.reason for outcome in report.outcomes]
     assert "does not match its checksum" in reasons[0]
+    assert reasons[1] == "our file is damaged: the file ends within a header"
     assert "no kernel" in reasons[2]
     assert {entry.name for entry in pending(connection)} == {name.replace("U", "") for name in names[:3]}
+    (archive / names[1]).write_bytes(b"")
+    os.utime(archive / names[1], (products.MADE.timestamp(),) * 2)
+    assert "our file is damaged: the file is empty" in [outcome.reason for outcome in run(refresh=refresh).outcomes]
     # What is mended is delivered.
     products.put(archive, names[0])
     products.put(archive, names[1])

@@ -350,9 +350,8 @@ def _show(report: Report) -> None:
         highlight=False,
     )
     if report.held:
-        terminal().print(
-            f"{len(report.held)} files wait for an operator: see `broker-assets publish status`", highlight=False
-        )
+        files = "1 file waits" if len(report.held) == 1 else f"{len(report.held)} files wait"
+        terminal().print(f"{files} for an operator: see `broker-assets publish status`", highlight=False)
     if report.failure is not None:
         terminal().print(f"[red]{escape(report.failure)}[/red]", highlight=False)
 
