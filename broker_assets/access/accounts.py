@@ -146,19 +146,24 @@ def add_with_hash(
     roles: Collection[str] = (),
     userid: int | None = None,
     active: bool = True,
+    joined: datetime.datetime | None = None,
     by: int | None = None,
 ) -> User:
-    """Create an account from the hash of its password, such as one that is taken over from elsewhere; see `add`."""
+    """Create an account from the hash of its password, such as one that is taken over from elsewhere; see `add`.
+
+    `joined` is when it was made; default: now.
+    """
     _check(username, email, roles)
     with connection.transaction():
         taken = connection.execute("SELECT FROM access.users WHERE userid = %s", (userid,)).fetchone()
         if userid is not None and taken is not None:
             raise BadAccount(f"another account has the identifier {userid}")
         row = connection.execute(
-            "INSERT INTO access.users (userid, username, email, password, roles, active) VALUES"
-            " (coalesce(%s, nextval(pg_get_serial_sequence('access.users', 'userid'))), %s, %s, %s, %s, %s)"
+            "INSERT INTO access.users (userid, username, email, password, roles, active, date_joined) VALUES"
+            " (coalesce(%s, nextval(pg_get_serial_sequence('access.users', 'userid'))), %s, %s, %s, %s, %s,"
+            " coalesce(%s, now()))"
             " ON CONFLICT DO NOTHING RETURNING " + USER_COLUMNS,
-            (userid, username, email, hashed, sorted(roles), active),
+            (userid, username, email, hashed, sorted(roles), active, joined),
         ).fetchone()
         if row is None:
             raise NameTaken(f"an account named {username} exists")

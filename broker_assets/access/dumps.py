@@ -7,8 +7,6 @@ executed. Values are as `pg_dump` (with COPY or INSERT) and `mysqldump` write th
 from __future__ import annotations
 
 import csv
-import gzip
-import io
 import json
 import re
 from collections.abc import Iterable
@@ -16,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from broker_assets.access.accounts import BadAccount
-from broker_assets.storage.sql_dumps import BadRows, Cells, cells_of, copied, inserted
+from broker_assets.storage.sql_dumps import BadRows, Cells, cells_of, copied, inserted, opened
 
 _USERS, _GROUPS, _MEMBERS = "auth_user", "auth_group", "auth_user_groups"
 _TABLES: Final[dict[str, tuple[str, ...]]] = {
@@ -56,18 +54,11 @@ def read_accounts(path: Path) -> list[Any]:
     OSError
         If it cannot be read.
     """
-    with path.open("rb") as file:
-        begin = file.read(512)
-        file.seek(0)
-        if begin.startswith(b"PGDMP"):
-            raise BadAccount(f"{path} is a dump for pg_restore: write it as text with `pg_restore -f FILE.sql {path}`")
-        compressed = begin.startswith(b"\x1f\x8b")
-        unpacked: Any = gzip.GzipFile(fileobj=file) if compressed else file
-        try:
-            lines = io.TextIOWrapper(unpacked, "utf-8", newline="")
+    try:
+        with opened(path) as lines:
             return _read(path, lines)
-        except (UnicodeDecodeError, gzip.BadGzipFile, EOFError) as error:
-            raise BadAccount(f"{path} cannot be read: {error}") from None
+    except BadRows as error:
+        raise BadAccount(str(error)) from None
 
 
 def _read(path: Path, lines: Iterable[str]) -> list[Any]:

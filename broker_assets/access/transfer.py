@@ -5,6 +5,7 @@ A dump is a JSON list of rows, or a file of Django's `dumpdata` (a list of objec
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -14,6 +15,7 @@ import psycopg
 from broker_assets.access import accounts
 from broker_assets.access.accounts import BadAccount, NameTaken, User
 from broker_assets.access.passwords import is_known
+from broker_assets.instants import instant
 
 Connection = psycopg.Connection[Any]
 
@@ -48,8 +50,9 @@ def take_over(connection: Connection, document: Any, *, by: int | None = None) -
     connection : psycopg.Connection
         Each account is created in a transaction of its own.
     document : list of dict
-        Rows with `username`, and `id`, `email`, `password`, `is_active`, `is_superuser`, `is_staff`, `roles`, `groups`
-        where they are known; or objects of Django's `dumpdata`. Superusers become administrators, staff operators.
+        Rows with `username`, and `id`, `email`, `password`, `is_active`, `is_superuser`, `is_staff`, `roles`, `groups`,
+        `date_joined` where they are known; or objects of Django's `dumpdata`. Superusers become administrators, staff
+        operators.
     by : int, optional
         Account that imports; None for the command line.
 
@@ -109,7 +112,18 @@ def _take_over(connection: Connection, row: Mapping[str, Any], by: int | None) -
         roles=[str(role) for role in roles],
         userid=userid,
         active=bool(row.get("is_active", True)),
+        joined=_joined(row.get("date_joined")),
         by=by,
     )
     accounts.join(connection, user.userid, groups)
     return user
+
+
+def _joined(given: Any) -> datetime.datetime | None:
+    """When an account was made; None if the document does not say. MySQL writes zeros for a time it does not know."""
+    if given in (None, "") or str(given).startswith("0000-00-00"):
+        return None
+    try:
+        return instant(str(given).strip())
+    except ValueError:
+        raise BadAccount(f"date_joined: {str(given)[:40]!r} is not a time in ISO 8601") from None

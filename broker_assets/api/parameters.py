@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final, TypeVar, get_args
 
@@ -15,6 +16,7 @@ from broker_assets.numerals import real
 
 LARGEST_BODY: Final = 8 * 1024**2
 """Largest body of a request, bytes."""
+_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -54,6 +56,25 @@ async def _of_body(request: Request) -> dict[str, Any]:
     return {name: value for name, value in (await body_items(request)) if isinstance(value, str) or _is_json(request)}
 
 
+def decoded(body: bytes) -> Any:
+    """A JSON document of UTF-8.
+
+    Raises
+    ------
+    ValueError
+        If it is not one, or a text in it has half of a character, which no database takes.
+    RecursionError
+        If it is too deep.
+    """
+    found = json.loads(body.decode("utf-8"))
+    if _SURROGATE.search(body) is not None:
+        try:
+            json.dumps(found, ensure_ascii=False).encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise ValueError(f"a text has half of a character, {error.object[error.start]!a}") from None
+    return found
+
+
 def _is_json(request: Request) -> bool:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
 
@@ -81,7 +102,7 @@ async def body_items(request: Request, *, most_files: int = 0) -> list[tuple[str
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
         try:
-            document = json.loads(bytes(body))
+            document = decoded(bytes(body))
         except (ValueError, RecursionError) as error:
             raise BadRequestError(f"the body is not JSON: {error}") from None
         if not isinstance(document, dict):

@@ -6,9 +6,14 @@ dump is executed.
 
 from __future__ import annotations
 
+import codecs
+import gzip
 import re
+import zlib
 from collections.abc import Iterable, Iterator
-from typing import Final
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, TextIO
 
 Lines = Iterator[tuple[int, str]]
 """The lines of a file that are not read yet, with their numbers and line ends."""
@@ -30,8 +35,68 @@ _SLASHES: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "
 _NEED_SLASH: Final = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 
 
+_HEAD: Final = 1 << 16
+"""Bytes at the beginning of a dump in which it says its encoding."""
+_CLIENT_ENCODING: Final = re.compile(
+    rb"^\s*SET\s+(?:SESSION\s+)?client_encoding\s*(?:=|TO)\s*'?([\w-]+)", re.IGNORECASE | re.MULTILINE
+)
+
+
 class BadRows(ValueError):
-    """Rows have no end or are in a form that is not read; the message begins with the line."""
+    """Rows have no end or are in a form that is not read; the message begins with the line, or names the file."""
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[TextIO]:
+    """The text of a dump, in the encoding that it names (UTF-8 if it names none), also compressed by gzip.
+
+    Parameters
+    ----------
+    path : Path
+        File.
+
+    Raises
+    ------
+    BadRows
+        If it is a dump for pg_restore, is in an unknown encoding or in another than it says, or is truncated.
+    OSError
+        If it cannot be read.
+    """
+    with path.open("rb") as file:
+        begin = file.read(512)
+    if begin.startswith((b"PGDMP", b"toc.dat\0")):
+        raise BadRows(f"{path} is a dump for pg_restore: write it as text with `pg_restore -f FILE.sql {path}`")
+    unpack: Any = gzip.open if begin.startswith(b"\x1f\x8b") else open
+    try:
+        with unpack(path, "rb") as file:
+            encoding = _encoding(path, file.read(_HEAD))
+        with unpack(path, "rt", encoding=encoding, newline="") as text:
+            yield text
+    except (UnicodeError, gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise BadRows(f"{path} cannot be read: {error}") from None
+
+
+def _encoding(path: Path, head: bytes) -> str:
+    """The name in Python of the encoding of a dump that begins like this."""
+    for mark, name in (
+        (codecs.BOM_UTF8, "utf-8-sig"),
+        (codecs.BOM_UTF16_LE, "utf-16"),
+        (codecs.BOM_UTF16_BE, "utf-16"),
+    ):
+        if head.startswith(mark):
+            return name
+    said = _CLIENT_ENCODING.search(head)
+    if said is None:
+        return "utf-8"
+    name = said[1].decode().upper()
+    # Names of PostgreSQL that Python does not have; bytes in SQL_ASCII are of an unknown encoding, most likely UTF-8.
+    name = {"UNICODE": "UTF8", "SQL_ASCII": "UTF8", "UHC": "CP949", "KOI8R": "KOI8-R", "KOI8U": "KOI8-U"}.get(
+        name, name
+    )
+    try:
+        return codecs.lookup(re.sub(r"^WIN(?=[0-9])", "CP", name)).name
+    except LookupError:
+        raise BadRows(f"{path} is in {name}, which is not known here; dump it with --encoding=UTF8") from None
 
 
 def copied(lines: Lines, begin: int) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import datetime
 import hashlib
 import json
 from typing import Any
@@ -45,6 +46,24 @@ def test_a_long_password_of_django_is_hashed_anew_at_the_first_log_in(connection
     row = connection.execute("SELECT password FROM access.users").fetchone()
     assert row is not None
     assert row[0].startswith("$argon2id$")
+
+
+@pytest.mark.parametrize(
+    "joined",
+    ["2020-05-05T01:02:03Z", "2020-05-05 01:02:03+00", "2020-05-05 01:02:03.000000", "2020-05-05T03:02:03+02:00"],
+)
+def test_accounts_keep_when_they_were_made(connection: Connection, joined: str) -> None:
+    [user] = transfer.take_over(connection, [{"username": "ann", "date_joined": joined}]).added
+    assert user.date_joined == datetime.datetime(2020, 5, 5, 1, 2, 3, tzinfo=datetime.UTC)
+    [row] = transfer.export(connection)
+    connection.execute("DELETE FROM access.users")
+    [again] = transfer.take_over(connection, [row | {"id": None}]).added
+    assert again.date_joined == user.date_joined
+    unknown = [{"username": name, "date_joined": text} for name, text in (("x", None), ("y", "0000-00-00 00:00:00"))]
+    wrong = {"username": "z", "date_joined": "lately"}
+    done = transfer.take_over(connection, [*unknown, wrong])
+    assert [user.date_joined.year >= 2026 for user in done.added] == [True, True]
+    assert done.refused == {"z": "date_joined: 'lately' is not a time in ISO 8601"}
 
 
 def test_what_is_exported_is_imported_elsewhere(connection: Connection) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker_assets.storage.sql_dumps import BadRows, Cells, cells_of, copied, inserted, line_of
+from broker_assets.storage.sql_dumps import BadRows, Cells, cells_of, copied, inserted, line_of, opened
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12) | st.sampled_from(
     ["", "'", "''", "\\", "\\'", "(a), ('b')", "NULL", "\\N", "a\nb;\r\n", "\t", "E'x'"]
@@ -87,3 +89,49 @@ def test_a_statement_of_many_lines_takes_linear_time() -> None:
 
     seconds(1_000)
     assert seconds(40_000) < 20 * seconds(4_000)
+
+
+SAID = "SET client_encoding = '{}';\nCOPY t (a) FROM stdin;\n{}\n\\.\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "codec", "text"),
+    [
+        ("UTF8", "utf-8", "é–☄"),
+        ("LATIN1", "latin-1", "é"),
+        ("LATIN9", "iso8859-15", "é€"),
+        ("WIN1252", "cp1252", "é–"),
+        ("WIN1251", "cp1251", "ж"),
+        ("KOI8R", "koi8-r", "ж"),
+        ("EUC_JP", "euc_jp", "星"),
+        ("SQL_ASCII", "utf-8", "é"),
+        ("UTF8", "utf-8-sig", "é"),
+        ("UTF8", "utf-16", "é"),
+    ],
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_dumps_are_read_in_the_encoding_that_they_name(
+    tmp_path: Path, said: str, codec: str, text: str, packed: bool
+) -> None:
+    content = SAID.format(said, text).encode(codec)
+    path = tmp_path / "dump"
+    path.write_bytes(gzip.compress(content) if packed else content)
+    with opened(path) as lines:
+        assert lines.read() == SAID.format(said, text)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"PGDMP\x01\x0e", "is a dump for pg_restore"),
+        (b"toc.dat\0\0\0", "is a dump for pg_restore"),
+        (SAID.format("UTF8", "é").encode("latin-1"), "cannot be read: 'utf-8' codec"),
+        (SAID.format("MULE_INTERNAL", "e").encode(), "is in MULE_INTERNAL, which is not known here"),
+        (gzip.compress(b"x" * 1000)[:-10], "cannot be read: Compressed file ended"),
+        (gzip.compress(b"x" * 1000)[:-8] + b"\0" * 8, "cannot be read: CRC check failed"),
+    ],
+)
+def test_what_is_no_dump_in_text_is_refused(tmp_path: Path, content: bytes, why: str) -> None:
+    (tmp_path / "dump").write_bytes(content)
+    with pytest.raises(BadRows, match=why), opened(tmp_path / "dump") as lines:
+        lines.read()

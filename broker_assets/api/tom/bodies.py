@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from typing import Annotated, Any
 
@@ -10,6 +9,7 @@ import numpy as np
 from fastapi import Depends, Request
 from numpy.typing import NDArray
 
+from broker_assets.api.parameters import decoded
 from broker_assets.api.tom.answers import TomError
 from broker_assets.numerals import real as real_number
 from broker_assets.numerals import whole
@@ -46,7 +46,7 @@ def parsed(body: bytes, where: str) -> Any:
         If it is not JSON.
     """
     try:
-        return json.loads(body.decode("utf-8"))
+        return decoded(body)
     except (ValueError, RecursionError) as error:
         raise TomError(f"{where}{error}") from None
 

@@ -135,7 +135,7 @@ def submit(request: Request, body: Body) -> Response:
         statements, given = _statements(body)
         address(request, user)
         with accounts_of(request) as connection:
-            identifier = queue.submit(connection, user.userid, statements, str(given.get("format", "csv")))
+            identifier = queue.submit(connection, user.userid, statements, str(given.get("format") or "csv"))
     except (ValueError, psycopg.DataError) as error:
         return _failed(error)
     return Json({"status": "ok", "queryid": str(identifier)})

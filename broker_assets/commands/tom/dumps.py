@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import tempfile
 from pathlib import Path
@@ -22,12 +21,12 @@ def import_file(
     Rows already stored stay as they are; no statement of the file is executed.
     """
     from broker_assets.database.engine import connect
+    from broker_assets.storage.sql_dumps import opened
     from broker_assets.tom.dumps.reading import import_dump
 
-    opened = gzip.open if file.suffix == ".gz" else open
     with (
         connect(database_url(), application="broker-assets import", autocommit=True) as connection,
-        opened(file, "rt", encoding="utf-8", newline="") as lines,
+        opened(file) as lines,
     ):
         done = import_dump(connection, lines)
     out = terminal()

@@ -71,7 +71,7 @@ def import_dump(connection: psycopg.Connection[Any], lines: Iterable[str]) -> Re
     connection : psycopg.Connection
         A transaction is opened in it.
     lines : iterable of str
-        Lines of the file, with line ends.
+        Lines of the file, with line ends; see `storage.sql_dumps.opened`.
 
     Returns
     -------
@@ -82,12 +82,13 @@ def import_dump(connection: psycopg.Connection[Any], lines: Iterable[str]) -> Re
     ------
     BadDump
         If rows do not end, have another form, do not name their columns, or name columns that their table does not
-        have; if the file is not in UTF-8.
+        have; if there are none, or messages of a classifier that the file does not have before them.
     psycopg.Error
         If a value does not fit its column.
     """
     done = Read()
     numbered = _Lines(lines)
+    first = ""
     with connection.transaction():
         connection.execute("CREATE TEMPORARY TABLE tom_dump_classifiers (given bigint, here bigint) ON COMMIT DROP")
         for place, line in numbered:
@@ -106,10 +107,17 @@ def import_dump(connection: psycopg.Connection[Any], lines: Iterable[str]) -> Re
             encoding = _ENCODING.match(line)
             if value is not None:
                 _advance(connection, value["name"].strip('"'), int(value["value"]))
-            elif encoding is not None and encoding["name"].upper().replace("-", "") not in ("UTF8", "UNICODE"):
-                raise BadDump(f"line {place}: the file is in {encoding['name']}; dump it with --encoding=UTF8")
+            elif encoding is not None:
+                # The file was opened in its first encoding.
+                first = first or encoding["name"].upper()
+                if encoding["name"].upper() != first:
+                    raise BadDump(
+                        f"line {place}: the file is in {first} before this line, and in {encoding['name']} after"
+                    )
             elif line.strip() and not _IGNORED.match(line):
                 done.statements += 1
+        if not done.rows and not done.skipped:
+            raise BadDump("it has no rows: is it a plain SQL dump?")
         # A dump of chosen tables says nothing about sequences, and the next row must not get a number that is stored.
         for table, stored in done.stored.items():
             if stored:
@@ -205,6 +213,7 @@ def _block(
     if table == _CLASSIFIERS:
         stored = _classifiers(connection, columns)
     elif table == _MESSAGES:
+        _know_classifiers(connection, place)
         stored = _messages(connection, names)
     elif table in _KEYS:
         same = sql.SQL(" AND ").join(
@@ -259,6 +268,19 @@ def _classifiers(connection: psycopg.Connection[Any], columns: sql.Composed) -> 
         f" JOIN elasticc2_brokerclassifier AS known ON {_SAME}"
     )
     return stored
+
+
+def _know_classifiers(connection: psycopg.Connection[Any], place: int) -> None:
+    """Refuse messages of classifiers that the dump does not have: here, their numbers are of others."""
+    row = connection.execute(
+        "SELECT classifier_id FROM tom_dump WHERE NOT EXISTS (SELECT FROM tom_dump_classifiers"
+        " WHERE given = classifier_id) ORDER BY 1 LIMIT 1"
+    ).fetchone()
+    if row is not None:
+        raise BadDump(
+            f"line {place}: messages of classifier {row[0]}, which the file does not have before them; dump the table"
+            f" {_CLASSIFIERS} with them"
+        )
 
 
 def _messages(connection: psycopg.Connection[Any], names: list[str]) -> int:

@@ -127,7 +127,7 @@ def complete(connection: psycopg.Connection[Any], statement: Statement) -> list[
         would begin or end a transaction.
     """
     connection.adapters.register_dumper(_Listed, _ListedDumper)
-    values = {name: _Listed(map(_flat, value)) if isinstance(value, list) else value
+    values = {name: _Listed(map(_flat, value)) if isinstance(value, list) else _flat(value)
               for name, value in statement.values.items()}  # fmt: skip
     try:
         text = psycopg.ClientCursor(connection).mogrify(statement.text, values)  # type: ignore[arg-type]
@@ -136,6 +136,12 @@ def complete(connection: psycopg.Connection[Any], statement: Statement) -> list[
             # The message of the original, whose documentation says that percent signs must be doubled.
             raise BadStatementError("dict is not a sequence") from None
         raise BadStatementError(str(error)) from None
+    except TypeError:
+        # As above: the driver takes %s for the first of a list of values.
+        raise BadStatementError("dict is not a sequence") from None
+    if "\0" in text:
+        # PostgreSQL would take what is before it for the whole.
+        raise BadStatementError("the query has a NUL character")
     pieces = separated(text)
     for piece in pieces:
         word = _WORD.match(piece)
@@ -149,7 +155,9 @@ def complete(connection: psycopg.Connection[Any], statement: Statement) -> list[
 
 def _flat(value: Any) -> Any:
     if isinstance(value, list | dict):
-        raise BadStatementError("lists in subdict must have plain values: numbers, strings, true, false or null")
+        raise BadStatementError(
+            "subdict must have plain values, or lists of them: numbers, strings, true, false or null"
+        )
     return value
 
 

@@ -28,7 +28,9 @@ def claims_of(connection: psycopg.Connection[Any], objects: Sequence[int]) -> di
     """Plans of each of some objects, the newest first; objects without plans are left out."""
     with connection.cursor(row_factory=class_row(Claim)) as cursor:
         rows = cursor.execute(
-            'SELECT diaobject_id AS number, facility, created_at AS made, plantime AS "when", comment'
+            "SELECT diaobject_id AS number, facility, created_at AS made,"
+            # A dump may have infinite times, which Python has not.
+            ' CASE WHEN isfinite(plantime) THEN plantime END AS "when", comment'
             " FROM elasticc2_plannedspectra WHERE diaobject_id = ANY(%s::bigint[]) ORDER BY created_at DESC, facility",
             (list(objects),),
         ).fetchall()

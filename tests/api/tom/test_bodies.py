@@ -18,7 +18,7 @@ def test_good_values() -> None:
     assert (choice({}, "x", ("a", "b"), "a", ""), choice({"x": "b"}, "x", ("a", "b"), "a", "")) == ("a", "b")
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 100_000, b'{"a": ["\\uD800"]}', b'{"\\udfff": 1}'])
 def test_what_is_not_json(body: bytes) -> None:
     with pytest.raises(TomError, match=r"^Here: "):
         parsed(body, "Here: ")

@@ -176,13 +176,28 @@ OBJECTS = "elasticc2_ppdbdiaobject"
         (f"INSERT INTO {OBJECTS} (simversion) VALUES ('a\n", "line 1: .* has no end"),
         (f"INSERT INTO {OBJECTS} (diaobject_id) VALUES (1); DROP TABLE x;\n", "more behind the statement: 'DROP"),
         (f"INSERT INTO {OBJECTS} (diaobject_id) VALUES (1) RETURNING 1;\n", "not read behind rows: 'RETURNING"),
-        ("SET client_encoding = 'LATIN1';\n", "line 1: the file is in LATIN1"),
+        ("SET client_encoding = 'UTF8';\nSET client_encoding TO latin1;\n", "line 2: the file is in UTF8 before"),
+        ("", "it has no rows"),
+        ("-- a dump of nothing\n", "it has no rows"),
     ],
 )
 def test_rows_in_other_forms_are_refused(connection: psycopg.Connection[Any], text: str, said: str) -> None:
     with pytest.raises(BadDump, match=said):
         import_dump(connection, lines(text))
     assert rows(connection, f"SELECT count(*) FROM {OBJECTS}") == [(0,)]
+
+
+def test_messages_of_unknown_classifiers_are_refused(connection: psycopg.Connection[Any]) -> None:
+    """Their numbers are those of the other database: here another classifier may have them."""
+    blocks = {table: DUMP[DUMP.index(f"COPY public.{table} ") :].partition("\\.\n") for table in
+              ("elasticc2_brokerclassifier", "elasticc2_brokermessage")}  # fmt: skip
+    classifiers, messages = ("".join(block[:2]) for block in blocks.values())
+    import_dump(connection, lines(classifiers))
+    for text in (messages, messages + classifiers, classifiers.replace("5\tb", "9\tb") + messages):
+        with pytest.raises(BadDump, match=r"messages of classifier [45], which the file does not have"):
+            import_dump(connection, lines(text))
+    assert rows(connection, "SELECT count(*) FROM elasticc2_brokermessage") == [(0,)]
+    assert import_dump(connection, lines(classifiers + messages)).stored["elasticc2_brokermessage"] == 3
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,10 @@ def test_values_are_put_in_place(connection: psycopg.Connection[Any]) -> None:
     [
         ("select 5 % 3", {}, "^dict is not a sequence$"),
         ("select %(a)s", {}, "a"),
-        ("select %(a)s", {"a": {"b": 1}}, "dict"),
+        ("select %s", {}, "^dict is not a sequence$"),
+        ("select %s", {"a": 1}, "^dict is not a sequence$"),
+        ("select 1 \0 2", {}, "NUL character"),
+        ("select %(a)s", {"a": {"b": 1}}, "plain values"),
         ("select %(a)s", {"a": [[1]]}, "plain values"),
         ("", {}, "can't execute an empty query"),
         (" -- nothing\n ; /* and /* nothing */ */", {}, "can't execute an empty query"),

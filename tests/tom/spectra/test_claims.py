@@ -22,3 +22,5 @@ def test_plans_of_each_object_the_newest_first(desk: Any) -> None:
     }
     assert found[1][0].comment == "of B"
     assert claims_of(desk.connection, []) == {}
+    desk.connection.execute("UPDATE elasticc2_plannedspectra SET plantime = 'infinity'")
+    assert found == claims_of(desk.connection, [1, 2, 5]), "a dump may have such times"
