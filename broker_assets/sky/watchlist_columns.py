@@ -8,10 +8,12 @@ from typing import Final, Literal
 
 from broker_assets.sky.quoting import quoted
 
-_RA: Final = frozenset({"ra", "raj2000", "ra_j2000", "ra_icrs", "raicrs", "right_ascension", "rightascension", "alpha"})
+_RA: Final = frozenset({
+    "ra", "raj2000", "ra_j2000", "ra_icrs", "raicrs", "right_ascension", "rightascension", "alpha", "ramean",
+})  # fmt: skip
 _DEC: Final = frozenset({
     "dec", "decl", "de", "dej2000", "de_j2000", "decj2000", "dec_j2000", "de_icrs", "deicrs", "dec_icrs",
-    "declination", "delta",
+    "declination", "delta", "decmean",
 })  # fmt: skip
 _NAMES: Final = ("name", "id")
 """Columns for the name of a cone, the preferred one first."""

@@ -31,6 +31,8 @@ _LARGEST_CELL = float(np.degrees(np.sqrt(np.pi / 3.0)) * 3600.0)
 _WIDE: Final = 32.0
 """Radius of a cone, in cells, from which its MOC is made alone: mocpy unites many small cones in one call fast, but its
 time for one in such a call grows faster than its cells (order 24: 36 s instead of 0.9 s for a radius of 6 arcmin)."""
+_RULE: Final = frozenset("-+=|: \t")
+"""Characters of a line that a program draws between the lines of a table."""
 _SHOWN = 1000
 """Characters of a bad line that are kept."""
 _LONGEST_LINE = 100_000
@@ -143,10 +145,10 @@ def parse_watchlist(
     Parameters
     ----------
     lines : iterable of str
-        ``RA, Dec[, name[, radius]]``, separated by commas or vertical bars; positions in decimal degrees or
-        sexagesimal (RA in hours, unless its marks are those of degrees), radius in arcsec; quotes around fields as in
-        CSV, closed in the same line. Empty lines and those that begin with ``#`` are ignored. The first line may name
-        the columns, see `columns_of`.
+        ``RA, Dec[, name[, radius]]``, separated by commas, semicolons, tabs or vertical bars, which may also enclose
+        each line; positions in decimal degrees or sexagesimal (RA in hours, unless its marks are those of degrees),
+        radius in arcsec; quotes around fields as in CSV, closed in the same line. Empty lines, those that begin with
+        ``#``, and the rules of drawn tables are ignored. The first line may name the columns, see `columns_of`.
     refuse : bool
         Reject the whole file if a line is bad, instead of omitting that line.
     largest_radius : float
@@ -174,6 +176,8 @@ def parse_watchlist(
     bad: list[BadLine] = []
     columns: Columns | None = None
     commented: Columns | None = None
+    separator: str | None = None
+    is_drawn = False
     for number, text in enumerate(lines, start=1):
         if number > limits.watchlist_rows:
             reason = f"more than {limits.watchlist_rows:,} lines (BROKER_LIMITS__WATCHLIST_ROWS)"
@@ -182,13 +186,18 @@ def parse_watchlist(
         try:
             if stripped.startswith("#") and columns is None:
                 commented = commented or _commented_columns(stripped.lstrip("# "))
-            if not stripped or stripped.startswith("#"):
+            if not stripped or stripped.startswith("#") or _RULE.issuperset(stripped):
                 continue
-            tokens = _fields(stripped)
+            if columns is None:
+                is_drawn = _is_framed(stripped)
+            elif is_drawn and not _is_framed(stripped):
+                raise ValueError("it does not begin and end with |, as the first line does")
+            tokens = _fields(stripped[1:-1] if is_drawn else stripped, separator)
             if columns is None:
                 named = columns_of(tokens)
                 columns = named or commented or WITHOUT_NAMES
                 if named is not None:
+                    separator = _separator(stripped)
                     continue
             rows.append((*_cone(tokens, columns, largest_radius), number))
         except UnknownColumns as error:
@@ -236,18 +245,42 @@ def _commented_columns(comment: str) -> Columns | None:
     return None if same else columns
 
 
-def _fields(line: str) -> list[str]:
-    """The fields of a line; `ValueError` if a quote is open at its end, or something follows a closed one."""
+def _fields(line: str, separator: str | None = None) -> list[str]:
+    """The fields of a line; `ValueError` if a quote is open at its end, or something follows a closed one.
+
+    A line with a vertical bar is split at bars, any other at the separator of the line that names the columns, or at
+    its own.
+    """
     if len(line) > _LONGEST_LINE:
         raise ValueError(f"a line of {len(line):,} characters; at most {_LONGEST_LINE:,}")
-    separator = "|" if "|" in line else ","
+    delimiter = "|" if "|" in line else separator or _separator(line)
     try:
-        [fields] = csv.reader([line], delimiter=separator, skipinitialspace=True, strict=True)
+        [fields] = csv.reader([line], delimiter=delimiter, skipinitialspace=True, strict=True)
     except csv.Error as error:
         raise ValueError(f"not a line of CSV: {error}; close quotes on their line, before the next comma") from None
     except ValueError:
         raise ValueError("it contains a line break") from None
     return [field.strip() for field in fields]
+
+
+def _is_framed(line: str) -> bool:
+    """Whether a line is one of a table that a program has drawn, `| 10.5 | -3.25 |`."""
+    return len(line) > 1 and line.startswith("|") and line.endswith("|")
+
+
+def _separator(line: str) -> str:
+    """The first of comma, semicolon and tab in a line; a tab before one of the others is white space.
+
+    Examples
+    --------
+    >>> [_separator(line) for line in ("1; 2; a, b", "1\\t2", "1\\t, 2", "1,\\t2", "1")]
+    [';', '\\t', ',', ',', ',']
+    """
+    first = min((at for at in map(line.find, ",;\t") if at >= 0), default=None)
+    if first is None:
+        return ","
+    beyond = line[first:].lstrip()[0]
+    return beyond if beyond in ",;" else "\t"
 
 
 def watchlist_lines(cones: Cones) -> Iterator[str]:

@@ -64,6 +64,40 @@ def test_lines_of_every_form() -> None:
     assert not cones.bad
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["10.5\t-3.25\tA, the first\t20", "11.5\t3.25\tB; b"],  # copied from a spreadsheet
+        ["Name\tRA\tDec\tradius", "A, the first\t10.5\t-3.25\t20", "B; b\t11.5\t3.25\t"],
+        ["10.5; -3.25; A, the first; 20", '11.5;3.25;"B; b"'],  # of European spreadsheets
+        ["_RAJ2000;_DEJ2000;Name;radius", "10.5;-3.25;A, the first;20", '11.5;3.25;"B; b";'],
+        ["10.5\t,\t-3.25, 'A, the first', 20".replace("'", '"'), "11.5,\t3.25,\tB; b"],
+        [
+            "+-------+--------+---------+--------------+--------+",  # drawn by TOPCAT, psql, Markdown
+            "| objID | raMean | decMean | name         | radius |",
+            "|:------|-------:|---------|--------------|--------|",
+            "| 1     | 10.5   | -3.25   | A, the first | 20     |",
+            "| 2     | 11.5   | 3.25    | B; b         |        |",
+            "+-------+--------+---------+--------------+--------+",
+        ],
+        ["| 10.5 | -3.25 | A, the first | 20 |", "| 11.5 | 3.25 | B; b |"],
+    ],
+)
+def test_separators_of_other_programs(lines: list[str]) -> None:
+    cones = parse_watchlist(lines, refuse=True)
+    assert (cones.ra.tolist(), cones.dec.tolist()) == ([10.5, 11.5], [-3.25, 3.25])
+    assert cones.name.to_pylist() == ["A, the first", "B; b"]
+    np.testing.assert_array_equal(cones.radius, [20.0, np.nan])
+
+
+def test_an_empty_first_column_is_no_frame() -> None:
+    """Otherwise the columns would move, and declination 5 would be a radius."""
+    cones = parse_watchlist(["id|ra|dec|radius|x|", "|10.5|3.25|5|7|"], refuse=True)
+    assert (cones.ra[0], cones.dec[0], cones.radius[0]) == (10.5, 3.25, 5.0)
+    (bad,) = parse_watchlist(["|ra|dec|", "|10.5|3.25|", "10.5|3.25"]).bad
+    assert "does not begin and end with |" in bad.reason
+
+
 def test_column_names_in_any_order() -> None:
     cones = parse_watchlist(["name,dec,flux,ra,radius", "a,1,99,2,3", "b,4,98,5,"])
     assert cones.ra.tolist() == [2.0, 5.0]
