@@ -12,6 +12,7 @@ import psycopg
 
 from broker_assets.access import changes, guesses, key_pairs
 from broker_assets.access.passwords import SHORTEST, hash_password, is_correct, is_outdated
+from broker_assets.access.refusals import NameTaken
 
 Connection = psycopg.Connection[Any]
 
@@ -43,10 +44,6 @@ USER_COLUMNS: Final = "userid, username, email, roles, active, date_joined, last
 
 class BadAccount(ValueError):
     """An account cannot be as requested; the message says why."""
-
-
-class NameTaken(ValueError):
-    """An account of this name exists."""
 
 
 class UnknownAccount(LookupError):

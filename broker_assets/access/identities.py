@@ -14,7 +14,8 @@ from typing import Any, Final
 import psycopg
 
 from broker_assets.access import accounts, changes
-from broker_assets.access.accounts import USER_COLUMNS, BadAccount, NameTaken, User, user_of
+from broker_assets.access.accounts import USER_COLUMNS, BadAccount, User, user_of
+from broker_assets.access.refusals import NameTaken
 
 Connection = psycopg.Connection[Any]
 

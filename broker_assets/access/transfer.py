@@ -13,8 +13,9 @@ from typing import Any, Final
 import psycopg
 
 from broker_assets.access import accounts
-from broker_assets.access.accounts import BadAccount, NameTaken, User
+from broker_assets.access.accounts import BadAccount, User
 from broker_assets.access.passwords import is_known
+from broker_assets.access.refusals import NameTaken
 from broker_assets.instants import instant
 
 Connection = psycopg.Connection[Any]

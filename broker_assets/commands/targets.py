@@ -30,10 +30,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="As one JSON document.")]
 
 @contextmanager
 def _connection() -> Iterator[Any]:
+    from broker_assets.access.refusals import NameTaken, NotTheOwner
     from broker_assets.tom.targets.csv_files import BadFile
     from broker_assets.tom.targets.fields import BadTarget
     from broker_assets.tom.targets.lists import UnknownList
-    from broker_assets.tom.targets.store import NameTaken, NotTheOwner, UnknownTarget
+    from broker_assets.tom.targets.store import UnknownTarget
 
     known = (BadFile, BadTarget, UnknownList, NameTaken, NotTheOwner, UnknownTarget, UnknownAccount, CannotShare)
     with database(load_settings()) as connection:

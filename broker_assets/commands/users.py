@@ -13,9 +13,10 @@ import typer
 from rich.table import Table
 
 from broker_assets.access import accounts, changes, identities, tokens, transfer
-from broker_assets.access.accounts import ROLES, BadAccount, NameTaken, UnknownAccount
+from broker_assets.access.accounts import ROLES, BadAccount, UnknownAccount
 from broker_assets.access.dumps import read_accounts
 from broker_assets.access.passwords import BadPassword, new_password
+from broker_assets.access.refusals import NameTaken
 from broker_assets.access.tokens import BadToken
 from broker_assets.commands.output import write_output
 from broker_assets.commands.status import database

@@ -17,6 +17,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from broker_assets.access import visibility
+from broker_assets.access.refusals import BadSetting, NameTaken, NotTheOwner
 from broker_assets.delivery import sinks
 from broker_assets.filters.query import CheckedQuery, Form, check
 from broker_assets.filters.registry import (
@@ -31,18 +32,6 @@ from broker_assets.filters.registry import (
 from broker_assets.provenance.revisions import next_revision
 
 Connection = psycopg.Connection[Any]
-
-
-class NotTheOwner(PermissionError):
-    """Only the owner may change a filter."""
-
-
-class BadSetting(ValueError):
-    """A filter cannot have this name or quota, or may not read this list."""
-
-
-class NameTaken(ValueError):
-    """The owner already has a filter with this name."""
 
 
 @dataclass(frozen=True)

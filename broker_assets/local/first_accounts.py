@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from broker_assets.access import accounts
-from broker_assets.access.accounts import NameTaken
 from broker_assets.access.passwords import new_password
+from broker_assets.access.refusals import NameTaken
 from broker_assets.database.engine import connect
 from broker_assets.settings import Settings
 

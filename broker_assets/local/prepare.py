@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from broker_assets.access import accounts
-from broker_assets.access.accounts import NameTaken
+from broker_assets.access.refusals import NameTaken
 from broker_assets.database import migrations
 from broker_assets.database.access_role import create_access_role
 from broker_assets.database.engine import connect

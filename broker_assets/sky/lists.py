@@ -20,6 +20,7 @@ from mocpy import MOC
 from psycopg import sql
 
 from broker_assets.access import visibility
+from broker_assets.access.refusals import BadSetting, NameTaken, NotTheOwner
 from broker_assets.database import copy
 from broker_assets.database.tables.sky import watchlist_cones
 from broker_assets.provenance.revisions import next_revision
@@ -48,18 +49,6 @@ SQUARE_DEGREES = 360.0**2 / np.pi
 
 class UnknownList(LookupError):
     """No list has this id, or the caller may not know of it."""
-
-
-class NotTheOwner(PermissionError):
-    """Only the owner may change a list."""
-
-
-class BadSetting(ValueError):
-    """A list cannot have this name or radius."""
-
-
-class NameTaken(ValueError):
-    """The owner has a list of this name already."""
 
 
 @dataclass(frozen=True)

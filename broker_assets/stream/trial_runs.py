@@ -16,11 +16,12 @@ from typing import Any, Final
 import psycopg
 
 from broker_assets.access import changes
+from broker_assets.access.refusals import BadSetting
 from broker_assets.database.engine import connect
 from broker_assets.filters import trials
 from broker_assets.filters.errors import FilterError
 from broker_assets.filters.registry import FilterVersion, get_filter, version_of
-from broker_assets.filters.store import BadSetting, FilterChanges, change_filter, require_readable
+from broker_assets.filters.store import FilterChanges, change_filter, require_readable
 from broker_assets.filters.trials import Cancelled, Trial
 from broker_assets.sentences import sentence
 from broker_assets.settings import Settings

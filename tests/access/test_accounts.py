@@ -8,7 +8,8 @@ import psycopg
 import pytest
 
 from broker_assets.access import accounts, changes, guesses, tokens
-from broker_assets.access.accounts import BadAccount, NameTaken, UnknownAccount, WrongPassword
+from broker_assets.access.accounts import BadAccount, UnknownAccount, WrongPassword
+from broker_assets.access.refusals import NameTaken
 
 pytestmark = pytest.mark.database
 Connection = psycopg.Connection[Any]

@@ -7,10 +7,11 @@ import datetime
 import pytest
 from stored_filters import Notices, enabled
 
+from broker_assets.access.refusals import NotTheOwner
 from broker_assets.database import engine
 from broker_assets.filters.expiry import expiring, renew, renewed, warn_and_expire
 from broker_assets.filters.registry import get_filter
-from broker_assets.sky.lists import NotTheOwner, create_area, create_watchlist
+from broker_assets.sky.lists import create_area, create_watchlist
 from broker_assets.sky.regions import cone_area
 from broker_assets.sky.watchlists import parse_watchlist
 

@@ -8,22 +8,13 @@ import pytest
 from queued_messages import add_sink, queue
 from stored_filters import add_annotator, enabled
 
+from broker_assets.access.refusals import BadSetting, NameTaken, NotTheOwner
 from broker_assets.database import engine
 from broker_assets.delivery import sinks
 from broker_assets.filters.errors import FilterError
 from broker_assets.filters.query import Form
 from broker_assets.filters.registry import UnknownFilter, active_at, get_filter, version_of
-from broker_assets.filters.store import (
-    BadSetting,
-    FilterChanges,
-    NameTaken,
-    NotTheOwner,
-    change_filter,
-    create_filter,
-    pause,
-    remove_filter,
-    save_filter,
-)
+from broker_assets.filters.store import FilterChanges, change_filter, create_filter, pause, remove_filter, save_filter
 from broker_assets.provenance.revisions import current_revision
 from broker_assets.sky.lists import ListSettings, change_list, create_watchlist
 from broker_assets.sky.watchlists import parse_watchlist

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from broker_assets.access import accounts
+from broker_assets.access.refusals import BadSetting
 from broker_assets.database import engine
 from broker_assets.filters import trials
 from broker_assets.filters.errors import FilterError
 from broker_assets.filters.query import Form
-from broker_assets.filters.store import BadSetting
 from broker_assets.filters.trials import Cancelled, TooManyTrials, UnknownTrial
 
 pytestmark = pytest.mark.database

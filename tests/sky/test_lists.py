@@ -8,15 +8,8 @@ import psycopg
 import pytest
 from sky_lists import cones
 
-from broker_assets.sky.lists import (
-    ListSettings,
-    NameTaken,
-    NotTheOwner,
-    UnknownList,
-    add_cones,
-    change_list,
-    create_watchlist,
-)
+from broker_assets.access.refusals import NameTaken, NotTheOwner
+from broker_assets.sky.lists import ListSettings, UnknownList, add_cones, change_list, create_watchlist
 from broker_assets.sky.watchlists import parse_watchlist
 
 pytestmark = pytest.mark.database

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sky_lists import stored
 
+from broker_assets.access.refusals import NotTheOwner
 from broker_assets.database import engine
 from broker_assets.provenance.revisions import current_revision
 from broker_assets.settings import MovingListSettings
@@ -23,7 +24,7 @@ from broker_assets.sky.error_circles import ErrorCircle, EventNotice
 from broker_assets.sky.event_notices import read_event_notice
 from broker_assets.sky.in_force import lists_at
 from broker_assets.sky.indices import refresh_cone_index
-from broker_assets.sky.lists import NotTheOwner, delete_cones
+from broker_assets.sky.lists import delete_cones
 from broker_assets.sky.moving_lists import (
     AppliedNotice,
     apply_event_notice,

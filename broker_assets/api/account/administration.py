@@ -11,7 +11,8 @@ from fastapi.exceptions import HTTPException
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from broker_assets.access import accounts, changes, groups, mailed_links
-from broker_assets.access.accounts import ROLES, BadAccount, NameTaken, UnknownAccount, User
+from broker_assets.access.accounts import ROLES, BadAccount, UnknownAccount, User
+from broker_assets.access.refusals import NameTaken
 from broker_assets.api.account.forms import administrating, text
 from broker_assets.api.authentication import accounts_of, address_of
 from broker_assets.api.parameters import Parameters

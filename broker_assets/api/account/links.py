@@ -11,9 +11,10 @@ from fastapi import APIRouter, BackgroundTasks, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from broker_assets.access import accounts, mailed_links
-from broker_assets.access.accounts import BadAccount, NameTaken
+from broker_assets.access.accounts import BadAccount
 from broker_assets.access.mailed_links import BadLink, Link, Purpose, TooManyLinks
 from broker_assets.access.passwords import BadPassword, hash_password
+from broker_assets.access.refusals import NameTaken
 from broker_assets.api.account.forms import MayNotError, check_before, csrf_before, remember, text
 from broker_assets.api.account.letters import Letters
 from broker_assets.api.authentication import accounts_of, address_of

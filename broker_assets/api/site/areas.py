@@ -13,6 +13,7 @@ from mocpy import MOC
 from broker_assets.access import quotas, visibility
 from broker_assets.access.accounts import User
 from broker_assets.access.quotas import OverQuota
+from broker_assets.access.refusals import BadSetting, NameTaken
 from broker_assets.access.sharing import CannotShare
 from broker_assets.api.authentication import accounts_of
 from broker_assets.api.connections import Connections
@@ -36,7 +37,7 @@ from broker_assets.sky import hit_tables, lists, overview
 from broker_assets.sky.area_files import read_area
 from broker_assets.sky.areas import DEEPEST_AREA_ORDER, NotAnArea, moc_bytes
 from broker_assets.sky.drawing import FIELDS, HEIGHT, WIDTH, DrawingMap, drawing_svg
-from broker_assets.sky.lists import BadSetting, ListSettings, NameTaken
+from broker_assets.sky.lists import ListSettings
 from broker_assets.sky.overview import AreaSummary
 
 router = APIRouter(prefix="/watchmaps", include_in_schema=False)

@@ -11,6 +11,7 @@ from fastapi.responses import Response
 from broker_assets.access import quotas, visibility
 from broker_assets.access.accounts import User
 from broker_assets.access.quotas import OverQuota
+from broker_assets.access.refusals import BadSetting, NameTaken
 from broker_assets.access.sharing import CannotShare
 from broker_assets.api.authentication import accounts_of
 from broker_assets.api.connections import Connections
@@ -23,7 +24,7 @@ from broker_assets.delivery import receipts, sinks
 from broker_assets.filters import history, store, trials
 from broker_assets.filters.files import write_definition
 from broker_assets.filters.registry import StoredFilter, UnknownFilter, get_filter, list_filters, version_of
-from broker_assets.filters.store import BadSetting, FilterChanges, NameTaken
+from broker_assets.filters.store import FilterChanges
 from broker_assets.filters.yields import newest_yield, recent_nights
 from broker_assets.sentences import sentence
 

@@ -12,17 +12,15 @@ from fastapi import Request
 
 from broker_assets.access import changes, sharing, visibility
 from broker_assets.access.accounts import EVERYBODY, User, groups_of
+from broker_assets.access.refusals import NameTaken
 from broker_assets.access.sharing import Kind
 from broker_assets.access.visibility import Owned
 from broker_assets.api.site.forms import SentForm
-from broker_assets.filters import store
 from broker_assets.filters.expiry import renewed
-from broker_assets.sky import lists
 
 Connection = psycopg.Connection[Any]
 _Thing = TypeVar("_Thing", bound=Owned)
 _ATTEMPTS: Final = 5
-_TAKEN: Final = (lists.NameTaken, store.NameTaken)
 
 SAID: Final = {
     "made": "Created.",
@@ -145,7 +143,7 @@ def under_free_name(wanted: str, taken: Callable[[], Iterable[str]], make: Calla
         If this happens at every attempt.
     """
     for _ in range(_ATTEMPTS):
-        with suppress(*_TAKEN):
+        with suppress(NameTaken):
             return make(free_name(wanted, taken()))
     return make(free_name(wanted, taken()))
 

@@ -10,6 +10,7 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import Response
 
 from broker_assets.access.accounts import User
+from broker_assets.access.refusals import NotTheOwner
 from broker_assets.api.authentication import accounts_of
 from broker_assets.api.site import owned
 from broker_assets.api.site.forms import BadField, Chosen, Number, Sent, acting, attachment, missing, see
@@ -19,7 +20,7 @@ from broker_assets.numerals import real
 from broker_assets.sentences import sentence
 from broker_assets.tom.spectra import spectrum_store as store
 from broker_assets.tom.spectra.spectrum_files import BadSpectrum
-from broker_assets.tom.spectra.spectrum_store import NotTheOwner, Stored, UnknownSpectrum, Version
+from broker_assets.tom.spectra.spectrum_store import Stored, UnknownSpectrum, Version
 from broker_assets.tom.spectra.spectrum_svg import LINES, spectrum_svg
 from broker_assets.tom.targets.readers import Reader
 from broker_assets.tom.targets.store import UnknownTarget

@@ -12,6 +12,7 @@ from fastapi.responses import Response
 
 from broker_assets.access import visibility
 from broker_assets.access.accounts import User
+from broker_assets.access.refusals import NotTheOwner
 from broker_assets.api.authentication import accounts_of
 from broker_assets.api.connections import Connections
 from broker_assets.api.site import object_page, observations, owned
@@ -26,7 +27,7 @@ from broker_assets.tom.spectra.visibility import OBSERVATORIES, Visibility
 from broker_assets.tom.targets import comments, lists, store
 from broker_assets.tom.targets.fields import ELEMENTS, POSITION
 from broker_assets.tom.targets.readers import Reader
-from broker_assets.tom.targets.store import NotTheOwner, Target, UnknownTarget
+from broker_assets.tom.targets.store import Target, UnknownTarget
 
 router = APIRouter(prefix="/targets", include_in_schema=False)
 

@@ -12,6 +12,7 @@ from fastapi.responses import Response
 from broker_assets.access import quotas, visibility
 from broker_assets.access.accounts import User
 from broker_assets.access.quotas import OverQuota
+from broker_assets.access.refusals import NameTaken, NotTheOwner
 from broker_assets.access.sharing import CannotShare
 from broker_assets.api.authentication import accounts_of
 from broker_assets.api.site import owned
@@ -34,16 +35,7 @@ from broker_assets.tom.targets.csv_files import BadFile, write_targets
 from broker_assets.tom.targets.fields import ELEMENTS, POSITION, SCHEMES, BadTarget, checked
 from broker_assets.tom.targets.importing import import_targets
 from broker_assets.tom.targets.readers import Reader
-from broker_assets.tom.targets.store import (
-    Choice,
-    NameTaken,
-    NotTheOwner,
-    UnknownTarget,
-    make,
-    of_object,
-    search,
-    tags_of,
-)
+from broker_assets.tom.targets.store import Choice, UnknownTarget, make, of_object, search, tags_of
 
 router = APIRouter(prefix="/targets", include_in_schema=False)
 

@@ -11,6 +11,7 @@ from fastapi.responses import Response
 from broker_assets.access import quotas, uploads, visibility
 from broker_assets.access.accounts import User
 from broker_assets.access.quotas import OverQuota
+from broker_assets.access.refusals import BadSetting, NameTaken
 from broker_assets.access.sharing import CannotShare
 from broker_assets.api.authentication import accounts_of
 from broker_assets.api.connections import Connections
@@ -32,7 +33,7 @@ from broker_assets.api.site.frame import page, viewer_of
 from broker_assets.api.site.owned_routes import add_list_routes
 from broker_assets.sentences import sentence
 from broker_assets.sky import hit_tables, lists, overview
-from broker_assets.sky.lists import BadSetting, ListSettings, NameTaken
+from broker_assets.sky.lists import ListSettings
 from broker_assets.sky.overview import WatchlistSummary
 from broker_assets.sky.watchlists import BadWatchlist, Cones, read_watchlist, watchlist_lines
 

@@ -15,6 +15,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from broker_assets.access.accounts import User
+from broker_assets.access.refusals import NotTheOwner
 from broker_assets.numerals import real
 from broker_assets.tom.spectra.spectrum_files import BadSpectrum, Spectrum, read_spectrum, time_of
 from broker_assets.tom.targets import store as targets
@@ -30,10 +31,6 @@ _READABLE: Final = sql.SQL(
 
 class UnknownSpectrum(LookupError):
     """There is no such spectrum or version, or the account may not see it."""
-
-
-class NotTheOwner(PermissionError):
-    """The account may see the spectrum, and not change it."""
 
 
 @dataclass(frozen=True)

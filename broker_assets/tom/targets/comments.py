@@ -9,9 +9,10 @@ from typing import Any, Final
 import psycopg
 from psycopg.rows import class_row
 
+from broker_assets.access.refusals import NotTheOwner
 from broker_assets.tom.targets.fields import BadTarget
 from broker_assets.tom.targets.readers import Reader
-from broker_assets.tom.targets.store import NotTheOwner, get, held
+from broker_assets.tom.targets.store import get, held
 
 Connection = psycopg.Connection[Any]
 LONGEST: Final = 10_000

@@ -10,11 +10,12 @@ import psycopg
 
 from broker_assets.access import sharing
 from broker_assets.access.accounts import User
+from broker_assets.access.refusals import NameTaken
 from broker_assets.access.sharing import CannotShare
 from broker_assets.tom.targets.csv_files import Refused, Row, read_targets
 from broker_assets.tom.targets.lists import add
 from broker_assets.tom.targets.readers import Reader
-from broker_assets.tom.targets.store import NameTaken, make
+from broker_assets.tom.targets.store import make
 
 Connection = psycopg.Connection[Any]
 

@@ -13,9 +13,9 @@ from psycopg.errors import UniqueViolation
 from psycopg.rows import class_row
 
 from broker_assets.access import visibility
+from broker_assets.access.refusals import NameTaken, NotTheOwner
 from broker_assets.tom.targets.fields import LONGEST_NAME, LONGEST_TEXT, BadTarget
 from broker_assets.tom.targets.readers import LIST_READABLE, TARGET_READABLE, Reader
-from broker_assets.tom.targets.store import NameTaken, NotTheOwner
 
 Connection = psycopg.Connection[Any]
 

@@ -15,6 +15,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from broker_assets.access import visibility
+from broker_assets.access.refusals import NameTaken, NotTheOwner
 from broker_assets.database.turns import in_turn
 from broker_assets.tom.targets.fields import ELEMENTS, POSITION, BadTarget, Draft, checked
 from broker_assets.tom.targets.readers import TARGET_READABLE, Reader
@@ -31,14 +32,6 @@ _STORED: Final = (
 
 class UnknownTarget(LookupError):
     """There is no such target, or the account may not see it."""
-
-
-class NameTaken(ValueError):
-    """The owner already has a target with this name."""
-
-
-class NotTheOwner(PermissionError):
-    """The account may see the target, but not change it."""
 
 
 @dataclass(frozen=True)

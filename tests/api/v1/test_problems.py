@@ -6,10 +6,11 @@ import httpx
 import psycopg
 import pytest
 
+from broker_assets.access.refusals import NameTaken, NotTheOwner
 from broker_assets.api.v1.problems import KINDS, PREFIX, Problem, translated
 from broker_assets.database.engine import DatabaseUnavailableError
 from broker_assets.filters.query import FilterError, check
-from broker_assets.sky.lists import NameTaken, NotTheOwner, UnknownList
+from broker_assets.sky.lists import UnknownList
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ BROKERS: Final = "Broker"
 def create_test_users() -> None:
     """Make the accounts of the tests where they are not there yet."""
     from broker_assets.access import accounts, groups
+    from broker_assets.access.refusals import NameTaken
 
     salt = "ofthetests"
     key = base64.b64encode(hashlib.pbkdf2_hmac("sha256", PASSWORD.encode(), salt.encode(), 1000)).decode()
@@ -31,7 +32,7 @@ def create_test_users() -> None:
     for name, roles in ACCOUNTS.items():
         try:
             accounts.add_with_hash(connection, name, f"pbkdf2_sha256$1000${salt}${key}", roles=roles)
-        except accounts.NameTaken:
+        except NameTaken:
             continue
     if not connection.execute("SELECT FROM access.groups WHERE name = %s", (BROKERS,)).fetchall():
         groups.add(connection, BROKERS)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from broker_assets.access.refusals import NotTheOwner
 from broker_assets.access.sharing import share
 from broker_assets.database import engine
 from broker_assets.tom.spectra import spectrum_store as store
@@ -41,7 +42,7 @@ def test_versions_and_readers(desk: Any) -> None:
         store.add(connection, max_, FIRST, "x", targetid=target)
     share(connection, mia, "target", str(target), ["Gemini"])
     assert [one.spectrumid for one in store.search(connection, Reader.of(max_), diaobjectid=7)] == [number]
-    with pytest.raises(store.NotTheOwner):
+    with pytest.raises(NotTheOwner):
         store.add_version(connection, max_, number, FIRST, "x")
     public = store.add(connection, max_, SECOND, "c.txt", diaobjectid=7, about={"public": True, "title": "mine"})
     assert [one.title for one in store.search(connection, Reader.of(otto))] == ["mine"]

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from broker_assets.access.refusals import NotTheOwner
 from broker_assets.tom.targets.comments import of_target, remove, write
 from broker_assets.tom.targets.fields import BadTarget
-from broker_assets.tom.targets.store import NotTheOwner, UnknownTarget
+from broker_assets.tom.targets.store import UnknownTarget
 
 pytestmark = pytest.mark.database
 

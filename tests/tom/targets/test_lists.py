@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from broker_assets.access.refusals import NameTaken, NotTheOwner
 from broker_assets.tom.targets import lists
 from broker_assets.tom.targets.fields import BadTarget
-from broker_assets.tom.targets.store import Choice, NameTaken, NotTheOwner, search
+from broker_assets.tom.targets.store import Choice, search
 
 pytestmark = pytest.mark.database
 

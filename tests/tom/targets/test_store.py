@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 
+from broker_assets.access.refusals import NameTaken, NotTheOwner
 from broker_assets.database import engine
 from broker_assets.tom.targets.fields import SCHEMES, BadTarget
 from broker_assets.tom.targets.readers import OPERATOR
 from broker_assets.tom.targets.store import (
     Choice,
-    NameTaken,
-    NotTheOwner,
     UnknownTarget,
     change,
     get,
