@@ -311,12 +311,12 @@ def given_by(form: SentForm) -> dict[str, Any]:
         If an angle or a further field cannot be read.
     """
     given: dict[str, Any] = {name: form.text(name) for name in ("name", "type", "scheme", *POSITION, *ELEMENTS)}
-    for name, hours in (("ra", True), ("dec", False)):
+    for name, what, hours in (("ra", "Right ascension", True), ("dec", "Declination", False)):
         if given[name]:
             try:
                 given[name] = parse_angle(given[name], hours=hours)
             except ValueError as error:
-                raise BadField(f"{name}: {error}") from None
+                raise BadField(f"{what}: {error}") from None
     given["aliases"] = form.text("aliases").split("\n")
     given["tags"] = form.text("tags").replace(",", "\n").split("\n")
     extras: dict[str, str] = {}
