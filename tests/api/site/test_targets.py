@@ -35,7 +35,7 @@ def test_targets_are_made_by_hand_and_found(people: Any) -> None:
     assert "has a target named" in again.text
     assert "Taurus A" in again.text  # what was written is kept
     wrong = ann.send("/targets/create/", name="x", ra="north", dec="0")
-    assert (wrong.status_code, "Ra: " in wrong.text) == (422, True)
+    assert (wrong.status_code, "Right ascension: " in wrong.text) == (422, True)
     assert "as name: value" in ann.send("/targets/create/", name="x", ra="1", dec="0", extras="word").text
     for query in ("text=taurus", "tag=nebula", "near=83.633+22.014+5'", "whose=mine&type=SIDEREAL", ""):
         assert f"/targets/{number}/" in ann.text(f"/targets/?{query}"), query
