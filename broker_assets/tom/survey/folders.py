@@ -3,7 +3,8 @@
 A place has a folder or a tar file for each night: `NITE60282`, `60282`, `2023-12-04` or `20231204`, with `.tar` or
 `.tar.gz`. Its files are datums, `.avro` or `.avro.gz`; they are sent by the time in their names
 (`alert_mjd60282.1234_obj5_src9.avro.gz`), or, if they have none, by that of their detection. Several places count as
-one: the files of a night are sent together. Alerts that are also in the tables are marked there.
+one: the files of a night are sent together, and of copies of a file one is sent. Alerts that are also in the tables are
+marked there.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import datetime
 import gzip
 import re
 import tarfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -122,7 +124,7 @@ class NightFiles:
     def __init__(self, paths: Sequence[Path], version: str) -> None:
         self._archives: dict[Path, tarfile.TarFile] = {}
         self._stack = ExitStack()
-        files = [file for path in paths for file in self._listed(path)]
+        files = self._once([file for path in paths for file in self._listed(path)])
         times = {file: _MJD.search(file.name) for file in files}
         if all(times.values()):
             key = {file: float(found[1]) for file, found in times.items() if found is not None}
@@ -150,7 +152,7 @@ class NightFiles:
             with stream:
                 raw: Any = gzip.GzipFile(fileobj=stream) if file.name.endswith(".gz") else stream
                 content = raw.read(LARGEST + 1)
-        except (OSError, EOFError, tarfile.TarError, KeyError) as error:
+        except (OSError, EOFError, tarfile.TarError, zlib.error, KeyError) as error:
             raise DamagedFile(f"{where} cannot be read: {error}") from None
         if len(content) > LARGEST:
             raise DamagedFile(f"{where} has more than {LARGEST} bytes")
@@ -187,8 +189,17 @@ class NightFiles:
             yield from (
                 AlertFile(path, member.name) for member in archive if member.isfile() and _is_alert(member.name)
             )
-        except (OSError, EOFError, tarfile.TarError) as error:
+        except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
             raise DamagedFile(f"{path} is not a tar file: {error}") from None
+
+    def _once(self, files: Sequence[AlertFile]) -> list[AlertFile]:
+        """Files without copies: a night may be there as an archive and unpacked, and in two places."""
+        known: dict[str, AlertFile] = {}
+        for file in files:
+            first = known.setdefault(file.name.removesuffix(".gz"), file)
+            if first is not file and self.read(first) != self.read(file):
+                raise DamagedFile(f"{first.path} and {file.path} have two different alerts {file.name}: remove one")
+        return list(known.values())
 
 
 def _is_alert(name: str) -> bool:

@@ -80,13 +80,18 @@ def window(
     Raises
     ------
     NoWindow
-        If neither or both of `through_day` and `added_days` are given, or a value is not finite.
+        If neither or both of `through_day` and `added_days` are given, a value is not finite, `added_days` is negative,
+        or `start_day` is after `through_day`.
     """
     if (through_day is None) == (added_days is None):
         raise NoWindow("give either the last day to send through, or how many days to add")
     for value in (through_day, added_days, start_day):
         if value is not None and not math.isfinite(value):
             raise NoWindow(f"{value} is not a time")
+    if added_days is not None and added_days < 0:
+        raise NoWindow(f"{added_days} nights cannot be added: give 0 or more")
+    if through_day is not None and start_day is not None and start_day > through_day:
+        raise NoWindow(f"the first day, {start_day}, is after the last one, {through_day}")
     if through_day is not None:
         return Window(start_day, through_day)
     assert added_days is not None  # noqa: S101 - the other of the two

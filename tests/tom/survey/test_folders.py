@@ -68,6 +68,46 @@ def test_every_night_is_sent_once(database_url, place):
     assert send_folders(database_url, topics, [place], "alerts", pace=QUICK).alerts == 0
 
 
+def test_a_night_that_is_there_twice_is_sent_once(place, tmp_path):
+    """As an archive and unpacked, compressed and not, and in another place."""
+    unpacked = place / "60299"
+    with tarfile.open(place / "NITE60299.tar.gz") as archive:
+        archive.extractall(unpacked, filter="data")
+    packed = sorted(unpacked.iterdir())
+    packed[0].with_suffix("").write_bytes(gzip.decompress(packed[0].read_bytes()))
+    (tmp_path / "OTHER").mkdir()
+    unpacked.rename(tmp_path / "OTHER" / "20231221")
+    paths = folder_nights([place, tmp_path / "OTHER"])[60299]
+    assert len(paths) == 2
+    files = NightFiles(paths, "0.9.1")
+    assert [one.alert for one in files.prepared(0, len(files), "t")] == EVERY[:3]
+    files.close()
+    (tmp_path / "OTHER" / "20231221" / packed[0].name).write_bytes(gzip.compress(b"another"))
+    with pytest.raises(DamagedFile, match="have two different alerts alert_mjd60300"):
+        NightFiles(paths, "0.9.1")
+
+
+@pytest.mark.parametrize("place_of_damage", [12, 40, -9])
+def test_a_damaged_compressed_file_is_named(place, place_of_damage):
+    for path in (place / "2023-12-22").iterdir():
+        content = bytearray(gzip.compress(path.read_bytes()))
+        content[place_of_damage] ^= 0xFF
+        path.with_suffix(".avro.gz").write_bytes(content)
+        path.unlink()
+    with pytest.raises(DamagedFile, match=r"2023-12-22.*\.avro\.gz"):
+        NightFiles(folder_nights([place])[60300], "0.9.1")
+    archive = bytearray((place / "NITE60299.tar.gz").read_bytes())
+    archive[len(archive) // 2] ^= 0xFF
+    (place / "NITE60299.tar.gz").write_bytes(archive)
+
+    def read():
+        files = NightFiles(folder_nights([place])[60299], "0.9.1")
+        files.prepared(0, len(files), "t")
+
+    with pytest.raises(DamagedFile, match=r"NITE60299\.tar\.gz"):
+        read()
+
+
 @pytest.mark.database
 @pytest.mark.parametrize("after", [0, 1, 3, 5])
 def test_a_sender_that_fails_leaves_no_alert_out_and_sends_none_twice(database_url, place, after):

@@ -55,7 +55,16 @@ def test_pages_are_in_the_order_of_time_and_complete(connection):
     assert len({alert for page in every for alert in page.alert.tolist()}) == 545
 
 
-@pytest.mark.parametrize("days", [{}, {"through_day": 1, "added_days": 1}, {"through_day": math.nan}])
+@pytest.mark.parametrize(
+    "days",
+    [
+        {},
+        {"through_day": 1, "added_days": 1},
+        {"through_day": math.nan},
+        {"added_days": -5},
+        {"through_day": 1, "start_day": 2},
+    ],
+)
 def test_times_that_do_not_say_what_is_sent_are_refused(connection, days):
     with pytest.raises(NoWindow):
         window(connection, **days)
