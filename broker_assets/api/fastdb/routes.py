@@ -77,6 +77,7 @@ def application() -> FastAPI:
     found.add_exception_handler(RequestValidationError, refused)
     found.add_exception_handler(QuestionTooLongError, too_long)
     found.add_exception_handler(psycopg.DataError, misfit)
+    found.add_exception_handler(UnicodeEncodeError, misfit)  # half of a surrogate pair, which JSON can express
     found.add_exception_handler(DatabaseUnavailableError, database_unavailable)
     return found
 

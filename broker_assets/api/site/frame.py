@@ -208,6 +208,7 @@ def add_to(app: FastAPI) -> None:
     app.add_exception_handler(PermissionError, _refused)
     app.add_exception_handler(ValueError, _refused)
     app.add_exception_handler(psycopg.DataError, _unfit)
+    app.add_exception_handler(UnicodeEncodeError, _unfit)  # half of a surrogate pair, which JSON can express
     app.add_exception_handler(Exception, _broken)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import numpy as np
 from fastapi import Depends, Request
@@ -14,6 +14,9 @@ from broker_assets.api.tom.answers import TomError
 from broker_assets.numerals import real as real_number
 from broker_assets.numerals import whole
 from broker_assets.settings.tom import TomSettings
+
+_EXACT: Final = 2.0**53
+"""Floats from here on do not have every integer."""
 
 
 async def _body(request: Request) -> bytes:
@@ -81,6 +84,8 @@ def integer(given: Any, where: str, name: str) -> int:
         raise TomError(f"{where}{name} must be an integer") from None
     if not -(2**63) <= number < 2**63:
         raise TomError(f"{where}{name} does not fit 64 bits")
+    if isinstance(given, float) and abs(given) >= _EXACT:
+        raise TomError(f"{where}{name} {given} is a float, which may be the identifier of another: send an integer")
     return number
 
 

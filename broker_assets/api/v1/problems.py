@@ -140,7 +140,7 @@ def translated(error: Exception) -> Problem:
     if isinstance(error, ConnectionsInUseError | DatabaseUnavailableError):
         log.warning("%s", error)
         return Problem("unavailable", explained(error), headers={"Retry-After": "5"})
-    if isinstance(error, psycopg.DataError):
+    if isinstance(error, psycopg.DataError | UnicodeEncodeError):  # the latter: half of a surrogate pair
         return Problem("bad-parameter", unfit(error))
     if type(error).__module__.startswith("broker_assets."):  # meant for users; others are our own faults
         for kind, names in _BY_NAME.items():
@@ -174,6 +174,7 @@ HANDLED: Final[tuple[type[Exception], ...]] = (
     TooManyRequests,
     DatabaseUnavailableError,
     psycopg.DataError,
+    UnicodeEncodeError,
     LookupError,
     PermissionError,
     TimeoutError,

@@ -12,7 +12,7 @@ from broker_assets.api.tom.bodies import choice, integer, numbers, parsed, real
 
 def test_good_values() -> None:
     assert parsed(b'{"a": 1}', "") == {"a": 1}
-    assert numbers([1, "2", 3.0, None], "", "x").tolist() == [1, 2, 3]
+    assert numbers([1, "2", 3.0, 2.0**53 - 1, None], "", "x").tolist() == [1, 2, 3, 2**53 - 1]
     assert numbers(None, "", "x").tolist() == []
     assert (real("5.5", "", "x"), real(None, "", "x"), real(5, "", "x")) == (5.5, None, 5.0)
     assert (choice({}, "x", ("a", "b"), "a", ""), choice({"x": "b"}, "x", ("a", "b"), "a", "")) == ("a", "b")
@@ -24,7 +24,7 @@ def test_what_is_not_json(body: bytes) -> None:
         parsed(body, "Here: ")
 
 
-@pytest.mark.parametrize("value", [True, 1.5, [], {}, "x", 2**63, float("inf"), -(2**63) - 1])
+@pytest.mark.parametrize("value", [True, 1.5, [], {}, "x", 2**63, 3.13888e17, -(2.0**53), float("inf"), -(2**63) - 1])
 def test_what_is_no_identifier(value: Any) -> None:
     with pytest.raises(TomError):
         integer(value, "", "x")
