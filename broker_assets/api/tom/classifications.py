@@ -74,6 +74,8 @@ def upload(request: Request, body: Body) -> Response:
     path = request.url.replace(query="", fragment="")
     address = f"{str(path).rstrip('/')}/{done.first}"
     content = {"brokerMessageId": done.first, "num_loaded": done.stored, "num_known": done.duplicate}
+    if done.differing:
+        content["num_differing"] = done.differing
     return Response(orjson.dumps(content), 201, {"Location": address}, media_type="application/json")
 
 

@@ -88,6 +88,16 @@ _FIRST: Final = (
 )
 
 
+_DIFFERING: Final = (
+    "SELECT count(*) FROM tom_message_stage AS stage"  # noqa: S608
+    f" JOIN elasticc2_brokerclassifier AS known ON {_SAME}"
+    " JOIN elasticc2_brokermessage AS message ON message.alert_id = stage.alert_id"
+    " AND message.classifier_id = known.classifier_id AND message.streammessage_id = stage.streammessage_id"
+    " AND message.elasticcpublishtimestamp = stage.elasticcpublishtimestamp WHERE stage.streammessage_id = %s"
+    " AND (message.classid, message.probability) IS DISTINCT FROM (stage.classid, stage.probability)"
+)
+
+
 @dataclass(frozen=True)
 class StoredMessages:
     """What became of some messages."""
@@ -99,6 +109,8 @@ class StoredMessages:
     """Classifiers that are new."""
     first: int | None
     """Smallest number of the new messages or, if all are known, of the known ones; None without messages."""
+    differing: int = 0
+    """Messages that were known with other classes or probabilities; what was stored first is kept."""
 
     @property
     def duplicate(self) -> int:
@@ -144,4 +156,9 @@ def store_messages(
         if first is None:
             known = cursor.execute(_FIRST).fetchone()
             first = known[0] if known is not None else None
-    return StoredMessages(messages.num_rows, int(stored), classifiers, first)
+        differing = 0
+        if stored < messages.num_rows:
+            # A message of Kafka is known by its place in the topic, where there is no other.
+            counted = cursor.execute(_DIFFERING, (UPLOADED,)).fetchone()
+            differing = int(counted[0]) if counted is not None else 0
+    return StoredMessages(messages.num_rows, int(stored), classifiers, first, differing)

@@ -48,6 +48,10 @@ def test_the_dialogue_of_ampel(broker: Any, database_url: str) -> None:
         assert stored == [("REST_push", -1, 155218500031, None, [2222, 200], [0.75, 0.25])] * 2
         listed = connection.execute("SELECT diasource_id FROM elasticc2_brokersourceids").fetchall()
         assert listed == [(155218500031,)]
+    # Known, but with other content: the first is kept, and the broker learns it.
+    corrected = {**MESSAGE, "classifications": [{"classId": 2223, "probability": 1.0}]}
+    answer = broker.put("elasticc2/brokermessage/", json=[corrected, messages[1]])
+    assert answer.json() == {"brokerMessageId": first, "num_loaded": 0, "num_known": 2, "num_differing": 1}
     over = broker.put("elasticc/brokermessage/", json=messages)
     assert (over.status_code, over.text) == (403, "ELAsTiCC is over, posting classifications is disabled.")
     for path in ("brokermessage", "brokermessage/7/", "brokermessage/a/b/"):
