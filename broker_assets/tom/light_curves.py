@@ -25,6 +25,8 @@ from broker_assets.database.tables import diaforcedsources, diasources
 
 TOGETHER: Final = 500
 """Objects per group."""
+LOOKED_UP: Final = 50_000
+"""Objects that are looked up at a time."""
 FORCED, DETECTIONS, PATCH = "forced", "detections", "patch"
 WHICH: Final = (FORCED, DETECTIONS, PATCH)
 """Points that a light curve may have."""
@@ -123,12 +125,28 @@ def read_curves(
     if which not in WHICH:
         raise ValueError(f"there are no points {which!r}; there are {', '.join(WHICH)}")
     wanted = np.unique(objects)
+    if len(wanted) > TOGETHER:
+        wanted = _known(connect, wanted)
     for start in range(0, len(wanted), TOGETHER):
         with connect() as connection:
             found = curves_of(
                 connection, wanted[start : start + TOGETHER], which=which, until=until, reductions=reductions
             )
         yield found
+
+
+def _known(connect: Connecting, objects: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Those of many objects that brokers reported: of a list of the whole survey they may be a few."""
+    found = []
+    for start in range(0, len(objects), LOOKED_UP):
+        given = sql.Literal(objects[start : start + LOOKED_UP].tolist())
+        query = sql.SQL(
+            "SELECT diaobject_id FROM elasticc2_diaobjectdetails WHERE diaobject_id = ANY({}::bigint[]) ORDER BY 1"
+        ).format(given)
+        with connect() as connection:
+            rows = fetch(connection, query, pa.schema([("objectid", pa.int64())]))
+        found.append(rows["objectid"].to_numpy())
+    return np.concatenate(found)
 
 
 def curves_of(
