@@ -234,7 +234,7 @@ def _refuse_others(connection: Connection, kind: str, reduction: int) -> None:
         "other": sql.SQL(", ").join(sql.SQL("other.{}").format(sql.Identifier(name)) for name in _VALUES),
         "values": sql.SQL(", ").join(map(sql.Identifier, _VALUES)),
     }
-    # Rows with equal values are one: given twice that is not a mistake.
+    # Rows with equal values are one, and may be given twice.
     given = (
         "SELECT {key}, count(*) OVER () FROM (SELECT DISTINCT diaobjectid, {key}, {values} FROM given_points) AS one"
         " GROUP BY diaobjectid, {key} HAVING count(*) > 1 ORDER BY 1 LIMIT 1"
