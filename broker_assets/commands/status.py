@@ -108,7 +108,8 @@ def _show(found: Status) -> None:
     totals = found.totals
     terminal().print(
         f"\n[bold]Ledger[/bold]  {totals.received:,} received = {totals.stored:,} stored + {totals.duplicate:,} "
-        f"duplicate + {totals.quarantined:,} quarantined, in {totals.batches:,} batches",
+        f"duplicate + {totals.quarantined:,} quarantined, in {totals.batches:,} "
+        f"batch{'' if totals.batches == 1 else 'es'}",
         highlight=False,
     )
     if found.batches:

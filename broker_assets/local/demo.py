@@ -324,7 +324,8 @@ class Demonstration:
         batches, received, stored, duplicate, quarantined, size = row or (0, 0, 0, 0, 0, 0)
         self._say(
             f"Ledger of {topic}: {received:,} received = {stored:,} stored + {duplicate:,} duplicate + "
-            f"{quarantined:,} quarantined, in {batches:,} batches, {float(size) / 1e6:,.0f} MB"
+            f"{quarantined:,} quarantined, in {batches:,} batch{'' if batches == 1 else 'es'}, "
+            f"{float(size) / 1e6:,.0f} MB"
         )
         table = Table(box=None, pad_edge=False)
         for heading in ("night", "alerts", "sources", "forced points", "objects"):
