@@ -44,7 +44,8 @@ UV_SETTINGS = $(if $(PIP_INDEX),UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$(PIP_IND
 $(INSTALLED): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: none of python3, python3.11 … python3.13 is."; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
-		echo "Python's venv module is missing (Debian: apt-get install python3-venv)."; exit 1; }
+		$(PYTHON) -c "import venv, ensurepip" 2>/dev/null \
+		|| echo "Python's venv module is missing (Debian: apt-get install python3-venv)."; exit 1; }
 	@awk '/^[^ ]/ {taken = /^uv==/} taken' requirements.lock > $(VENV)/uv.lock
 	@{ $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.lock \
 		&& $(UV_SETTINGS) $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock; } \
