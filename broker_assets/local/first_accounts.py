@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import secrets
-from pathlib import Path
 from typing import Final
 
 from broker_assets.access import accounts
@@ -16,6 +15,7 @@ from broker_assets.access.passwords import new_password
 from broker_assets.access.refusals import NameTaken
 from broker_assets.database.engine import connect
 from broker_assets.settings import Settings
+from broker_assets.storage.atomic import replace_atomically
 
 GUEST: Final = "guest"
 """Name of the read-only account."""
@@ -62,13 +62,5 @@ def adopt_signing_key(settings: Settings) -> None:
         return
     path = settings.home / "signing-key"
     if not path.is_file():
-        settings.home.mkdir(parents=True, exist_ok=True)
-        _write(path, secrets.token_hex(32))
+        replace_atomically(path, secrets.token_hex(32), mode=0o600)
     os.environ[SIGNING_KEY] = path.read_text(encoding="ascii").strip()
-
-
-def _write(path: Path, content: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as stream:
-        stream.write(content)
-    temporary.replace(path)

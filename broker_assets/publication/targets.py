@@ -24,7 +24,7 @@ from tenacity.wait import wait_base
 
 from broker_assets import backoff
 from broker_assets.settings import PublicationTarget
-from broker_assets.storage.atomic import sync
+from broker_assets.storage.atomic import move_file
 from broker_assets.storage.objects import OBJECT_STORES
 from broker_assets.storage.options import NUMBERS, SWITCHES
 
@@ -290,8 +290,6 @@ class Target:
             files.makedirs(folder, exist_ok=True)
         try:
             files.put_file(str(source), written)
-            if self.protocol == "file":
-                sync(Path(written))
             found = _read_back(files, written)
             if found != sha256:
                 raise _Damaged(f"read back with SHA-256 {found}, sent with {sha256}")
@@ -307,8 +305,7 @@ class Target:
 
 def _replace(files: Any, protocol: str, old: str, new: str) -> None:
     if protocol == "file":
-        os.replace(old, new)
-        sync(Path(new).parent)
+        move_file(Path(old), Path(new))
     elif protocol == "sftp":
         files.replace(old, new)
     else:

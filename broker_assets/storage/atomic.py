@@ -183,6 +183,21 @@ class Part:
         os.close(self._descriptor)
 
 
+def move_file(file: Path, target: Path, *, sync_name: bool = True) -> None:
+    """Flush a file that is complete to disk and give it its name, on the same file system; see `replace_atomically`.
+
+    Raises
+    ------
+    OSError
+        If it cannot be flushed or renamed; the target has its old content then.
+    """
+    sync(file)
+    made = _made(target.parent)
+    os.replace(file, target)
+    if sync_name:
+        sync_folders([target.parent, *made])
+
+
 @contextlib.contextmanager
 def new_folder(target: Path) -> Iterator[Path]:
     """Build a folder under a hidden name; when the block ends, it is complete, on disk, and gets its final name.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import resource
 import signal
 import stat
@@ -18,17 +19,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import broker_assets
 from broker_assets.storage.atomic import (
     BLOCK,
     Content,
     Part,
     hidden_pattern,
+    move_file,
     move_folder,
     new_folder,
     remove_abandoned,
     replace_atomically,
     sync_folders,
 )
+
+PACKAGE = Path(broker_assets.__file__).parent
 
 SECONDS = 60
 
@@ -384,3 +389,24 @@ def test_folders_are_exchanged_in_one_step(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="target"):
         exchange_folder(tmp_path / "absent", target)
     assert names(target) == ["two"]
+
+
+def test_a_complete_file_gets_its_name(tmp_path: Path) -> None:
+    target = tmp_path / "deep" / "file"
+    for content in ("one", "two"):
+        (tmp_path / "building").write_text(content)
+        move_file(tmp_path / "building", target)
+        assert target.read_text() == content
+        assert names(tmp_path) == ["deep"]
+    with pytest.raises(FileNotFoundError):
+        move_file(tmp_path / "building", target)
+    assert target.read_text() == "two"
+
+
+def test_no_other_module_renames_files() -> None:
+    """Besides the client, which needs nothing else of the package, and what is set aside or claimed by its name."""
+    renames = re.compile(r"\bos\.(?:replace|rename)\(|\.rename\(|\.replace\((?:\w*path|\w*target|final|output)\)")
+    found = {path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py") if renames.search(path.read_text())}
+    assert {name for name in found if not name.startswith("storage/")} == {
+        "backups/shelf.py", "client/client.py", "stream/orphaned_files.py",
+    }  # fmt: skip

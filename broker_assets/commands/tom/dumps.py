@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -48,18 +46,14 @@ def export_file(
 ) -> None:
     """Write randomly chosen objects of the survey, with everything stored about them, as a plain SQL dump."""
     from broker_assets.database.engine import connect
+    from broker_assets.storage.atomic import Part
     from broker_assets.tom.dumps.writing import export_dump
 
-    with connect(database_url(), application="broker-assets export", autocommit=True) as connection:
-        # Complete or absent: a reader never sees half of it.
-        handle, name = tempfile.mkstemp(dir=output.parent, prefix=f".{output.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                done = export_dump(connection, file.write, objects=number, only_sent=only_sent, seed=seed)
-            os.chmod(name, 0o644)
-            os.replace(name, output)
-        except BaseException:
-            os.unlink(name)
-            raise
+    with (
+        connect(database_url(), application="broker-assets export", autocommit=True) as connection,
+        Part(output.parent, output.name, mode=0o644) as part,
+    ):
+        done = export_dump(connection, part.write, objects=number, only_sent=only_sent, seed=seed)
+        part.move_to(output)
     for table, rows in done.rows.items():
         terminal().print(f"{table}: {rows:,} rows", highlight=False)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import logging
-import os
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -20,7 +19,7 @@ from typing import Final
 from pydantic import BaseModel, Field, ValidationError
 
 from broker_assets.settings.sources import InputSource
-from broker_assets.storage.atomic import hidden_folder, replace_atomically, sync, sync_folders
+from broker_assets.storage.atomic import hidden_folder, move_file, replace_atomically, sync_folders
 from broker_assets.telemetry.fetching.zips import FetchError, unpack_kernels
 from broker_assets.telemetry.reception.folders import FolderError, IncomingFolder, Listed, NotComplete, public
 
@@ -163,7 +162,7 @@ def fetch_files(source: InputSource, target: Path, record: Path) -> Fetched:
             staged |= members
         _check_places(folder, staged)
         for name in sorted(staged, key=_order):
-            _put(staged[name], folder / name)
+            move_file(staged[name], folder / name, sync_name=False)
         sync_folders({(folder / name).parent for name in staged})
     removed = _remove(folder, known, files) if source.remove and not single else []
     version = listing_version(found)
@@ -209,12 +208,6 @@ def _check_places(folder: Path, names: Iterable[str]) -> None:
         above = [parent for parent in (folder / name).parents if parent != folder and folder in parent.parents]
         if (folder / name).is_dir() or any(parent.exists() and not parent.is_dir() for parent in above):
             raise FetchError(f"{folder / name} cannot be written: there is a folder of its name, or a file above it")
-
-
-def _put(staged: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    sync(staged)
-    os.replace(staged, target)
 
 
 def _remove(folder: Path, known: Record, files: dict[str, FetchedFile]) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import os
 import tarfile
 import time
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from typing import Any
 
 import psycopg
 
+from broker_assets.storage.atomic import Part
 from broker_assets.tom.survey.alerts import AlertWriter
 from broker_assets.tom.survey.points import read_light_curves
 from broker_assets.tom.survey.reconstruction import BEFORE_FIRST_DAYS, DAYS
@@ -107,15 +107,15 @@ def write_archive(
     """
     alerts = 0
     now = int(time.time())
-    temporary = None if path is None else path.with_name(f".{path.name}.{os.getpid()}")
-    stack = ExitStack()
-    archive: tarfile.TarFile | None = None
-    try:
+    with ExitStack() as stack:
+        part: Part | None = None
+        archive: tarfile.TarFile | None = None
         for page in pages(connection, chosen, sent=None):
-            if path is not None and temporary is not None and archive is None:
+            if path is not None and archive is None:
                 if path.exists() and not clobber:
                     raise ArchiveExists(f"{path} exists; -c overwrites it")
-                archive = stack.enter_context(tarfile.open(temporary, "w"))  # noqa: SIM115 - the stack closes it
+                part = stack.enter_context(Part(path.parent, path.name, mode=0o644))
+                archive = stack.enter_context(tarfile.open(part.path, "w"))
             if archive is not None:
                 since = float(page.mjd.min()) - max(DAYS, BEFORE_FIRST_DAYS)
                 curves = read_light_curves(connection, page.object.tolist(), since=since, before=float(page.mjd.max()))
@@ -125,11 +125,7 @@ def write_archive(
                     member.size, member.mtime, member.mode = len(datum), now, 0o664
                     archive.addfile(member, io.BytesIO(datum))
             alerts += len(page.alert)
-        stack.close()
-        if archive is not None and path is not None and temporary is not None:
-            temporary.replace(path)
-    finally:
-        stack.close()
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+        if path is not None and part is not None and archive is not None:
+            archive.close()
+            part.move_to(path)
     return alerts
