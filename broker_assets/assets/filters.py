@@ -42,7 +42,7 @@ def _version(item: StoredFilter) -> str:
 
 
 def entry(connection: psycopg.Connection[Any], key: str) -> Entry:
-    """The entry that reports a filter.
+    """The entry that reports a filter; every account may read Dagster, so that one that is not public has no name.
 
     Raises
     ------
@@ -53,15 +53,19 @@ def entry(connection: psycopg.Connection[Any], key: str) -> Entry:
     version, matches = _version(item), newest_yield(connection).get(item.filterid, 0)
     artefact = versions.Artefact(asset=FILTERS, partition=str(item.filterid), data_version=version)
     nights = {found.night: found.matches for found in recent_nights(connection, item.filterid, _NIGHTS)}
-    metadata = {
+    about = {
         "name": item.name,
         "owner": item.owner,
         "definition": version_of(connection, item.filterid, item.version).definition,
+    }
+    metadata = {
+        **(about if item.public else {"name": "not public"}),
         "matches of the newest night": matches,
         "matches by night": nights,
         "expires": f"{item.date_expire:%Y-%m-%d}" if item.date_expire else "never",
     }
-    return Entry(artefact, description=f"{item.name}, {version}", metadata=metadata)
+    shown = item.name if item.public else f"filter {item.filterid}"
+    return Entry(artefact, description=f"{shown}, {version}", metadata=metadata)
 
 
 def build_filters() -> AssetsDefinition:

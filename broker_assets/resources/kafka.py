@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -47,6 +48,8 @@ FETCH_BYTES = 2 * LARGEST_MESSAGE
 QUEUE_KILOBYTES = 64 * 1024
 """Messages that librdkafka reads ahead, kB: limits the memory of a run besides its batches."""
 
+_LISTENER_SECONDS = 0.5
+"""Seconds in which a server accepts or refuses a connection."""
 KEPT_SECONDS = 600.0
 """A kept source that is older than this is replaced."""
 
@@ -481,11 +484,37 @@ def stream_ends(
     SourceUnavailableError, SourceRefusedError
         If the broker is unavailable, or does not have the topic.
     """
+    _require_listener(cluster, topic)
     source = KafkaSource(cluster, topic, timeout=timeout, read_ahead=False)
     try:
         return ends_of(source, positions, timeout=timeout)
     finally:
         source.close()
+
+
+def _require_listener(cluster: ClusterSettings, topic: str) -> None:
+    """Stop at once if every server of a cluster refuses connections; its client would try until the time limit.
+
+    Servers with TLS are left to the client: they would write a line about each connection that is closed at once.
+    """
+    if (cluster.security_protocol or "").endswith("SSL"):
+        return
+    servers = [server.strip() for server in (cluster.bootstrap_servers or "").split(",") if server.strip()]
+    for server in servers:
+        host, _, port = server.rpartition("://")[2].rpartition(":")
+        if not host or not (port.isascii() and port.isdecimal()):
+            return
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=_LISTENER_SECONDS).close()
+        except ConnectionRefusedError:
+            continue
+        except (OSError, OverflowError, UnicodeError):
+            pass  # the client finds out, and knows more ways
+        return
+    if servers:
+        raise SourceUnavailableError(
+            f"Kafka at {cluster.bootstrap_servers} does not answer for topic {topic!r}: connection refused"
+        )
 
 
 def ends_of(source: KafkaSource, positions: Mapping[int, int], *, timeout: float) -> StreamEnds:
@@ -534,6 +563,7 @@ class KeptSources:
             source.close()
             source = None
         if source is None:
+            _require_listener(location.cluster, location.topic)
             since = time.monotonic()
             source = KafkaSource(location.cluster, location.topic, timeout=timeout, read_ahead=False)
         try:

@@ -48,6 +48,8 @@ class Product:
     """For a sky map: credible regions by level, per cent."""
     about: dict[str, Any] = field(default_factory=dict)
     """Numbers for the pointer and for users."""
+    public: bool = False
+    """Whether everybody may see its name and where it is."""
 
 
 def watchlist_code_version(mocs: MocSettings) -> str:
@@ -89,7 +91,9 @@ def watchlist_product(connection: psycopg.Connection[Any], watchlist: int, mocs:
     """
     code_version = watchlist_code_version(mocs)
     with connection.transaction():
-        row = connection.execute("SELECT name, revision FROM watchlists WHERE wl_id = %s", (watchlist,)).fetchone()
+        row = connection.execute(
+            "SELECT name, revision, public FROM watchlists WHERE wl_id = %s", (watchlist,)
+        ).fetchone()
         if row is None:
             raise UnknownList(f"there is no watchlist {watchlist}")
         index = cones_of_watchlist(connection, watchlist)
@@ -99,7 +103,7 @@ def watchlist_product(connection: psycopg.Connection[Any], watchlist: int, mocs:
     about = {"cones": len(index), "order": mocs.watchlist_order, "cones per file": mocs.watchlist_cones}
     return Product(
         _version(code_version, index.version, row[0]), files, row[0], watchlist, str(row[1]), code_version, made,
-        about=about,
+        about=about, public=bool(row[2]),
     )  # fmt: skip
 
 
@@ -130,7 +134,7 @@ def area_product(connection: psycopg.Connection[Any], area: int) -> Product:
         If there is no such area.
     """
     row = connection.execute(
-        "SELECT name, moc, moc_version, square_degrees, revision FROM areas WHERE ar_id = %s", (area,)
+        "SELECT name, moc, moc_version, square_degrees, revision, public FROM areas WHERE ar_id = %s", (area,)
     ).fetchone()
     if row is None:
         raise UnknownList(f"there is no area {area}")
@@ -144,6 +148,7 @@ def area_product(connection: psycopg.Connection[Any], area: int) -> Product:
         str(row[4]),
         mocs=[moc],
         about={"square degrees": float(row[3])},
+        public=bool(row[5]),
     )
 
 
@@ -174,6 +179,7 @@ def sky_map_product(connection: psycopg.Connection[Any], identifier: int) -> Pro
         row[3],
         contours=contours,
         about=about,
+        public=True,
     )
 
 

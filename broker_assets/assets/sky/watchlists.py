@@ -227,7 +227,10 @@ def index_metadata(refreshed: Refreshed, entries: str) -> dict[str, Any]:
 
 
 def product_entry(source: str, partition: str, product: Product, picture: bytes) -> Entry:
-    """The entry that reports the files of a list of the kind `source`, with their picture."""
+    """The entry that reports the files of a list of the kind `source`, with their picture.
+
+    Every account may read Dagster: of a list that is not public it has only the number.
+    """
     artefact = versions.Artefact(
         asset=FILES[source],
         partition=partition,
@@ -235,10 +238,10 @@ def product_entry(source: str, partition: str, product: Product, picture: bytes)
         code_version=product.code_version,
         inputs=(versions.Input(asset=source, partition=partition, data_version=product.revision),),
     )
-    shown = inline_png(picture)
+    shown = inline_png(picture) if product.public else None
     mocs = product.mocs or list(product.contours.values())[-1:]
     metadata = {
-        "name": product.name,
+        "name": product.name if product.public else "not public",
         "files": {name: len(content) for name, content in product.files.items()},
         "sky fraction": float(united(mocs).sky_fraction) if mocs else 0.0,
         **product.about,
