@@ -231,7 +231,12 @@ def _directed(content: dict[str, Any]) -> dict[str, Any]:
 
 def _said(error: ValidationError) -> str:
     lines = []
-    for item in error.errors():
+    found = error.errors()
+    places = [item["loc"] for item in found]
+    for item in found:
+        # A list whose items are all wrong counts as too short as well.
+        if any(place != item["loc"] and place[: len(item["loc"])] == item["loc"] for place in places):
+            continue
         place = ".".join(str(part) for part in item["loc"])
         text = str(item["msg"]).removeprefix("Value error, ")
         lines.append(f"{place}: {text}" if place else text)
