@@ -158,15 +158,21 @@ class Sources:
 
         Notes
         -----
-        Linear motion on the tangent plane: over some decades and for all known stars the error is far below an
-        arcsecond (ESA 1997, The Hipparcos and Tycho Catalogues, volume 1, section 1.5.5).
+        A straight line in space, across the line of sight (ESA 1997, The Hipparcos and Tycho Catalogues, volume 1,
+        section 1.5.5, without parallax and radial velocity); also at the poles, where a linear motion in right
+        ascension and declination is wrong by arcseconds.
         """
         years = epoch - self.epoch
-        moves = np.isfinite(years) & np.isfinite(self.pmra) & np.isfinite(self.pmdec)
-        if not moves.any():
+        moves = np.flatnonzero(np.isfinite(years) & np.isfinite(self.pmra) & np.isfinite(self.pmdec))
+        if not len(moves):
             return self
-        degrees = np.where(moves, years, 0.0) / 3.6e6
-        dec = np.clip(self.dec + degrees * np.where(moves, self.pmdec, 0.0), -90.0, 90.0)
-        cosine = np.maximum(np.cos(np.radians(self.dec)), 1e-9)
-        ra = np.mod(self.ra + degrees * np.where(moves, self.pmra, 0.0) / cosine, 360.0)
+        radians = np.radians(years[moves] / 3.6e6)
+        east, north = radians * self.pmra[moves], radians * self.pmdec[moves]
+        sine, cosine = np.sin(np.radians(self.dec[moves])), np.cos(np.radians(self.dec[moves]))
+        # Components toward the source's own meridian, the east of it, and the pole.
+        out, up = cosine - north * sine, sine + north * cosine
+        ra, dec = self.ra.copy(), self.dec.copy()
+        moved = np.mod(self.ra[moves] + np.degrees(np.arctan2(east, out)), 360.0)
+        ra[moves] = np.where(moved < 360.0, moved, 0.0)  # the remainder of a tiny negative number is rounded to 360
+        dec[moves] = np.degrees(np.arctan2(up, np.hypot(out, east)))
         return replace(self, ra=ra, dec=dec)
