@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 LARGEST_ID: Final = 2**63 - 1
+_NUMERAL: Final = re.compile(r"[+.−-]?\d")
+"""Beginning of a number, which no name has."""
 
 
 class AnnotationRefused(ValueError):
@@ -122,13 +125,13 @@ def object_number(value: Any, named: Callable[[str], int] | None = None) -> int:
         text = value.strip()
         if text.isascii() and text.isdigit() and len(text) < 20:
             number = int(text)
-        elif named is not None and text:
+        elif named is not None and text and _NUMERAL.match(text) is None:
             try:
                 number = named(text)
             except ValueError as error:
                 raise BadAnnotation(f"diaObjectId {_shown(value)} is not an object: {error}") from None
     if number is None:
-        raise BadAnnotation(f"diaObjectId {_shown(value)} is not an integer")
+        raise BadAnnotation(f"diaObjectId {_shown(value)} is not an integer from 0 to 2^63 - 1")
     if not 0 <= number <= LARGEST_ID:
         raise BadAnnotation(f"diaObjectId {number} is outside the range of identifiers, 0 to 2^63 - 1")
     return number

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pyarrow as pa
 import pyarrow.parquet
@@ -22,7 +22,14 @@ from broker_assets.client.rows import Rows
 from broker_assets.http import asked_to_wait
 
 DEFAULT_URL: Final = "http://127.0.0.1:8000"
-_ARROW: Final = "application/vnd.apache.arrow.stream"
+MEDIA_TYPES: Final = {
+    "json": "application/json",
+    "csv": "text/csv",
+    "arrow": "application/vnd.apache.arrow.stream",
+    "parquet": "application/vnd.apache.parquet",
+    "votable": "application/x-votable+xml",
+}
+"""Media type of each form of an answer."""
 _LONGEST_WAIT: Final = 60.0
 _MAY_PASS: Final = frozenset({408, 429, 502, 503, 504})
 """Statuses that say nothing about the request: the server, or a proxy before it, is busy or restarting."""
@@ -86,7 +93,7 @@ class Client:
         return self._document("GET", f"/objects/{_part(name)}")
 
     def objects(self, names: Sequence[int | str], *, columns: Sequence[str] | None = None) -> Rows:
-        """Some objects; unknown ones are left out."""
+        """Some objects; unknown ones are left out, with a warning."""
         return self._rows(
             "POST", "/objects/search", reads=True, json={"ids": list(names), "columns": columns and list(columns)}
         )
@@ -105,7 +112,7 @@ class Client:
         return self._rows("GET", f"/objects/{_part(name)}/lightcurve", params=question)
 
     def lightcurves(self, names: Sequence[int | str], **question: Any) -> Rows:
-        """Points of many objects; the same options."""
+        """Points of many objects; the same options. Unknown objects are left out, with a warning."""
         return self._rows("POST", "/lightcurves", reads=True, json={"ids": list(names), **question})
 
     def features(self, name: int | str) -> Rows:
@@ -316,16 +323,32 @@ class Client:
             if cursor is None:
                 return
 
-    def raw(self, path: str, form: str, *, method: str = "GET", **options: Any) -> requests.Response:
-        """An answer in a form, as it is sent: json, csv, arrow, parquet or votable.
+    def raw(self, path: str, form: str | None = None, *, method: str = "GET", **options: Any) -> requests.Response:
+        """An answer as it is sent: in a form (json, csv, arrow, parquet or votable), or in that of the address.
 
         Its parts come as they are read; `requests.RequestException` says that it is not complete.
+
+        Raises
+        ------
+        ValueError
+            If there is no such form.
+        BrokerProblem
+            If the answer is not available in it.
         """
-        parameters = {**options.pop("params", {}), "format": form}
-        return self._ask(method, path, params=parameters, stream=True, **options)
+        if form is None:
+            return self._ask(method, path, stream=True, **options)
+        if form not in MEDIA_TYPES:
+            raise ValueError(f"there is no form {form!r}: {', '.join(MEDIA_TYPES)}")
+        # Not every address has the parameter `format`.
+        answer = self._ask(method, path, headers={"Accept": MEDIA_TYPES[form]}, stream=True, **options)
+        kind = answer.headers.get("Content-Type", "").partition(";")[0]
+        if kind != MEDIA_TYPES[form] and "format=" not in path:
+            answer.close()
+            raise BrokerProblem(406, {"detail": f"{path} answers with {kind or 'nothing'}, not with {form}"})
+        return answer
 
     def _rows(self, method: str, path: str, **options: Any) -> Rows:
-        answer = self._ask(method, path, headers={"Accept": _ARROW}, **options)
+        answer = self._ask(method, path, headers={"Accept": MEDIA_TYPES["arrow"]}, **options)
         with _understood(answer), pa.ipc.open_stream(answer.content) as reader:
             found = reader.read_all()
         return _limited(answer, found)
@@ -382,8 +405,16 @@ def _understood(answer: requests.Response) -> Iterator[None]:
         ) from error
 
 
+def unknown_in(answer: requests.Response) -> str:
+    """Names that a table lacks because they are unknown to the broker, as a text; empty without any."""
+    return unquote(answer.headers.get("X-Unknown", ""))
+
+
 def _limited(answer: requests.Response, found: pa.Table) -> Rows:
-    """The rows of an answer, with a warning if it may lack others."""
+    """The rows of an answer, with a warning if it lacks what was asked for, or may lack others."""
+    unknown = unknown_in(answer)
+    if unknown:
+        warnings.warn(f"unknown, and left out: {unknown}", stacklevel=3)
     limit = answer.headers.get("X-Row-Limit", "")
     if limit.isdecimal() and found.num_rows >= int(limit):
         _warn(int(limit))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +14,8 @@ import typer
 from broker_assets.commands.terminal import echo
 
 if TYPE_CHECKING:
+    from requests import Response
+
     from broker_assets.client import Client
 
 app = typer.Typer(
@@ -101,7 +104,13 @@ def sql(
     from broker_assets.commands.terminal import standard_output
 
     text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
-    found = _client(url, token).query(text, limit=limit)
+    if form not in ("csv", "json"):
+        raise typer.BadParameter("csv or json", param_hint="--format")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        found = _client(url, token).query(text, limit=limit)
+    if len(found) >= limit:
+        echo(f"There may be more than these {limit} rows: give a larger --limit.", err=True)
     if form == "json":
         echo(json.dumps(list(found), indent=1, ensure_ascii=False))
         return
@@ -113,7 +122,12 @@ def sql(
 @app.command()
 def get(
     path: Annotated[str, typer.Argument(help="Path below /api/v1, as /products?level=L1.")],
-    form: Form = "json",
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format", "-f", help="csv, json, votable, arrow or parquet; default: as it is.", show_default=False
+        ),
+    ] = None,
     out: Out = None,
     url: Url = None,
     token: Token = None,
@@ -131,32 +145,36 @@ def _client(url: str | None, token: str | None) -> Client:
     return Client(url, token)
 
 
-def _write(client: Client, path: str, form: str, out: Path | None, **options: Any) -> None:
+def _write(client: Client, path: str, form: str | None, out: Path | None, **options: Any) -> None:
     """Write an answer while it is received."""
+    from broker_assets.client.client import unknown_in
     from broker_assets.storage.atomic import replace_atomically
 
-    pieces = _pieces(client, path, form, options)
+    answer = client.raw(path, form, **options)
+    pieces = _pieces(answer)
+    kind = answer.headers.get("Content-Type", "").partition(";")[0]
     if out is not None and str(out) != "-":
         replace_atomically(out.resolve(), pieces)
-        return
-    if form in ("csv", "json", "votable"):
+    elif kind.startswith("text/") or kind.endswith(("json", "xml")):
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         for piece in pieces:
             echo(decoder.decode(piece), nl=False)
-        echo("", nl=form == "json")
-        return
-    for piece in pieces:
-        sys.stdout.buffer.write(piece)
-    sys.stdout.buffer.flush()
+        echo("", nl=kind.endswith("json"))
+    else:
+        for piece in pieces:
+            sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()
+    if unknown_in(answer):
+        echo(f"unknown, and left out: {unknown_in(answer)}", err=True)
 
 
-def _pieces(client: Client, path: str, form: str, options: dict[str, Any]) -> Iterator[bytes]:
+def _pieces(answer: Response) -> Iterator[bytes]:
     """An answer while it is received; one that breaks off is an error, not a shorter answer."""
     import requests
 
     from broker_assets.client import BrokerUnreachable
 
     try:
-        yield from client.raw(path, form, **options).iter_content(1 << 16)
+        yield from answer.iter_content(1 << 16)
     except requests.RequestException as error:
-        raise BrokerUnreachable(f"the answer of {client.url} broke off and is not complete: {error}") from error
+        raise BrokerUnreachable(f"the answer of {answer.url} broke off and is not complete: {error}") from error

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import psycopg
+from psycopg import sql
 from psycopg.rows import class_row, dict_row
 
 from broker_assets.backoff import SINK, pause_after
@@ -216,9 +217,9 @@ def add_feed(
     Raises
     ------
     SinkError
-        If the feed is not valid.
+        If the feed is not valid, or its filter or watchlist does not exist.
     """
-    held.kind  # noqa: B018 (it checks)
+    _check_exists(connection, held)
     address = None if url is None else checked_webhook(settings, url)
     with connection.transaction():
         row = connection.execute(
@@ -232,6 +233,17 @@ def add_feed(
     if row is None:
         raise SinkError(f"{owner} already has a feed named {name!r}")
     return int(row[0])
+
+
+def _check_exists(connection: Connection, held: Held) -> None:
+    """Refuse a filter or watchlist that is not there, whose feed would stay empty in silence."""
+    what = {"filterid": ("filter", "filters"), "wl_id": ("watchlist", "watchlists")}.get(held.kind)
+    if what is not None:
+        name, table = what
+        number = held.filterid if held.filterid is not None else held.wl_id
+        query = sql.SQL("SELECT FROM {} WHERE {} = %s").format(sql.Identifier(table), sql.Identifier(held.kind))
+        if connection.execute(query, (number,)).fetchone() is None:
+            raise SinkError(f"there is no {name} {number}")
 
 
 def move_feed(connection: Connection, owner: str, name: str, cursor: int) -> None:

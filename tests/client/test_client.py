@@ -37,7 +37,12 @@ def test_objects_and_light_curves(broker: Client) -> None:
     near = broker.cone(RA, DEC, 25)
     assert [row["diaObjectId"] for row in near] == [1, 2, 3]
     assert near[1]["separationArcsec"] == pytest.approx(10, abs=1e-3)
-    assert broker.objects([3, 1, 99])[-1]["diaObjectId"] == 1
+    with pytest.warns(UserWarning, match="left out: 99"):
+        assert broker.objects([3, 1, 99])[-1]["diaObjectId"] == 1
+    with pytest.warns(UserWarning, match="left out: .*and 5 more"):
+        assert len(broker.lightcurves([1, *(f"nobody {one}" for one in range(25))])) == POINTS
+    with pytest.raises(BrokerProblem, match="not with csv"):
+        broker.raw("/objects/1", "csv")
     assert len(broker.all_objects()) == OBJECTS
     with pytest.warns(UserWarning, match="there may be more"):
         assert len(broker.all_objects(limit=3)) == 3

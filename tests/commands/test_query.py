@@ -38,6 +38,8 @@ def test_questions(server: InterfaceServer, tmp_path: Path) -> None:
     assert json.loads(query(server, tmp_path, "sql", "f.sql", "--format", "json").stdout)[0]["ra"] == 150.1
     some = query(server, tmp_path, "get", "/objects?limit=2")
     assert len(json.loads(some.stdout)["objects"]) == 2
+    assert query(server, tmp_path, "get", "/objects?limit=2", "-f", "csv").stdout.count("\n") == 3
+    assert json.loads(query(server, tmp_path, "get", "objects/1").stdout)["diaObjectId"] == 1, "an address of one form"
 
 
 def test_what_goes_wrong_is_said(server: InterfaceServer, tmp_path: Path) -> None:
@@ -45,6 +47,19 @@ def test_what_goes_wrong_is_said(server: InterfaceServer, tmp_path: Path) -> Non
     assert unknown.returncode == 1
     assert "unknown" in unknown.stderr
     assert "cone" in unknown.stderr
+    named = query(server, tmp_path, "lightcurve", "1", "nothing", "ü,b")
+    assert (named.returncode, named.stdout.count("\n")) == (0, 6)
+    assert "unknown, and left out: nothing, ü,b" in named.stderr
+    for form, said in (("csv", "answers with application/json, not with csv"), ("fits", "there is no form 'fits'")):
+        refused = query(server, tmp_path, "get", "/objects/1", "-f", form)
+        assert (refused.returncode, said in refused.stderr) == (1, True)
+    (tmp_path / "all.sql").write_text("SELECT diaObjectId FROM objects")
+    assert query(server, tmp_path, "sql", "all.sql", "-f", "xml").returncode == 2
+    few = query(server, tmp_path, "sql", "all.sql", "--limit", "2")
+    assert (few.stdout.splitlines(), few.stderr.strip()) == (
+        ["diaObjectId", "1", "2"],
+        "There may be more than these 2 rows: give a larger --limit.",
+    )
     gone = invoke("query", "object", "1", "--url", "http://127.0.0.1:9", folder=tmp_path)
     assert gone.returncode == 1
     assert "does not answer" in gone.stderr

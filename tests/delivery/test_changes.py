@@ -136,6 +136,9 @@ def test_a_feed_is_sent_and_read(connection: Connection, database_url: str) -> N
     with receiver() as hook:
         number = add_feed(connection, settings(), "ann", "mine", Held(objects=(1, 2)), hook.url())
         add_feed(connection, settings(), "ann", "by hand", Held(objects=(2,)))
+        for held, named in ((Held(filterid=99), "filter 99"), (Held(wl_id=99), "watchlist 99")):
+            with pytest.raises(SinkError, match=f"there is no {named}"):
+                add_feed(connection, settings(), "ann", "of nothing", held)
         with pytest.raises(SinkError, match="already has a feed"):
             add_feed(connection, settings(), "ann", "mine", Held(objects=(1,)))
         with sender(database_url, settings()) as started:

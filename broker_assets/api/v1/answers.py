@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import quote
 
 import psycopg
 import pyarrow as pa
@@ -43,6 +44,10 @@ _BY_MEDIA: Final = {
 }
 ROW_LIMIT: Final = "X-Row-Limit"
 """Header of a table with the most rows that it may have: one with as many may lack others."""
+UNKNOWN: Final = "X-Unknown"
+"""Header of a table with what was asked for and is not in it, since it is unknown."""
+MOST_NAMED: Final = 20
+"""Most names in this header."""
 _RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 
 
@@ -127,6 +132,7 @@ def table(
     about: Mapping[str, str] | None = None,
     overflows: Callable[[], bool] | None = None,
     most: int | None = None,
+    unknown: Sequence[str] = (),
 ) -> Response:
     """A table in a format other than JSON, sent while it is read.
 
@@ -139,15 +145,20 @@ def table(
     most : int, optional
         Rows that are sent at most; give one more if there are more, so that a VOTable says so. The header `X-Row-Limit`
         has the number, since the other formats cannot say that rows are left out.
+    unknown : sequence of str
+        Names that were asked for and are unknown; the header `X-Unknown` has them, the first 20 percent-encoded.
     """
-    limits = {}
+    noted = {}
+    if unknown:
+        rest = [f"and {len(unknown) - MOST_NAMED} more"] if len(unknown) > MOST_NAMED else []
+        noted[UNKNOWN] = ", ".join([*(quote(one[:100], safe="") for one in unknown[:MOST_NAMED]), *rest])
     if most is not None:
-        limits = {ROW_LIMIT: str(most)}
+        noted[ROW_LIMIT] = str(most)
         kept = _Kept(batches, most)
         batches, overflows = kept, overflows or (lambda: kept.cut)
     pieces = encode(batches, schema, form, name=name, about=about, overflows=overflows)
     safe = re.sub(r"[^A-Za-z0-9._-]+", "_", name)[:80]
-    headers = {"Content-Disposition": f'attachment; filename="{safe}{SUFFIXES[form]}"', **limits}
+    headers = {"Content-Disposition": f'attachment; filename="{safe}{SUFFIXES[form]}"', **noted}
     return StreamingResponse(_begun(pieces), media_type=MEDIA_TYPES[form], headers=headers)
 
 

@@ -242,7 +242,7 @@ def many_lightcurves(
                 yield from part.combine_chunks().to_batches()
 
     if chosen != "json":
-        return table(batches(), SCHEMA, chosen, "lightcurves")
+        return table(batches(), SCHEMA, chosen, "lightcurves", unknown=unknown)
 
     def pieces() -> Iterator[bytes]:
         yield b'{"lightcurves":['

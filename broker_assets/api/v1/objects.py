@@ -177,7 +177,7 @@ def _many(request: Request, connection: Any, texts: Sequence[str], names: tuple[
     identifiers, unknown = resolve(connection, texts)
     found = object_table(connection, names, identifiers)
     if form != "json":
-        return table(found.to_batches(), found.schema, form, "objects")
+        return table(found.to_batches(), found.schema, form, "objects", unknown=unknown)
     return document(request, {"objects": json_rows(found), "unknown": unknown})
 
 

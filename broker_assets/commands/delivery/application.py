@@ -172,6 +172,9 @@ def _settle(numbers: list[int] | None, sink: int | None, *, every: bool, over_qu
     with database(load_settings()) as connection:
         count = retry(connection, numbers=numbers or None, sinkid=sink, state=_state(over_quota), dismiss=dismiss)
         left = refused(connection, numbers=numbers or None, state=_state(over_quota), sinkid=sink, limit=1)
+    if numbers and not count and not left:
+        kind = "over a quota" if over_quota else "among the dead letters"
+        raise LookupError(f"none of these is {kind}: {', '.join(map(str, numbers))}")
     terminal().print(f"{count} messages {'are dismissed' if dismiss else 'are sent again'}.", highlight=False)
     if left:
         terminal().print(

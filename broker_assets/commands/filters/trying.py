@@ -140,8 +140,11 @@ def explain(
             _show_clauses(rows)
         return
     trials = open_trials(limit=limit)
-    begin, _ = parse_range(night or "")
-    left = trials.survivors(begin, version)
+    first, last = parse_range(night or "")
+    if first != last:
+        raise typer.BadParameter("give one night", param_hint="--night")
+    (only,) = present(trials, first)
+    left = trials.survivors(only, version)
     _show_survivors(left)
     for name, part in left.parts.items():
         say(f"The query {name} within it:")
@@ -149,6 +152,9 @@ def explain(
 
 
 def _show_clauses(explained: list[tuple[ExplainedClause, ...]]) -> None:
+    if not any(explained):
+        say("It has no clauses: every object passes.")
+        return
     for place, candidate in enumerate(explained):
         table = Table("clause", "met", "values")
         for clause in candidate:

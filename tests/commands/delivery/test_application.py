@@ -49,6 +49,7 @@ def test_from_backlog_to_receipt(command: Command, database_url: str) -> None:
         connection.execute("UPDATE deliveries SET state = 'dead' WHERE state = 'pending'")
         assert "1 messages are dismissed" in command("dead-letters", "dismiss", "--all").stdout
         assert "There are none" in command("dead-letters", "list").stdout
+        assert "none of these is among the dead letters: 999" in command("dead-letters", "retry", "999").stderr
 
 
 def test_an_unknown_message(command: Command) -> None:

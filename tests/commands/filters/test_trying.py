@@ -84,6 +84,11 @@ def test_a_filter_is_tried_compared_and_explained(command: Any, database_url: st
         assert "is in few" in own
         assert "diaObjectId < 3" in part
     assert command("filter", "explain", number).exit_code == 2
+    assert "no packets of 2001-01-01" in command("filter", "explain", number, "--night", "2001-01-01").stderr
+    assert "give one night" in command("filter", "explain", number, "--night", f"2025-11-01:{night}").stderr
+    with engine.connect(database_url, autocommit=True) as connection:
+        save_filter(connection, "ann", number, "SELECT diaObjectId FROM objects")
+    assert "every object passes" in command("filter", "explain", number, "--object", 4).stdout
     assert "no packets of 2001-01-01" in command("filter", "try", "one.sql", "--nights", "2001-01-01").stderr
 
 
