@@ -10,7 +10,7 @@ misses one: provenance decides what is new.
 
 import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from logging import Logger
 from typing import Any, Final
 
@@ -42,6 +42,9 @@ from broker_assets.resources.database import Database
 ROWS: Final = ("dagster/row_count", "rows", "messages", "files", "packets")
 BYTES: Final = ("bytes", "archived_bytes", "received_bytes")
 """Metadata that give the size of a materialisation, the most informative first."""
+ADDS_TAG: Final = "broker/adds"
+"""Tag of a materialisation that added to what the partition had, such as late alerts of a night: what was there before
+is as it was, damage included."""
 EMPTY: Final = "empty"
 """Data version of a partition without content. A partition that had content is reported with it, so that children
 notice that it is empty now; one that never had any is not reported at all."""
@@ -59,6 +62,8 @@ class Entry:
     """Metadata, or a function that gives them, which is called only if the version is new."""
     shown_inputs: tuple[versions.Input, ...] = ()
     """Inputs that are shown to Dagster but not recorded: they do not make it stale."""
+    adds: bool = False
+    """Whether it was only added to, not made as a whole: that ends no alert about what could not be made."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -303,8 +308,7 @@ class Reporter:
     def _of_run(self, entry: Entry) -> Entry:
         if entry.artefact.run_id is not None or self._run_id is None:
             return entry
-        artefact = entry.artefact.model_copy(update={"run_id": self._run_id})
-        return Entry(artefact, entry.description, entry.metadata, entry.shown_inputs)
+        return replace(entry, artefact=entry.artefact.model_copy(update={"run_id": self._run_id}))
 
     def _pointers(self, entries: Sequence[Entry]) -> dict[tuple[str, str], int]:
         """Storage id of the newest event of each input, where there is one."""
@@ -337,6 +341,8 @@ def _tags(entry: Entry, pointers: Mapping[tuple[str, str], int]) -> dict[str, st
     tags = {DATA_VERSION_TAG: artefact.data_version}
     if artefact.code_version:
         tags[CODE_VERSION_TAG] = artefact.code_version
+    if entry.adds:
+        tags[ADDS_TAG] = "true"
     for use in (*artefact.inputs, *entry.shown_inputs):
         parent = AssetKey.from_user_string(use.asset)
         tags[get_input_data_version_tag(parent)] = use.data_version

@@ -236,7 +236,7 @@ def retry(
                 quarantineids=chosen,
                 attempt_limits=settings.attempts,
             )
-            if report.nights and not report_nights(settings, plan, report.nights, report.data_versions):
+            if report.nights and not report_nights(settings, plan, report.nights, report.data_versions, adds=True):
                 terminal().print(NO_DAGSTER, highlight=False)
         failed += report.failed
         terminal().print(

@@ -57,7 +57,12 @@ def dagster_instance(settings: Settings) -> DagsterInstance:
 
 
 def report_nights(
-    settings: Settings, plan: EnrichmentPlan, nights: Collection[str], data_versions: Mapping[tuple[str, str], str]
+    settings: Settings,
+    plan: EnrichmentPlan,
+    nights: Collection[str],
+    data_versions: Mapping[tuple[str, str], str],
+    *,
+    adds: bool,
 ) -> bool:
     """Report nights whose rows were written here: their versions, then a run of their checks.
 
@@ -69,6 +74,8 @@ def report_nights(
         Keys of the nights.
     data_versions : mapping
         Version of each asset and night that was written.
+    adds : bool
+        Whether rows were only added to the nights.
 
     Returns
     -------
@@ -88,7 +95,8 @@ def report_nights(
             made = artefacts(connection, plan, nights, data_versions, run_id=None, ingestid=newest)
         reporter = Reporter(instance, database, logging.getLogger(__name__))
         reporter.send(reporter.report(input_entries(plan)))
-        reporter.send(reporter.report(map(Entry, made), partitions=partitions, new_inputs=True))
+        entries = [Entry(item, adds=adds) for item in made]
+        reporter.send(reporter.report(entries, partitions=partitions, new_inputs=True))
         if instance.is_ephemeral:
             return False
         _check(instance, settings, database, sorted(nights))

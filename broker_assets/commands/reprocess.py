@@ -246,7 +246,7 @@ def _reprocess_here(settings: Settings, night: str, *, lists_now: bool, facts: C
         facts_only=bool(facts),
         marked_only=bool(facts),
     )
-    if not report_nights(settings, plan, [night], report.data_versions):
+    if not report_nights(settings, plan, [night], report.data_versions, adds=False):
         terminal().print(NO_DAGSTER, highlight=False)
     return report
 

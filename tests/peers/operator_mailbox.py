@@ -93,9 +93,9 @@ class Operator:
 
         checks.execute_in_process(instance=self.instance, raise_on_error=False)
 
-    def made(self, asset: str, partition: str | None = None) -> None:
+    def made(self, asset: str, partition: str | None = None, **tags: str) -> None:
         """Let an asset be materialised."""
-        self.instance.report_runless_asset_event(AssetMaterialization(asset, partition=partition))
+        self.instance.report_runless_asset_event(AssetMaterialization(asset, partition=partition, tags=tags))
 
     def run(self, name: str, error: str | None = None, **tags: str) -> str:
         """Run a job that makes no assets, and fails if there is an error; gives its run."""

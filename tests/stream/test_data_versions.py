@@ -9,7 +9,8 @@ import pytest
 
 from broker_assets.database.engine import connect
 from broker_assets.settings import DrainSettings
-from broker_assets.stream.data_versions import ARCHIVE_ASSET, ROW_ASSETS, data_versions
+from broker_assets.stream.commit import CODE_VERSION
+from broker_assets.stream.data_versions import ARCHIVE_ASSET, ROW_ASSETS, data_versions, row_code_versions
 
 pytestmark = pytest.mark.database
 
@@ -37,6 +38,12 @@ def test_other_nights_keep_theirs_and_code_concerns_rows_alone(broker: Any, pack
     assert brought > set(touched)
     changed = {key for key in after if after[key] != first.get(key)}
     assert {(ARCHIVE_ASSET, night) for night in brought} <= changed
+
+    broker.execute("UPDATE ingest_batch SET code_version = 'another' WHERE ingestid = 1")
+    with connect(broker.database_url) as connection:
+        made_by = row_code_versions(connection, [*NIGHTS, "2025-11-22"], without="none")
+    assert {made_by[touched[0]]} == {f"another, {CODE_VERSION}"}
+    assert made_by["2025-11-22"] == "none"
 
     broker.execute("UPDATE ingest_batch SET code_version = 'another'")
     rows = versions(broker)

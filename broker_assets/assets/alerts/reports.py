@@ -19,7 +19,7 @@ from broker_assets.partitions import nights
 from broker_assets.provenance import versions
 from broker_assets.resources.database import Database
 from broker_assets.stream.commit import CODE_VERSION
-from broker_assets.stream.data_versions import ARCHIVE_ASSET, ROW_ASSETS, data_versions
+from broker_assets.stream.data_versions import ARCHIVE_ASSET, ROW_ASSETS, data_versions, row_code_versions
 from broker_assets.stream.enrichment import EnrichmentPlan
 from broker_assets.stream.report import DrainReport
 
@@ -74,7 +74,8 @@ def report_run(
 
     def entry(artefact: versions.Artefact) -> Entry:
         description = _description(artefact.asset, report.nights.get(artefact.partition), report)
-        return Entry(artefact, description, functools.partial(metadata, artefact), shown.get(artefact.asset, ()))
+        uses = shown.get(artefact.asset, ())
+        return Entry(artefact, description, functools.partial(metadata, artefact), uses, adds=True)
 
     shown = shown_inputs(plan)
     reporter = Reporter(instance, database, log, run_id=report.run_id)
@@ -160,12 +161,14 @@ def artefacts(
     """
     ordered = sorted(set(keys))
     computed = facts.nights(connection, ordered)
+    # Alerts that are added to a night do not renew the rows that were there before.
+    made_by = row_code_versions(connection, ordered, without=CODE_VERSION)
     entries = [
         versions.Artefact(
             asset=asset,
             partition=night,
             data_version=current[asset, night],
-            code_version=code_version(asset),
+            code_version=code_version(asset) if asset == ARCHIVE_ASSET else made_by[night],
             run_id=run_id,
             ingestid=ingestid,
             inputs=() if asset == ARCHIVE_ASSET else (_archived(night, current),),

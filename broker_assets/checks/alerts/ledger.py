@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
+import fsspec
 import sqlalchemy as sa
 from dagster import AssetCheckSeverity
 
@@ -14,7 +15,9 @@ from broker_assets.accounting import balance
 from broker_assets.accounting.quarantine import WAITING
 from broker_assets.checks.definition import Evidence, NightCheck, StreamCheck, Verdict, dates
 from broker_assets.database.tables import archive_file, ingest_batch, quarantine, stream_gap
+from broker_assets.monitoring.alerts import open_alerts
 from broker_assets.packets import archive
+from broker_assets.stream.data_versions import ARCHIVE_ASSET
 
 SHOWN = 20
 """Maximum number of contradictions listed in a verdict."""
@@ -63,7 +66,10 @@ def ledger_balances(found: Evidence, keys: Sequence[str]) -> Mapping[str, Verdic
 
 
 def archive_is_complete(found: Evidence, keys: Sequence[str]) -> Mapping[str, Verdict]:
-    """Every packet of the ledger is in a file of the archive, and a sample of the files is undamaged."""
+    """Every packet of the ledger is in the archive, every file is there, and those that are read are undamaged.
+
+    A sample is read, and what open alerts name as damaged: the sample is another one whenever a night gets more files.
+    """
     span = (dates(keys)[0], dates(keys)[-1])
     verdicts = _by_night(balance.archived_packets(found.driver, nights=span), keys)
     columns = archive_file.c
@@ -72,11 +78,21 @@ def archive_is_complete(found: Evidence, keys: Sequence[str]) -> Mapping[str, Ve
         .where(columns.night.in_(dates(keys)))
         .order_by(columns.night, columns.archivefileid)
     ).all()
+    reported = {
+        alert.partition: alert.body
+        for alert in open_alerts(found.driver, ["run", "check"])
+        if alert.asset == ARCHIVE_ASSET
+    }
     for night, group in groupby(rows, key=lambda row: row.night.isoformat()):
         files = list(group)
+        broken = _absent([(file.url, file.bytes) for file in files])
         step = max(1, (len(files) - 1) // (SAMPLED_FILES - 1)) if len(files) > 1 else 1
-        broken, read = [], 0
-        for file in files[::-1][::step][:SAMPLED_FILES]:
+        sample = files[::-1][::step][:SAMPLED_FILES]
+        suspects = [file for file in files if file.url in reported.get(night, "") and file not in sample]
+        read = 0
+        for file in (*sample, *suspects):
+            if file.url in broken:
+                continue
             try:
                 archive.verify(
                     file.url,
@@ -85,17 +101,44 @@ def archive_is_complete(found: Evidence, keys: Sequence[str]) -> Mapping[str, Ve
                     sample=SAMPLED_PACKETS,
                 )
             except (archive.ArchiveError, OSError) as error:
-                broken.append(str(error))
+                broken[file.url] = str(error)
             read += 1
         if broken:
-            text = f"{len(broken)} of {read} files read are damaged or missing: {'; '.join(broken)}"
-            verdicts[night] = Verdict(False, text, metadata={"files read": read})
+            shown = list(broken.values())[:SHOWN]
+            more = f"; and {len(broken) - SHOWN} more" if len(broken) > SHOWN else ""
+            text = f"{len(broken)} of {len(files)} files are damaged or missing: {'; '.join(shown)}{more}"
+            verdicts[night] = Verdict(False, text, metadata={"files": len(files), "files read": read})
         elif verdicts[night].passed:
             packets = sum(file.packets for file in files)
             verdicts[night] = Verdict(
                 True, f"{packets} packets in {len(files)} files, {read} of them read", metadata={"files": len(files)}
             )
     return verdicts
+
+
+def _absent(files: Iterable[tuple[str, int]]) -> dict[str, str]:
+    """Return the files, of those given with their sizes in bytes, that are missing or have another size, and why."""
+    folders: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    for url, size in files:
+        folders[url.rpartition("/")[0]].append((url, size))
+    absent: dict[str, str] = {}
+    for folder, expected in folders.items():
+        try:
+            store, path = fsspec.core.url_to_fs(folder)
+            store.invalidate_cache(path)
+            sizes = {entry["name"].rpartition("/")[2]: entry["size"] for entry in store.ls(path, detail=True)}
+        except FileNotFoundError:
+            sizes = {}
+        except OSError as error:
+            absent |= {url: f"{url}: {error}" for url, _ in expected}
+            continue
+        for url, size in expected:
+            there = sizes.get(url.rpartition("/")[2])
+            if there is None:
+                absent[url] = f"{url}: no such file"
+            elif there != size:
+                absent[url] = f"{url}: {there} bytes, not {size}"
+    return absent
 
 
 def offsets_are_contiguous(found: Evidence, topic: str) -> Verdict:
@@ -167,9 +210,10 @@ NIGHT_CHECKS = (
         blocking=True,
     ),
     NightCheck(
-        "packet_archive",
+        ARCHIVE_ASSET,
         "archive_is_complete",
-        "Every packet of the ledger is in the archive; a sample of the files has the correct checksum and is readable.",
+        "Every packet of the ledger is in the archive, and every file is there with its size; a sample of the files, "
+        "and those of open alerts, have the correct checksum and are readable.",
         archive_is_complete,
         "restore the files from the backup, then materialise packet_archive of the night again",
         blocking=True,

@@ -11,6 +11,7 @@ from broker_assets.dagster_internals import BulkActionsFilter, BulkActionStatus,
 from broker_assets.monitoring.alerts import Alert, Cause
 from broker_assets.resources.notifier import Notifier
 from broker_assets.sensors.watch.findings import Findings, Links
+from broker_assets.sensors.watch.runs import is_whole
 
 LOOKED_AT = 20
 """Number of newest failed backfills that are examined."""
@@ -70,10 +71,11 @@ def _lacking(instance: DagsterInstance, backfill: PartitionBackfill) -> Iterator
 
 
 def _made_since(instance: DagsterInstance, key: AssetKey, partitions: set[str], begun: float) -> set[str]:
-    """Return which partitions were materialised after a time (Unix); an unpartitioned asset has the empty key."""
+    """Return which partitions were made, not only added to, after a time (Unix); an unpartitioned asset has the empty
+    key."""
     wanted = AssetRecordsFilter(key, asset_partitions=sorted(partitions - {""}) or None, after_timestamp=begun)
     records = instance.fetch_materializations(wanted, limit=MATERIALISATIONS).records
-    return {record.partition_key or "" for record in records}
+    return {record.partition_key or "" for record in records if is_whole(record)}
 
 
 def _alert(cause: Cause, backfill: PartitionBackfill, links: Links, lacking: list[tuple[str, str]]) -> Alert:

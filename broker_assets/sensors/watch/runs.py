@@ -19,15 +19,22 @@ from dagster import (
     DagsterInstance,
     DagsterRun,
     DagsterRunStatus,
+    EventLogEntry,
+    EventLogRecord,
     RunsFilter,
     RunStatusChangeRecordsFilter,
 )
 
 from broker_assets.assets.alerts.streams import DRAIN_TAG, stream_key
+from broker_assets.assets.reporter import ADDS_TAG
 from broker_assets.dagster_internals import CHECK_FAILED_ERROR, WILL_RETRY_TAG
 from broker_assets.monitoring.alerts import NEXT_STEP, Alert, Cause, OpenAlert
 from broker_assets.sensors.watch.checks import stated_step
 from broker_assets.sensors.watch.findings import Findings, Links
+
+PAGE: Final = 100
+MOST_PAGES: Final = 20
+"""Number of newest materialisations that are read at once, and how often: drain runs add to a night all the time."""
 
 
 @dataclass(frozen=True)
@@ -57,22 +64,24 @@ def read_failures(
         run = instance.get_run_by_id(record.run_id)
         if run is None or run.tags.get(WILL_RETRY_TAG) == "true":
             continue
-        error = _first_error(instance, run.run_id)
-        if error.of_check:
-            continue
-        if not error.text:
+        errors = _errors(instance, run.run_id)
+        if not any(error.text for error in errors):
             event = record.event_log_entry.dagster_event
             said = event.message if event is not None else ""
-            error = StepError(error.step, (said or "").strip() or "the run ended without saying why")
-        found.alerts.extend(_alerts(instance, links, run, error, record.storage_id))
+            errors = [StepError("", (said or "").strip() or "the run ended without saying why")]
+        lacking = not_made(instance, run.run_id)
+        for error in errors:
+            if error.text and not error.of_check:
+                own = [item for item in lacking if item.step == error.step]
+                # A step that made everything before it failed kept others from being made, which report nothing.
+                failed = own or [item for item in lacking if all(item.step != other.step for other in errors)]
+                found.alerts.extend(_alerts(links, run, error, failed, record.storage_id))
     return found, records[-1].storage_id if records else after
 
 
-def _alerts(instance: DagsterInstance, links: Links, run: DagsterRun, error: StepError, event: int) -> Iterator[Alert]:
+def _alerts(links: Links, run: DagsterRun, error: StepError, failed: list[Planned], event: int) -> Iterator[Alert]:
     """Yield an alert for each partition of each step that made nothing."""
     summary = error.text.splitlines()[0]
-    lacking = not_made(instance, run.run_id)
-    failed = [item for item in lacking if item.step == error.step] or lacking
     by_place: dict[tuple[str, str], list[str]] = {}
     for item in failed:
         by_place.setdefault((item.step, item.partition), []).append(item.asset)
@@ -121,7 +130,7 @@ def not_made(instance: DagsterInstance, run_id: str) -> list[Planned]:
 
 @dataclass(frozen=True)
 class StepError:
-    """The first failure of a run."""
+    """The failure of a step: a run continues with the steps that do not depend on it, and they may fail as well."""
 
     step: str = ""
     text: str = ""
@@ -132,23 +141,27 @@ class StepError:
     """Whether a blocking check failed, which raises its own alert."""
 
 
-def _first_error(instance: DagsterInstance, run_id: str) -> StepError:
-    for record in instance.get_records_for_run(run_id, of_type=DagsterEventType.STEP_FAILURE, limit=1).records:
-        event = record.event_log_entry.dagster_event
-        if event is None:
-            break
-        step, data = record.event_log_entry.step_key or "", event.step_failure_data
-        if (stated := data.user_failure_data) is not None:
-            facts = [f"{name}: {_plain(value.value)}" for name, value in stated.metadata.items() if name != NEXT_STEP]
-            text = "\n\n".join([stated.description or stated.label, *facts])
-            return StepError(step, text, stated_step(stated.metadata))
-        error = data.error
-        while error is not None and error.cause is not None:
-            error = error.cause
-        if error is not None:
-            message = error.message.strip()
-            return StepError(step, _CLASS.sub(r"\1: ", message), of_check=CHECK_FAILED_ERROR in message)
-    return StepError()
+def _errors(instance: DagsterInstance, run_id: str) -> list[StepError]:
+    records = instance.get_records_for_run(run_id, of_type=DagsterEventType.STEP_FAILURE).records
+    return [_error(record.event_log_entry) for record in records]
+
+
+def _error(entry: EventLogEntry) -> StepError:
+    event, step = entry.dagster_event, entry.step_key or ""
+    if event is None:
+        return StepError(step)
+    data = event.step_failure_data
+    if (stated := data.user_failure_data) is not None:
+        facts = [f"{name}: {_plain(value.value)}" for name, value in stated.metadata.items() if name != NEXT_STEP]
+        text = "\n\n".join([stated.description or stated.label, *facts])
+        return StepError(step, text, stated_step(stated.metadata))
+    error = data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    if error is None:
+        return StepError(step)
+    message = error.message.strip()
+    return StepError(step, _CLASS.sub(r"\1: ", message), of_check=CHECK_FAILED_ERROR in message)
 
 
 def _plain(value: object) -> str:
@@ -175,11 +188,26 @@ def settled(instance: DagsterInstance, links: Links, failures: Iterable[Alert | 
 
 
 def made_since(instance: DagsterInstance, asset: str, partition: str, event: int | None) -> str | None:
-    """Return the run of the newest materialisation of an asset or a partition after an event; None if there is none."""
+    """Return the run of the newest materialisation of an asset or a partition after an event; None if there is none.
+
+    Those that only added to it do not count (`broker_assets.assets.reporter.ADDS_TAG`).
+    """
     places = [partition] if partition else None
     wanted = AssetRecordsFilter(AssetKey.from_user_string(asset), asset_partitions=places, after_storage_id=event)
-    records = instance.fetch_materializations(wanted, limit=1).records
-    return records[0].run_id if records else None
+    cursor: str | None = None
+    for _ in range(MOST_PAGES):
+        page = instance.fetch_materializations(wanted, limit=PAGE, cursor=cursor)
+        made = next((record.run_id for record in page.records if is_whole(record)), None)
+        if made is not None or not page.has_more:
+            return made
+        cursor = page.cursor
+    return None
+
+
+def is_whole(record: EventLogRecord) -> bool:
+    """Whether a materialisation made the whole asset or partition, instead of adding to it."""
+    event = record.asset_materialization
+    return event is not None and ADDS_TAG not in (event.tags or {})
 
 
 def _succeeded(instance: DagsterInstance, cause: Cause) -> str | None:

@@ -13,7 +13,7 @@ from astropy.io import fits
 from platform_in_process import platform, survey
 
 from broker_assets.assets.alerts.reports import artefacts, code_version, fact_entries, shown_inputs, unreported_nights
-from broker_assets.assets.reporter import Reporter
+from broker_assets.assets.reporter import ADDS_TAG, Reporter
 from broker_assets.context.comparison import compare
 from broker_assets.context.in_force import CataloguesInForce
 from broker_assets.context.store import CatalogueStore
@@ -146,6 +146,34 @@ def test_new_code_makes_features_stale_and_nothing_else(
     assert _stale(platform) == {key: {NIGHT} for key in ("object_features", "class_scores", "filter_matches")}
     assert platform.make("object_features", night=NIGHT).success
     assert _stale(platform) == {}
+
+
+def test_alerts_that_are_added_do_not_renew_the_rows_of_earlier_code(platform: Any, survey: Callable[..., Any]) -> None:
+    """A deployment in the middle of a night: what was stored before it is stale until it is reprocessed."""
+    packets = list(survey(objects=4, visits=1).packets())
+    platform.append(packets[:2])
+    platform.drain()
+    platform.execute("UPDATE ingest_batch SET code_version = 'ingest 1, decoder 0'")
+    platform.execute(f"UPDATE artefact SET code_version = 'ingest 1, decoder 0' WHERE asset IN {ROW_ASSETS}")
+    with platform.database.transaction() as connection:
+        versions.deploy(connection, dict.fromkeys(ROW_ASSETS, CODE_VERSION))
+
+    def stale_rows() -> dict[str, str]:
+        with platform.database.transaction() as connection:
+            return {item.asset: item.reason for item in versions.stale(connection) if item.asset in ROW_ASSETS}
+
+    before = stale_rows()
+    assert set(before) == set(ROW_ASSETS)
+    platform.append(packets[2:])
+    platform.drain()
+    assert stale_rows() == before
+    newest = platform.materialisations("sources")[0].asset_materialization
+    assert newest.tags[ADDS_TAG]
+    assert newest.tags["dagster/code_version"] == f"ingest 1, decoder 0, {CODE_VERSION}"
+
+    assert platform.make(*ROW_ASSETS, night=NIGHT).success
+    assert stale_rows() == {}
+    assert ADDS_TAG not in platform.materialisations("sources")[0].asset_materialization.tags
 
 
 def test_a_changed_catalogue_makes_marked_nights_stale_until_they_are_rebuilt(

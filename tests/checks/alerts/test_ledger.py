@@ -12,7 +12,10 @@ from drained_platform import drained
 
 from broker_assets.checks.alerts import ledger
 from broker_assets.checks.definition import Verdict, evidence, judge_nights
+from broker_assets.monitoring.alerts import Alert, Cause
+from broker_assets.resources.notifier import Notifier
 from broker_assets.resources.object_store import ObjectStore
+from broker_assets.stream.data_versions import ARCHIVE_ASSET
 
 __all__ = ["drained"]
 
@@ -87,6 +90,43 @@ def test_missing_file(drained: Any) -> None:
     for (url,) in drained.query("SELECT url FROM archive_file"):
         Path(url.removeprefix("file://")).unlink()
     assert not any(verdict.passed for verdict in judge(drained, "archive_is_complete").values())
+
+
+def test_each_missing_file_is_found_and_reported_damage_is_read_again(
+    platform: Any, survey: Callable[..., Any]
+) -> None:
+    """Of many files only a sample is read, which is another one when the night has more of them."""
+    platform.settings.drain.batch_max = 1
+    packets = list(survey(objects=12, visits=1).packets())
+    platform.append(packets)
+    platform.drain()
+    paths = [
+        Path(url.removeprefix("file://"))
+        for (url,) in platform.query("SELECT url FROM archive_file ORDER BY archivefileid")
+    ]
+    assert len(paths) == len(packets)
+    for number in range(0, len(paths), 5):
+        kept = paths[number].read_bytes()
+        paths[number].unlink()
+        assert (
+            "1 of 12 files are damaged or missing" in judge(platform, "archive_is_complete", FIRST)[FIRST].description
+        )
+        paths[number].write_bytes(kept[:-1])
+        verdict = judge(platform, "archive_is_complete", FIRST)[FIRST]
+        assert f"{paths[number].name}: {len(kept) - 1} bytes, not {len(kept)}" in verdict.description
+        paths[number].write_bytes(kept)
+    assert judge(platform, "archive_is_complete", FIRST)[FIRST].passed
+
+    unread = paths[3]
+    unread.write_bytes(unread.read_bytes()[:-1] + b"x")
+    sampled = judge(platform, "archive_is_complete", FIRST)[FIRST]
+    assert sampled.description == "12 packets in 12 files, 3 of them read", "not one of the sample"
+    found = Alert(Cause("run", ARCHIVE_ASSET, FIRST), "damaged", body=f"damaged: file://{unread}: another checksum")
+    notifier = Notifier(platform.database)
+    notifier.record([found])
+    verdict = judge(platform, "archive_is_complete", FIRST)[FIRST]
+    assert not verdict.passed
+    assert unread.name in verdict.description
 
 
 def test_batch_that_does_not_balance(drained: Any) -> None:

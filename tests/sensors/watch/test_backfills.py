@@ -6,6 +6,8 @@ import pytest
 from faulty_platform import Running
 from operator_mailbox import Operator, wait_for
 
+from broker_assets.assets.reporter import ADDS_TAG
+
 pytestmark = [pytest.mark.platform, pytest.mark.database, pytest.mark.slow]
 
 NIGHTS = ["2024-05-01", "2024-05-02", "2024-05-03"]
@@ -30,6 +32,8 @@ def test_failed_backfill_and_its_failed_night(running: Running, on_duty: Operato
     assert NIGHTS[0] not in body
     assert on_duty.told() == [], "each is told once"
     fault.unlink()
+    on_duty.made("rows", NIGHTS[1], **{ADDS_TAG: "true"})
+    assert on_duty.told() == [], "what was only added to is not made"
     on_duty.made("rows", NIGHTS[1])
     on_duty.look()
     ((subject, body),) = on_duty.mailbox.messages

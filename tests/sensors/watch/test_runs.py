@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 from dagster import (
     AssetCheckEvaluation,
+    AssetCheckResult,
+    AssetCheckSpec,
     AssetKey,
     AssetSpec,
     Definitions,
@@ -22,7 +24,9 @@ from dagster import (
 from operator_mailbox import Operator
 
 from broker_assets.assets.alerts.streams import DRAIN_TAG
+from broker_assets.assets.reporter import ADDS_TAG
 from broker_assets.database.engine import DatabaseUnavailableError
+from broker_assets.sensors.watch.runs import PAGE
 
 pytestmark = pytest.mark.database
 
@@ -61,6 +65,45 @@ def test_damage_to_one_night_does_not_hide_that_to_another(operator: Operator) -
     assert operator.told() == ["error: objects of 2024-05-02: run failed: OSError: no space for 99 bytes"]
 
 
+def test_every_step_that_failed_is_an_alert(operator: Operator) -> None:
+    """Assets that are chosen together are made by one run, which continues where nothing depends on what failed."""
+
+    @asset(partitions_def=NIGHTS, check_specs=[AssetCheckSpec("balances", asset="housekeeping", blocking=True)])
+    def housekeeping() -> MaterializeResult:
+        check = AssetCheckResult(check_name="balances", passed=False, description="2 rows are missing")
+        return MaterializeResult(check_results=[check])
+
+    @asset(partitions_def=NIGHTS)
+    def quicklook() -> None:
+        raise OSError("no kernel")
+
+    @asset(partitions_def=NIGHTS)
+    def science() -> None:
+        raise OSError("no table of requests")
+
+    @asset(deps=[quicklook], partitions_def=NIGHTS)
+    def calibrated() -> None:
+        pass
+
+    materialize(
+        [housekeeping, quicklook, science, calibrated],
+        instance=operator.instance,
+        partition_key="2024-05-01",
+        raise_on_error=False,
+    )
+    operator.look()
+    ((_, body),) = operator.mailbox.messages
+    headings = sorted(line.strip("*") for line in body.splitlines() if line.startswith("**"))
+    assert headings == [
+        "error: housekeeping: balances: 2 rows are missing",
+        "error: quicklook of 2024-05-01: run failed: OSError: no kernel",
+        "error: science of 2024-05-01: run failed: OSError: no table of requests",
+    ]
+    operator.mailbox.told()
+    operator.made("science", "2024-05-01")
+    assert operator.told() == ["resolved: science of 2024-05-01: run failed: OSError: no table of requests"]
+
+
 def test_materialisation_of_the_partition_ends_it(operator: Operator) -> None:
     fail(operator, "2024-05-01")
     operator.look()
@@ -72,6 +115,18 @@ def test_materialisation_of_the_partition_ends_it(operator: Operator) -> None:
     ((subject, body),) = operator.mailbox.messages
     assert subject == "resolved: objects of 2024-05-01: run failed: OSError: no space for 12 bytes"
     assert "a later materialisation succeeded" in body
+
+
+def test_alerts_that_are_added_to_a_night_do_not_end_it(operator: Operator) -> None:
+    fail(operator, "2024-05-01")
+    operator.look()
+    operator.mailbox.told()
+    for _ in range(PAGE + 1):
+        operator.made("objects", "2024-05-01", **{ADDS_TAG: "true"})
+    assert operator.told() == []
+    operator.made("objects", "2024-05-01")
+    operator.made("objects", "2024-05-01", **{ADDS_TAG: "true"})
+    assert operator.told() == ["resolved: objects of 2024-05-01: run failed: OSError: no space for 12 bytes"]
 
 
 def test_failure_and_success_between_two_looks_are_not_told(operator: Operator) -> None:
