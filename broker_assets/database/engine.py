@@ -38,6 +38,26 @@ class DatabaseUnavailableError(ConnectionError):
     """The database cannot be reached; the message says which one and why."""
 
 
+def is_lost(error: BaseException) -> bool:
+    """Whether the server ended or was out of reach: what was not committed is rolled back, and can be repeated later.
+
+    Examples
+    --------
+    >>> is_lost(psycopg.errors.AdminShutdown()), is_lost(psycopg.OperationalError("connection refused"))
+    (True, True)
+    >>> is_lost(psycopg.errors.DiskFull()), is_lost(ValueError())
+    (False, False)
+    """
+    ended = (
+        DatabaseUnavailableError,
+        psycopg.errors.AdminShutdown,
+        psycopg.errors.CrashShutdown,
+        psycopg.errors.CannotConnectNow,
+    )
+    # The server had no opportunity to give a code.
+    return isinstance(error, ended) or (isinstance(error, psycopg.OperationalError) and error.sqlstate is None)
+
+
 def conninfo(url: str | URL) -> str:
     """Convert an SQLAlchemy URL to a libpq connection string.
 

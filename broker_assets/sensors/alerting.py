@@ -151,7 +151,7 @@ class Watch:
         found.append(read_backfills(instance, notifier, links, since=now - BACKFILL_SECONDS))
         lasting = notifier.lasting()
         if watched.running:
-            found.append(read_instigators(instance, links, watched.running, lasting))
+            found.append(read_instigators(instance, links, watched.running, lasting, now=now))
         if watched.checks:
             found.append(Findings(ended=no_longer_defined(lasting, watched.checks)))
         streams = self._streams(position, now=now)

@@ -19,13 +19,20 @@ from typing import Any
 import numpy as np
 import psycopg
 from numpy.typing import NDArray
-from tenacity import Retrying, before_sleep_log, retry_if_exception_type, stop_after_attempt
+from tenacity import (
+    Retrying,
+    before_sleep_log,
+    retry_if_exception,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_after_delay,
+)
 
 from broker_assets import backoff
 from broker_assets.accounting import facts, ledger
 from broker_assets.database import alerts, border
 from broker_assets.database.border_sql import MOST_BEYOND, across
-from broker_assets.database.engine import CONFLICTS, connect
+from broker_assets.database.engine import CONFLICTS, connect, is_lost
 from broker_assets.database.point_selection import Listed, Triggers
 from broker_assets.database.stored_points import compare
 from broker_assets.database.tables import SURVEYS, diasources
@@ -47,6 +54,9 @@ logger = logging.getLogger(__name__)
 
 ATTEMPTS = 5
 """Attempts at a night that PostgreSQL rolls back because of other writers."""
+LOST_SECONDS = 300.0
+"""For how long a night is begun once more after PostgreSQL was lost in the middle: it needs minutes to recover from a
+crash after hours of load."""
 
 
 @dataclass
@@ -165,13 +175,20 @@ def reprocess_night(
         return report
 
     # New rows cannot be locked beforehand, so two transactions may wait for each other's.
-    report = Retrying(
+    again = Retrying(
         retry=retry_if_exception_type(CONFLICTS),
         wait=backoff.CONFLICT,
         stop=stop_after_attempt(ATTEMPTS),
         before_sleep=before_sleep_log(logger, logging.WARNING),
         reraise=True,
-    )(rebuild)
+    )
+    report: ReprocessReport = Retrying(
+        retry=retry_if_exception(is_lost),
+        wait=backoff.DRAIN,
+        stop=stop_after_delay(LOST_SECONDS),
+        before_sleep=before_sleep_log(logger, logging.WARNING),
+        reraise=True,
+    )(again, rebuild)
     report.seconds = time.monotonic() - began
     return report
 

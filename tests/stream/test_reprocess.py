@@ -140,7 +140,7 @@ def test_unknown_topic_is_named(streamed: Any) -> None:
         reprocess_night(streamed.database_url, nights(streamed)[0], surveys={}, plan=streamed.plan)
 
 
-@pytest.mark.parametrize("error", ["deadlock_detected", "serialization_failure"])
+@pytest.mark.parametrize("error", ["deadlock_detected", "serialization_failure", "lost"])
 def test_a_night_that_the_server_rolls_back_is_rebuilt_again(streamed: Any, error: str) -> None:
     before = content(streamed)
     with transaction(streamed.database_url) as connection:
@@ -149,8 +149,13 @@ def test_a_night_that_the_server_rolls_back_is_rebuilt_again(streamed: Any, erro
         connection.execute(
             sql.SQL(
                 "CREATE FUNCTION roll_back() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
-                " IF nextval('attempts') <= 2 THEN RAISE EXCEPTION USING ERRCODE = {}; END IF; RETURN NEW; END $$"
-            ).format(error)
+                " IF nextval('attempts') <= 2 THEN {}; END IF; RETURN NEW; END $$"
+            ).format(
+                # As when the server is restarted.
+                sql.SQL("PERFORM pg_terminate_backend(pg_backend_pid())")
+                if error == "lost"
+                else sql.SQL("RAISE EXCEPTION USING ERRCODE = {}").format(error)
+            )
         )
         connection.execute(
             "CREATE TRIGGER roll_back BEFORE INSERT ON ingest_batch FOR EACH STATEMENT EXECUTE FUNCTION roll_back()"

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final
 from urllib.parse import quote, urlencode
 
 from broker_assets.monitoring.alerts import Alert, Cause
+
+_CLASS: Final = re.compile(r"^(?:\w+\.)+(\w+): ")
+_DETAILS: Final = re.compile(r'^\s*details = "(.*)"$', re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,33 @@ class Links:
     def instigator(self, kind: str, name: str, repository: str, location: str) -> str:
         """A sensor or schedule, with its ticks."""
         return self._link(f"{kind.capitalize()} {name}", "locations", f"{repository}@{location}", f"{kind}s", name)
+
+
+def plain(error: str) -> str:
+    """Return the text of an error without the module of its class.
+
+    Examples
+    --------
+    >>> plain("psycopg.errors.DiskFull: no space")
+    'DiskFull: no space'
+    """
+    return _CLASS.sub(r"\1: ", error)
+
+
+def summary(error: str) -> str:
+    """Return the line of an error that says most: the first one, or the details of an error of gRPC.
+
+    Examples
+    --------
+    >>> summary("OSError: disk is full\\nin a folder")
+    'OSError: disk is full'
+    >>> summary('grpc._channel._InactiveRpcError: <… terminated with:\\n\\tdetails = "Connection refused"\\n>')
+    'the code server does not answer: Connection refused'
+    """
+    details = _DETAILS.search(error)
+    if details is not None and "RpcError" in error:
+        return f"the code server does not answer: {details[1]}"
+    return next(iter(plain(error.strip()).splitlines()), "no reason is recorded")
 
 
 def minutes(seconds: float) -> str:

@@ -7,7 +7,6 @@ of Kafka partitions for drain runs; it ends when a later run of the same job suc
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -30,7 +29,7 @@ from broker_assets.assets.reporter import ADDS_TAG
 from broker_assets.dagster_internals import CHECK_FAILED_ERROR, WILL_RETRY_TAG
 from broker_assets.monitoring.alerts import NEXT_STEP, Alert, Cause, OpenAlert
 from broker_assets.sensors.watch.checks import stated_step
-from broker_assets.sensors.watch.findings import Findings, Links
+from broker_assets.sensors.watch.findings import Findings, Links, plain, summary
 
 PAGE: Final = 100
 MOST_PAGES: Final = 20
@@ -81,7 +80,7 @@ def read_failures(
 
 def _alerts(links: Links, run: DagsterRun, error: StepError, failed: list[Planned], event: int) -> Iterator[Alert]:
     """Yield an alert for each partition of each step that made nothing."""
-    summary = error.text.splitlines()[0]
+    what = f"run failed: {summary(error.text)}"
     by_place: dict[tuple[str, str], list[str]] = {}
     for item in failed:
         by_place.setdefault((item.step, item.partition), []).append(item.asset)
@@ -95,12 +94,12 @@ def _alerts(links: Links, run: DagsterRun, error: StepError, failed: list[Planne
             else f"after the fix, materialise {first} again"
         )
         step = error.next_step or f"read the error on the page of the run; {again}"
-        yield Alert(cause, f"run failed: {summary}", "error", body, step, links.run(run.run_id), event)
+        yield Alert(cause, what, "error", body, step, links.run(run.run_id), event)
     if not by_place:
         cause = job_cause(run)
         again = f"read the error on the page of the run; the next run of {run.job_name} that succeeds ends this alert"
         step = error.next_step or again
-        yield Alert(cause, f"run failed: {summary}", "error", error.text, step, links.run(run.run_id), event)
+        yield Alert(cause, what, "error", error.text, step, links.run(run.run_id), event)
 
 
 def job_cause(run: DagsterRun) -> Cause:
@@ -161,14 +160,11 @@ def _error(entry: EventLogEntry) -> StepError:
     if error is None:
         return StepError(step)
     message = error.message.strip()
-    return StepError(step, _CLASS.sub(r"\1: ", message), of_check=CHECK_FAILED_ERROR in message)
+    return StepError(step, plain(message), of_check=CHECK_FAILED_ERROR in message)
 
 
 def _plain(value: object) -> str:
     return "; ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-_CLASS: Final = re.compile(r"^(?:\w+\.)+(\w+): ")
 
 
 def settled(instance: DagsterInstance, links: Links, failures: Iterable[Alert | OpenAlert]) -> dict[Cause, str]:

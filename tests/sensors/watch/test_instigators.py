@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
+from dagster_private import TickStatus
 from faulty_platform import Running
 from operator_mailbox import Operator, wait_for
 
 from broker_assets.sensors.alerting import Watched
+from broker_assets.sensors.watch.instigators import FAILING_SECONDS
 
 pytestmark = [pytest.mark.platform, pytest.mark.database, pytest.mark.slow]
 
 
-def causes(operator: Operator) -> list[str]:
-    operator.look()
+def causes(operator: Operator, *, later: float = FAILING_SECONDS) -> list[str]:
+    operator.look(now=time.time() + later)
     return operator.lasting()
+
+
+def failing_ticks(running: Running) -> int:
+    (state,) = [one for one in running.instance.all_instigator_state() if one.instigator_name == "watching"]
+    ticks = running.instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=10)
+    return sum(tick.status == TickStatus.FAILURE for tick in ticks)
 
 
 def test_sensor_that_fails_is_told_until_it_works(running: Running, on_duty: Operator) -> None:
     fault = running.faults / "sensor"
     fault.touch()
+    wait_for(lambda: failing_ticks(running) >= 3, "failures")
+    assert causes(on_duty, later=0.0) == [], "so does every sensor while the code server is restarted"
     wait_for(lambda: causes(on_duty) == ["sensor watching"], "the alert")
+    assert causes(on_duty, later=0.0) == ["sensor watching"]
     fault.unlink()
     ((subject, body),) = on_duty.mailbox.messages
     assert subject == "error: watching: the sensor fails: OSError: folder cannot be listed"
