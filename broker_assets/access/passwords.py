@@ -21,6 +21,10 @@ LONGEST: Final = 1024
 """Maximum number of characters of a password: hashing takes longer for more."""
 _MOST_ITERATIONS: Final = 5_000_000
 """Maximum number of PBKDF2 iterations in a hash that is taken over: more would only cost the server time."""
+_MOST_MEMORY: Final = 1 << 20
+"""Of argon2, KiB; its default is a sixteenth of this."""
+_MOST_PASSES: Final = 64
+"""Of argon2 over that memory; its default is 3."""
 
 _HASHER: Final = argon2.PasswordHasher()
 """Parameters are those of the library, which follow RFC 9106, section 4, second recommended option."""
@@ -89,11 +93,12 @@ def is_correct(password: str, hashed: str | None) -> bool:
         return False
     if hashed and hashed.startswith("pbkdf2_sha256$"):
         return _is_correct_pbkdf2(password, hashed)
+    comparable = bool(hashed) and str(hashed).isascii()
     try:
-        _HASHER.verify(hashed or nobody, password)
+        _HASHER.verify(hashed if hashed and comparable else nobody, password)
     except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
         return False
-    return bool(hashed)
+    return comparable
 
 
 def is_outdated(hashed: str) -> bool:
@@ -116,10 +121,10 @@ def is_known(hashed: str) -> bool:
     """
     if hashed.startswith("$argon2id$"):
         try:
-            argon2.extract_parameters(hashed)
+            given = argon2.extract_parameters(hashed)
         except argon2.exceptions.InvalidHashError:
             return False
-        return True
+        return hashed.isascii() and given.memory_cost <= _MOST_MEMORY and given.time_cost <= _MOST_PASSES
     return _pbkdf2_parts(hashed) is not None
 
 

@@ -75,7 +75,10 @@ def test_it_reads_every_table_also_later_ones(database_url: str, reader_url: str
 
 
 def test_it_can_be_created_again(database_url: str, reader_url: str) -> None:
-    create_reader(database_url, reader_url)
+    for _ in range(2):
+        create_reader(database_url, reader_url)
+    with connect(reader_url) as connection:
+        assert connection.execute("SHOW default_transaction_read_only").fetchone() == ("on",)
 
 
 @pytest.mark.parametrize("user", ["", None, "the owner"])

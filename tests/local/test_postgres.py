@@ -125,6 +125,7 @@ def test_an_interrupted_initialisation_is_begun_again(folder: Path) -> None:
     (partial / "PG_VERSION").write_text("18")
     with EmbeddedPostgres(folder / "pg") as server:
         fill(server, 1)
+        assert count(server) == 1
     assert not partial.exists()
 
 
