@@ -276,7 +276,17 @@ class _Loader:
                     **names
                 )
             )
-            return int(cursor.rowcount), int(absent)
+            new = int(cursor.rowcount)
+            if name == "sources" and new and self._name == "ppdb":
+                # Brokers may have reported them already: the import took what it did not know off its list.
+                cursor.execute(
+                    sql.SQL(
+                        "INSERT INTO elasticc2_brokersourceids SELECT diasource_id FROM {stage} AS staged WHERE EXISTS"
+                        " (SELECT FROM elasticc2_brokermessage AS message WHERE message.diasource_id ="
+                        " staged.diasource_id) ORDER BY 1 ON CONFLICT DO NOTHING"
+                    ).format(**names)
+                )
+            return new, int(absent)
 
     def _refuse_others(self, cursor: psycopg.Cursor[Any], name: str, names: dict[str, sql.Composable]) -> None:
         """Refuse rows of which the table has another under the same number: two simulations that number their objects

@@ -79,6 +79,24 @@ def test_a_folder_without_simulation_is_reported(database_url, folder, tmp_path)
     assert "No such folder" in str(report.failed[0].failure)
 
 
+def test_detections_that_brokers_reported_before_are_imported_next(database_url, folder):
+    with psycopg.connect(conninfo(database_url)) as connection:
+        for source in (700001, 700000, 5):
+            connection.execute(
+                "INSERT INTO elasticc2_brokermessage (streammessage_id, topicname, kafka_partition, alert_id,"
+                " diasource_id, classifier_id, classid, probability) VALUES (%s, 't', 0, %s, %s, 1, '{}', '{}')",
+                (source, source, source),
+            )
+    load_simulations(database_url, [folder], "training")
+    load_simulations(database_url, [folder], "ppdb", write=False)
+    with psycopg.connect(conninfo(database_url)) as connection:
+        assert connection.execute("SELECT * FROM elasticc2_brokersourceids").fetchall() == []
+    load_simulations(database_url, [folder], "ppdb")
+    with psycopg.connect(conninfo(database_url)) as connection:
+        # 700000 is a point that is not a detection.
+        assert connection.execute("SELECT * FROM elasticc2_brokersourceids").fetchall() == [(700001,)]
+
+
 def test_another_simulation_with_the_same_numbers_is_refused(database_url, folder, tmp_path):
     load_simulations(database_url, [folder], "ppdb")
     before = counts(database_url)
