@@ -46,7 +46,7 @@ def taxonomy(
     with connect(database_url(), application="broker-assets taxonomy", autocommit=True) as connection:
         if file is not None:
             try:
-                given = Taxonomy.of(name, csv.DictReader(file.read_text(encoding="utf-8").splitlines()))
+                given = Taxonomy.of(name, csv.DictReader(file.read_text(encoding="utf-8-sig").splitlines()))
             except KeyError as error:
                 raise typer.BadParameter(f"{file} has no column {error.args[0]}") from None
             except (TaxonomyError, ValueError) as error:

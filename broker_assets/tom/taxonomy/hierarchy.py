@@ -19,6 +19,8 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from broker_assets.numerals import whole
+
 LEVELS: Final = ("broad", "general", "category", "exact")
 """Levels, from the least to the most specific."""
 TAXONOMIES: Final = ("elasticc2", "elasticc")
@@ -59,19 +61,36 @@ class Taxonomy:
         Raises
         ------
         TaxonomyError
-            If a class occurs twice, its parent is missing or below it, or a model has two classes.
+            If there is no class, a class occurs twice, has no description, or has a number that messages cannot report,
+            its parent is missing or below it, or a model has two classes.
         """
-        found = sorted(rows, key=lambda row: int(row["classid"]))
-        classid = np.array([int(row["classid"]) for row in found], np.int64)
+        found = sorted(
+            ({**row, "classid": _number(row["classid"], f"{name}: classid", 2**15)} for row in rows),
+            key=lambda row: int(row["classid"]),
+        )
+        if not found:
+            raise TaxonomyError(f"{name}: there is no class")
+        classid = np.array([row["classid"] for row in found], np.int64)
+        for row in found:
+            if not str(row["description"] or "").strip():
+                raise TaxonomyError(f"{name}: class {row['classid']} has no description")
         place = {int(number): at for at, number in enumerate(classid)}
         if len(place) < len(classid):
             raise TaxonomyError(f"{name}: a class is listed twice")
-        above = [row["parent"] for row in found]
-        unknown = [item for item in above if item not in (None, "") and int(item) not in place]
+        above = [
+            None if row["parent"] is None or not str(row["parent"]).strip()
+            else _number(row["parent"], f"{name}: parent of class {row['classid']}", 2**15)
+            for row in found
+        ]  # fmt: skip
+        unknown = [item for item in above if item is not None and item not in place]
         if unknown:
             raise TaxonomyError(f"{name}: class {unknown[0]} is the parent of a class, and not there itself")
-        parent = np.array([-1 if item in (None, "") else place[int(item)] for item in above], np.int64)
-        models = [(gentype, at) for at, row in enumerate(found) for gentype in _gentypes(row["gentypes"])]
+        parent = np.array([-1 if item is None else place[item] for item in above], np.int64)
+        models = [
+            (_number(gentype, f"{name}: model of class {row['classid']}", 2**31), at)
+            for at, row in enumerate(found)
+            for gentype in _gentypes(row["gentypes"])
+        ]
         models.sort()
         gentype = np.array([model for model, _ in models], np.int64)
         if len(np.unique(gentype)) < len(gentype):
@@ -106,8 +125,17 @@ class Taxonomy:
 
     @cached_property
     def rank(self) -> NDArray[np.int64]:
-        """(n,) index in `LEVELS` of each class; the deepest classes are exact."""
-        return self.level - (int(self.level.max(initial=0)) - (len(LEVELS) - 1))
+        """(n,) index in `LEVELS` of each class.
+
+        The own classes of models are exact, however deep they are. The others count from the top or, in a taxonomy of
+        fewer levels, from the bottom: a class that is added below one changes no other.
+        """
+        exact = len(LEVELS) - 1
+        counted = np.minimum(self.level + max(exact - int(self.level.max(initial=0)), 0), exact)
+        parents = np.isin(np.arange(len(counted)), self.parent)
+        counted[parents] = np.minimum(counted[parents], exact - 1)
+        counted[self.gentype_class] = exact
+        return counted
 
     @cached_property
     def right(self) -> NDArray[np.bool_]:
@@ -138,7 +166,7 @@ class Taxonomy:
         classid, gentype : integer array
             Reported classes and true models, which are broadcast against each other; unknown ones match nothing.
         level : str
-            One of `LEVELS`: "exact" asks for the one right class, "broad" for any right one.
+            One of `LEVELS`: "exact" asks for the model's own class, "broad" for any right one.
 
         Returns
         -------
@@ -158,7 +186,10 @@ class Taxonomy:
         column, known_model = _find(self.gentype, true)
         if not self.gentype.size or not self.classid.size:
             return np.zeros(reported.shape, bool)
-        return known_class & known_model & self.right[row, column] & says[row]
+        right = self.right[row, column] & says[row]
+        if level == LEVELS[-1]:
+            right &= self.gentype_class[column] == row  # the own class of one model may be above that of another
+        return known_class & known_model & right
 
     def true_class(self, gentype: ArrayLike) -> NDArray[np.int64]:
         """The exact class of models; -1 for models without one.
@@ -220,8 +251,18 @@ def read_taxonomy(name: str) -> Taxonomy:
     return Taxonomy.of(name, csv.DictReader(text.splitlines()))
 
 
-def _gentypes(given: Any) -> list[int]:
-    return [int(item) for item in (given.split() if isinstance(given, str) else given or ())]
+def _gentypes(given: Any) -> list[Any]:
+    return list(given.split() if isinstance(given, str) else given or ())
+
+
+def _number(given: Any, what: str, limit: int) -> int:
+    try:
+        number = whole(given) if isinstance(given, str) else int(given)
+    except (TypeError, ValueError):
+        raise TaxonomyError(f"{what}: {given!r} is not a whole number") from None
+    if not 0 <= number < limit:
+        raise TaxonomyError(f"{what}: {number} is not between 0 and {limit - 1}")
+    return number
 
 
 def _find(known: NDArray[np.int64], wanted: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

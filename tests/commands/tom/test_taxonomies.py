@@ -15,7 +15,8 @@ def test_a_file_is_a_new_version(command, database_url, tmp_path):
     assert "Version 1 of elasticc is in use." in shown.output
     lines = (Path(package.__path__[0]) / "elasticc2.csv").read_text().splitlines()
     file = tmp_path / "classes.csv"
-    file.write_text("\n".join([*lines, "9999,0,Unheard-of,"]))
+    # As spreadsheets write it: with a byte-order mark.
+    file.write_text("\n".join([*lines, "9999,0,Unheard-of,"]), encoding="utf-8-sig")
     stored = command("tom", "taxonomy", "-f", str(file), "--comment", "one more")
     assert "Version 2 of elasticc2 is in use." in stored.output
     assert "Unheard-of" in command("tom", "taxonomy").output
@@ -27,7 +28,10 @@ def test_a_file_is_a_new_version(command, database_url, tmp_path):
     [
         ("classid,parent,description\n1,,x\n", "no column gentypes"),
         ("classid,parent,description,gentypes\n1,2,x,\n", "class 2 is the parent"),
-        ("classid,parent,description,gentypes\none,,x,\n", "invalid literal"),
+        ("classid,parent,description,gentypes\none,,x,\n", "'one' is not a whole number"),
+        ("classid,parent,description,gentypes\n", "there is no class"),
+        ("", "there is no class"),
+        ("classid,parent,description,gentypes\n1\n", "class 1 has no description"),
     ],
 )
 def test_a_file_that_is_not_a_taxonomy_is_refused(command, database_url, tmp_path, text, says):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -72,9 +73,16 @@ def test_a_match_at_a_level_is_one_at_every_level_below() -> None:
         ([(1, 2, "")], "class 2 is the parent"),
         ([(1, None, "5"), (2, 1, "5")], "two classes"),
         ([(1, 2, ""), (2, 1, "")], "below itself"),
+        ([], "there is no class"),
+        ([(32768, None, "")], "classid: 32768 is not between 0 and 32767"),
+        ([(-1, None, "")], "classid: -1 is not between"),
+        ([("1.5", None, "")], "classid: '1.5' is not a whole number"),
+        ([(1, "top", "")], "parent of class 1: 'top' is not a whole number"),
+        ([(1, " ", "5,6")], "model of class 1: '5,6' is not a whole number"),
+        ([(1, "", str(2**31))], "model of class 1: 2147483648 is not between"),
     ],
 )
-def test_contradictions_are_refused(given: list[tuple[int, int | None, str]], said: str) -> None:
+def test_contradictions_are_refused(given: list[tuple[Any, Any, str]], said: str) -> None:
     with pytest.raises(TaxonomyError, match=said):
         Taxonomy.of(
             "mine",
@@ -83,6 +91,45 @@ def test_contradictions_are_refused(given: list[tuple[int, int | None, str]], sa
                 for number, above, models in given
             ],
         )
+
+
+@pytest.mark.parametrize("description", [None, "", " "])
+def test_a_class_has_a_description(description: str | None) -> None:
+    with pytest.raises(TaxonomyError, match="class 1 has no description"):
+        Taxonomy.of("mine", [{"classid": "1", "parent": "", "description": description, "gentypes": None}])
+
+
+def test_a_class_that_is_added_changes_no_other() -> None:
+    """Below a class that had models until then, and at the top with models of its own."""
+    before = read_taxonomy("elasticc2")
+    models: dict[int, list[int | None]] = {}
+    for number, model in before.exact():
+        models.setdefault(number, []).extend([model] if model is not None else [])
+    given: dict[int, dict[str, Any]] = {
+        item["classid"]: {**item, "gentypes": models[item["classid"]]} for item in before.classes()
+    }
+    given[2222]["gentypes"] = []
+    added: list[dict[str, Any]] = [
+        {"classid": 22221, "parent": 2222, "description": "Ia-norm", "gentypes": [10]},
+        {"classid": 22222, "parent": 22221, "description": "Ia-norm/Other", "gentypes": []},
+        {"classid": 3000, "parent": None, "description": "Technosignature", "gentypes": [98]},
+    ]
+    after = Taxonomy.of("mine", [*given.values(), *added])
+    flags = {item["classid"]: {name: item[name] for name in FLAGS} for item in after.classes()}
+    for item in before.classes():
+        expected = {name: item[name] for name in FLAGS}
+        if item["classid"] == 2222:
+            expected["exactmatch"] = False
+        assert flags[item["classid"]] == expected, item
+    assert flags[22221] == flags[3000] == dict.fromkeys(FLAGS, True)
+    assert after.matches([22221, 2222, 2220], 10, "exact").tolist() == [True, False, False]
+    assert after.matches([22221, 2222, 2220], 10, "category").tolist() == [True, True, True]
+    # The own class of one model above that of another is exactly right for its own alone.
+    given[2222]["gentypes"] = [12]
+    given[2225]["gentypes"] = []
+    both = Taxonomy.of("mine", [*given.values(), *added])
+    assert both.matches(2222, [12, 10], "exact").tolist() == [True, False]
+    assert both.matches(2222, [12, 10], "category").tolist() == [True, True]
 
 
 def test_unknown_names_are_refused() -> None:
