@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from contextlib import closing
 from typing import Any, Final
 
@@ -11,9 +12,11 @@ import psycopg
 from broker_assets.backoff import SINK, pause_after
 from broker_assets.database.turns import session_turn
 from broker_assets.delivery import mail
-from broker_assets.delivery.errors import MessageRefusedError, SinkUnavailableError
+from broker_assets.delivery.errors import MessageRefusedError, SinkUnavailableError, storable
 from broker_assets.delivery.mail import MailServer
 from broker_assets.settings.delivery import DeliverySettings
+
+log = logging.getLogger(__name__)
 
 _TURN: Final = "broker_assets letters"
 _AT_A_TIME: Final = 100
@@ -56,19 +59,19 @@ def send_letters(connection: psycopg.Connection[Any], settings: DeliverySettings
             " WHERE state = 'pending' AND due_at <= now() ORDER BY messageid LIMIT %s",
             (_AT_A_TIME,),
         ).fetchall()
-        for messageid, _, subject, body, attempts, created, email in rows:
+        for messageid, owner, subject, body, attempts, created, email in rows:
             if email is None:
                 _wait(connection, messageid, _WITHOUT_ADDRESS, 86_400.0, attempts)
                 continue
-            letter = mail.notice(
-                sender=settings.mail.sender,
-                recipient=email,
-                subject=subject,
-                text=body,
-                message_id=f"<owner-{messageid}-{created:.0f}@{authority}>",
-                date=created,
-            )
             try:
+                letter = mail.notice(
+                    sender=settings.mail.sender,
+                    recipient=email,
+                    subject=subject,
+                    text=body,
+                    message_id=f"<owner-{messageid}-{created:.0f}@{authority}>",
+                    date=created,
+                )
                 reply = server.send(letter)
             except SinkUnavailableError as error:
                 _wait(connection, messageid, str(error), pause_after(attempts + 1, SINK), attempts + 1)
@@ -82,6 +85,11 @@ def send_letters(connection: psycopg.Connection[Any], settings: DeliverySettings
                     )
                 else:
                     _wait(connection, messageid, str(error), pause_after(attempts + 1, SINK), attempts + 1)
+            except Exception as error:
+                # A defect triggered by one message must not affect those behind it.
+                log.exception("message %s to %s", messageid, owner)
+                reason = storable(f"a defect of the platform: {type(error).__name__}: {error}")
+                _wait(connection, messageid, reason, pause_after(attempts + 1, SINK), attempts + 1)
             else:
                 delivered += 1
                 connection.execute(

@@ -181,14 +181,20 @@ class MailServer:
                 pass
             self.close()
         settings = self._settings
-        kind = smtplib.SMTP_SSL if settings.tls else smtplib.SMTP
-        server = kind(settings.host or "", settings.port, timeout=settings.seconds)
+        host, port, seconds = settings.host or "", settings.port, settings.seconds
+        # Without a context, the library accepts the certificate of anybody, who then gets the password.
+        server = (
+            smtplib.SMTP_SSL(host, port, timeout=seconds, context=ssl.create_default_context())
+            if settings.tls
+            else smtplib.SMTP(host, port, timeout=seconds)
+        )
         try:
             deadline.ends(_socket(server))
             server.ehlo_or_helo_if_needed()
             if settings.starttls:
                 server.starttls(context=ssl.create_default_context())
                 deadline.ends(_socket(server))
+                server.ehlo_or_helo_if_needed()  # what was said before does not count (RFC 3207, 4.2)
             if settings.username is not None:
                 server.login(settings.username, settings.revealed_password())
         except BaseException:

@@ -25,9 +25,11 @@ class MailSettings(BaseModel):
     port: int = Field(default=25, ge=1, le=65535)
     """Its port."""
     tls: bool = False
-    """Whether the connection is encrypted from its beginning (usually port 465)."""
+    """Whether the connection is encrypted from its beginning (usually port 465); certificates are checked, see
+    `starttls`."""
     starttls: bool = False
-    """Whether it is encrypted by STARTTLS (usually port 587)."""
+    """Whether it is encrypted by STARTTLS (usually port 587). The certificate must be valid; `SSL_CERT_FILE` in the
+    environment names the certificates of an authority of one's own."""
     username: str | None = None
     """User, if the server asks for one."""
     password: SecretStr | None = None

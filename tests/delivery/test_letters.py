@@ -40,6 +40,20 @@ def test_letters(connection: Connection, mailbox: Mailbox) -> None:
     assert mailbox.subjects == ["[broker-assets] third", "[broker-assets] second"]
 
 
+def test_a_letter_that_brings_out_a_defect_keeps_no_other_waiting(connection: Connection, mailbox: Mailbox) -> None:
+    owners.set_contact(connection, "ann", "ann@example.org")
+    for subject in ("first", "second"):
+        owners.notify(connection, "ann", subject, "text")
+    # A row that no release has written.
+    connection.execute("UPDATE owner_messages SET created_at = 'infinity' WHERE subject = 'first'")
+    assert send_letters(connection, settings(mail_port=mailbox.port), "b.example") == 1
+    assert mailbox.subjects == ["[broker-assets] second"]
+    ((failure, waits),) = connection.execute(
+        "SELECT failure, due_at > now() FROM owner_messages WHERE attempts = 1 AND state = 'pending'"
+    )
+    assert (failure.startswith("a defect of the platform: "), waits) == (True, True)
+
+
 def test_an_owner_with_an_account_is_reached_at_its_address(connection: Connection, mailbox: Mailbox) -> None:
     for name in ("ann", "bob", "carl"):
         accounts.add(connection, name, None, email=f"{name}@example.org")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from certificates import loopback_certificate
 from delivery_peers import Mailbox, mail_server
 
 from broker_assets.delivery.errors import MessageRefusedError, SinkUnavailableError
@@ -89,3 +92,27 @@ def test_a_server_out_of_reach_says_nothing_about_the_message() -> None:
             away.send(compose(RECORDS, **OPTIONS))
     with pytest.raises(SinkUnavailableError, match="no mail server is configured"):
         MailServer(MailSettings()).send(compose(RECORDS, **OPTIONS))
+
+
+@pytest.mark.parametrize("starttls", [False, True])
+def test_the_certificate_of_the_server_is_checked(
+    starttls: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever answers in place of the server would get our password."""
+    certificate = loopback_certificate(tmp_path / "server.pem")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    message = compose(RECORDS, **OPTIONS)
+    with mail_server(None if starttls else context, starttls=context if starttls else None) as mailbox:
+        server = MailServer(MailSettings(host="127.0.0.1", port=mailbox.port, tls=not starttls, starttls=starttls))
+        with pytest.raises(SinkUnavailableError, match="certificate verify failed"):
+            server.send(message)
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        assert server.send(message).startswith("250 OK")
+        server.close()
+
+
+def test_values_are_written_as_in_the_attachment() -> None:
+    text = compose([{"a": {"b": [1, None]}, "c": True, "d": None}], **OPTIONS).get_body(("plain",))
+    assert text is not None
+    assert text.get_content().splitlines()[1] == '{"b": [1, null]} true '

@@ -55,11 +55,11 @@ class Mailbox:
 
 
 @contextmanager
-def mail_server() -> Iterator[Mailbox]:
-    """A mail server on loopback."""
+def mail_server(context: ssl.SSLContext | None = None, *, starttls: ssl.SSLContext | None = None) -> Iterator[Mailbox]:
+    """A mail server on loopback; with a context it is encrypted from the beginning, or by STARTTLS."""
     mailbox = Mailbox()
     (mailbox.port,) = free_ports(1)
-    controller = Controller(mailbox, hostname="127.0.0.1", port=mailbox.port)
+    controller = Controller(mailbox, hostname="127.0.0.1", port=mailbox.port, ssl_context=context, tls_context=starttls)
     controller.start()
     try:
         yield mailbox
