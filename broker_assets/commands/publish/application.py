@@ -318,6 +318,8 @@ def _functions(settings: Settings, table: Path | None, spice: Path | None, *, up
     if folder is None:
         return request_reason(table), ephemeris_refresh(None)
     kernels = Kernels.of_files([folder]) if folder.is_file() else Kernels.of_folder(folder)
+    # Without a clock and leap seconds nothing can be updated; each file would be delivered with its old cards.
+    _ = kernels.clock
     return request_reason(table), ephemeris_refresh(kernels)
 
 

@@ -168,6 +168,9 @@ def test_a_command_line_of_the_original(
     assert wrong.returncode == 1
     assert "none.txt is not a history of the original publisher" in wrong.stderr
     assert command(*words, "-T", "a b").returncode == 2
+    orbit = command(*words, "-S", "none.txt")
+    assert orbit.returncode == 1
+    assert "none.txt" in orbit.stderr
     for option in (("-v", "two"), ("-l", ","), ("-p", "")):
         assert command(*words, *option).returncode == 2
     nothing = command(*words, "-v", "2,7", "-l", "L1,l0", "-p", "ql,lightcurve", "-d", "misspelt.sqlite", "--dry-run")
