@@ -8,6 +8,7 @@ import logging
 import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -29,6 +30,9 @@ def update(
     path: Path, url: str, *, today: date | None = None, seconds: float | None = None, strict: bool = False
 ) -> int:
     """Add requests since the newest one of the table; newer rows replace those with the same `_id`.
+
+    Rows of the table that do not have one field for each column stay as they are, behind the others, until the service
+    has the same request.
 
     Parameters
     ----------
@@ -58,11 +62,14 @@ def update(
     if not url.startswith(("http://", "https://", "file://")):
         raise ValueError(f"{url} is not a web address")
     rows: dict[str, dict[str, str]] = {}
+    odd: list[tuple[str, list[str]]] = []
     fields: list[str] = []
     before: bytes | None = None
     if path.is_file():
         before = path.read_bytes()
-        fields = _merge(before.decode("utf-8-sig"), rows, fields)
+        fields = _merge(before.decode("utf-8-sig"), rows, fields, odd)
+    columns = len(fields)
+    kept: list[list[str]] = []
     end = today or datetime.now(UTC).date()
     day = max(_newest(rows, end) - OVERLAP, FIRST_DAY)
     deadline = None if seconds is None else time.monotonic() + seconds
@@ -86,13 +93,18 @@ def update(
         writer = csv.DictWriter(stream, fields, restval="", extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows.values())
+        kept = [values for key, values in odd if key not in rows]
+        for values in kept:
+            # With new columns, a row with too many fields must not become one whose fields seem to be in place.
+            surplus = len(fields) + 1 - len(values) if len(values) > columns else 0
+            csv.writer(stream, lineterminator="\n").writerow([*values, *[""] * max(surplus, 0)])
         content = stream.getvalue().encode("utf-8")
         # Watchers of the file must not see a change if there is none.
         if content != before:
             replace_atomically(path, content)
     if strict and failure is not None:
         raise failure
-    return len(rows)
+    return len(rows) + len(kept)
 
 
 def _content(address: str, seconds: float) -> bytes:
@@ -119,8 +131,12 @@ def _newest(rows: dict[str, dict[str, str]], today: date) -> date:
     return max(day for day in found if day <= today + OVERLAP or day == FIRST_DAY)
 
 
-def _merge(text: str, rows: dict[str, dict[str, str]], fields: list[str]) -> list[str]:
+def _merge(
+    text: str, rows: dict[str, dict[str, str]], fields: list[str], odd: list[tuple[str, list[str]]] | None = None
+) -> list[str]:
     """Add the rows of a text; return the columns of all texts, since later ones may have more.
+
+    Rows without one field for each column are added to `odd`, or left out if there is none.
 
     Raises
     ------
@@ -135,11 +151,16 @@ def _merge(text: str, rows: dict[str, dict[str, str]], fields: list[str]) -> lis
         reader.fieldnames = named
         added = {}
         for row in reader:
+            key = (row.get("_id") or "") + "\0" + (row.get(IDENTIFIER) or "")
             if None in row or None in row.values():  # written again, its fields would look as if they were in place
-                logger.warning("request %s is left out: line %d does not have one field for each column",
-                               (row.get(IDENTIFIER) or "")[:40], reader.line_num)  # fmt: skip
+                logger.warning("request %s is %s: line %d does not have one field for each column",
+                               (row.get(IDENTIFIER) or "")[:40], "left out" if odd is None else "left as it is",
+                               reader.line_num)  # fmt: skip
+                if odd is not None:
+                    surplus: Any = row.pop(None, [])  # type: ignore[call-overload]
+                    odd.append((key, [*(row[name] for name in named if row[name] is not None), *surplus]))
             else:
-                added[(row.get("_id") or "") + "\0" + row[IDENTIFIER]] = row
+                added[key] = row
     except csv.Error as error:
         raise OSError(f"not a table of requests: {error}") from error
     rows.update(added)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import threading
 import time
@@ -13,7 +14,7 @@ import pytest
 from http_peer import HttpPeer
 from loopback import LoopbackServer
 
-from broker_assets.telemetry.inputs.requests import RequestTable
+from broker_assets.telemetry.inputs.requests import RequestError, RequestTable
 from broker_assets.telemetry.inputs.requests_update import update
 
 HEADER = "_id,unique_id,start_utc,scaling_factor\n"
@@ -80,6 +81,28 @@ def test_a_row_whose_fields_are_out_of_place_is_left_out(
     assert update(table, f"{answers.as_uri()}/", today=date(2023, 9, 15)) == 1
     assert "request 8 is left out: line 2" in caplog.text
     assert "request 9 is left out: line 3" in caplog.text
+
+
+def test_rows_of_the_table_whose_fields_are_out_of_place_stay(
+    table: Path, answers: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They are the operator's: nothing of them is lost, and they do not become rows that look right."""
+    odd = '2,8,2023-09-10T00:00:00\n3,9,2023-09-10,"a, ""b""\r\nc",40\n4,10,2023-09-10\nnote\nnote\n'
+    table.write_text(table.read_text() + odd)
+    newer = "_id,unique_id,start_utc,scaling_factor,comment\n4,10,2023-09-10,27,\n5,11,2023-09-11,33,x\n"
+    (answers / "20230902/20231002").write_text(newer)
+    for _ in range(2):
+        assert update(table, f"{answers.as_uri()}/", today=date(2023, 9, 15)) == 7
+        assert "request 8 is left as it is: line 3" in caplog.text
+        with table.open(newline="") as stream:
+            rows = list(csv.reader(stream))
+        assert rows[4:6] == [["2", "8", "2023-09-10T00:00:00"], ["3", "9", "2023-09-10", 'a, "b"\r\nc', "40", ""]]
+        assert rows[6:] == [["note"], ["note"]]
+        found = RequestTable.read(table)
+        assert [found.scaling_factor(request) for request in (7, 10, 11)] == [30, 27, 33]
+        for request in (8, 9):
+            with pytest.raises(RequestError, match="does not have one field for each column"):
+                found.scaling_factor(request)
 
 
 def test_nothing_new_leaves_the_file_alone(table: Path, answers: Path) -> None:
