@@ -273,8 +273,8 @@ def _words(column: pa.ChunkedArray) -> Words:
         array = array.chunk(0) if array.num_chunks else pa.array([], column.type)
     kind = array.type
     if pa.types.is_list(kind):
-        return _list_words(array)
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        words = _list_words(array)
+    elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
         encoded = array.dictionary_encode()
         hashes = np.array([_text_word(text) for text in encoded.dictionary.to_pylist()] or [0], np.uint64)
         words = hashes[pc.fill_null(encoded.indices, 0).to_numpy()]
@@ -295,7 +295,7 @@ def _words(column: pa.ChunkedArray) -> Words:
 def _list_words(array: pa.Array) -> Words:
     """One word per list: the sum of its elements mixed with their places."""
     starts = array.offsets.to_numpy().astype(np.int64)
-    inner = array.values.to_numpy(zero_copy_only=False)[starts[0] : starts[-1]].astype(np.int64).view(np.uint64)
+    inner = _words(pa.chunked_array([array.values[starts[0] : starts[-1]]]))
     lengths = np.diff(starts)
     row = np.repeat(np.arange(len(lengths)), lengths)
     place = np.arange(len(inner)) - np.repeat(starts[:-1] - starts[0], lengths)

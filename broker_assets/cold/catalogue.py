@@ -103,7 +103,16 @@ class ColdStore:
             return None
 
     def prepared(self, name: str, schema: pa.Schema) -> Table:
-        """A table with at least the columns of a schema, partitioned by night; it is created if absent."""
+        """A table with at least the columns of a schema, partitioned by night; it is created if absent.
+
+        A column that has a wider type than the table (int64 for int32, float64 for float32) widens that of the table;
+        one with a narrower type, as an earlier release writes it, leaves the table as it is.
+
+        Raises
+        ------
+        ValidationError
+            If a column of the table cannot get its type; the message names both types.
+        """
         from pyiceberg.exceptions import TableAlreadyExistsError
         from pyiceberg.transforms import IdentityTransform
 
@@ -119,9 +128,9 @@ class ColdStore:
             except TableAlreadyExistsError:  # by another process in the meantime
                 logger.info("the table %s was made meanwhile", name)
             found = self.catalogue.load_table((NAMESPACE, name))
-        if set(schema.names) - set(found.schema().column_names):
-            with found.update_schema() as update:
-                update.union_by_name(schema)
+        # Nothing is committed where nothing differs.
+        with found.update_schema() as update:
+            update.union_by_name(schema)
         return found
 
     def overwrite_night(

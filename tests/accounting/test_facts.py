@@ -79,6 +79,13 @@ def test_who_wrote_a_row_does_not_count() -> None:
     assert facts.row_hashes(table([{"arcsec": -0.0}])) == facts.row_hashes(table([{"arcsec": 0.0}]))
 
 
+def test_elements_of_lists_count_exactly() -> None:
+    values = [[0.25, 0.5], [0.75, 0.5], [None, 0.5], [0.0, 0.5], [0.25], [], None, [0.5, 0.25]]
+    assert len(set(facts.row_hashes(pa.table({"flux": pa.array(values, pa.list_(pa.float32()))})).tolist())) == 8
+    whole = [[1, 2], [None, 2], [0, 2], [2**62 + 1, 2], [2**62, 2]]
+    assert len(set(facts.row_hashes(pa.table({"items": pa.array(whole, pa.list_(pa.int64()))})).tolist())) == 5
+
+
 @pytest.mark.database
 def test_the_account_of_a_night(database_url: str) -> None:
     night = "2025-11-20"

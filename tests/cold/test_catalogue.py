@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
-from pyiceberg.exceptions import UnauthorizedError
+from pyiceberg.exceptions import UnauthorizedError, ValidationError
 from rest_catalogue import TOKEN, rest_catalogue
 
 from broker_assets.cold.catalogue import SCHEMA, ColdStore, snapshot
@@ -30,6 +31,26 @@ def test_a_table_is_made_and_gets_new_columns(store: ColdStore) -> None:
     with connect(store.database_url) as connection:
         assert connection.execute(f"SELECT table_name FROM {SCHEMA}.iceberg_tables").fetchall() == [("things",)]
         assert connection.execute("SELECT to_regclass('public.iceberg_tables')").fetchone() == (None,)
+
+
+def test_types_of_columns_are_widened(store: ColdStore) -> None:
+    """Nights written before and afterwards are read together; a release with narrower types still writes."""
+    narrow = pa.schema([("night", pa.date32()), ("number", pa.int32()), ("flux", pa.float32())])
+    wide = pa.schema([("flux", pa.float64()), ("number", pa.int64()), ("night", pa.date32())])
+
+    def write(schema: pa.Schema, day: str, number: int, flux: float) -> None:
+        row = {"night": datetime.date.fromisoformat(day), "number": number, "flux": flux}
+        store.overwrite_night("things", day, schema, lambda: [pa.Table.from_pylist([row], schema)])
+
+    write(narrow, "2026-01-20", 1, 0.1)
+    write(wide, "2026-01-21", 2**40, 1e300)
+    write(narrow, "2026-01-22", 3, 0.5)
+    found = store.prepared("things", narrow)
+    assert found.scan().to_arrow().sort_by("night").select(["number", "flux"]).to_pylist() == [
+        {"number": 1, "flux": float(np.float32(0.1))}, {"number": 2**40, "flux": 1e300}, {"number": 3, "flux": 0.5},
+    ]  # fmt: skip
+    with pytest.raises(ValidationError, match="flux: double -> string"):
+        store.prepared("things", pa.schema([("night", pa.date32()), ("flux", pa.string())]))
 
 
 def test_options_of_a_catalogue_are_not_shown() -> None:
