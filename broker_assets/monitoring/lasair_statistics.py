@@ -7,7 +7,7 @@ follow from the ledger are computed from it, so that they always agree with it.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, LiteralString
 
 import psycopg
@@ -16,6 +16,9 @@ FIRST: Final = datetime.date(2017, 1, 1)
 """Day of `nid` 0."""
 BEGINS: Final = datetime.timedelta(hours=4)
 """Time before midnight (UTC) at which a night begins."""
+
+COMPLETED: Final = 30
+"""Nights before the present one that are completed, at most."""
 
 
 def nid_of(moment: datetime.datetime) -> int:
@@ -62,12 +65,29 @@ def read(connection: psycopg.Connection[Any], nid: int) -> dict[str, float]:
 def refresh(connection: psycopg.Connection[Any], now: datetime.datetime) -> dict[str, float]:
     """Compute the numbers of the present night from the ledger, and store them.
 
+    Those of the night that was refreshed last, and of all since, are completed too: the last batches of a night may be
+    committed after its last refresh, by a run that goes on into the next night or was killed.
+
     Returns
     -------
     dict
-        What was stored.
+        What was stored of the present night.
     """
     nid = nid_of(now)
+    row = connection.execute(
+        "SELECT max(nid) FROM lasair_statistics WHERE nid <= %s AND name = 'nid'", (nid,)
+    ).fetchone()
+    last = nid if row is None or row[0] is None else int(row[0])
+    for earlier in range(max(last, nid - COMPLETED), nid):
+        if found := _of_ledger(connection, earlier):
+            put(connection, earlier, {**found, "nid": float(earlier)})
+    values = _of_ledger(connection, nid) | _of_now(connection, now)
+    put(connection, nid, {**values, "nid": float(nid)})
+    return values
+
+
+def _of_ledger(connection: psycopg.Connection[Any], nid: int) -> dict[str, float]:
+    """Sums over the batches of a night."""
     row = connection.execute(
         """
         WITH batch AS (
@@ -81,22 +101,33 @@ def refresh(connection: psycopg.Connection[Any], now: datetime.datetime) -> dict
                    + coalesce(write_seconds, 0) + coalesce(enrich_seconds, 0)),
                sum(enrich_seconds), sum(write_seconds),
                (SELECT objects FROM night), (SELECT sources FROM night), (SELECT forced FROM night),
-               (SELECT solar FROM night),
-               (SELECT count(*) FROM crossmatch_tns),
-               (SELECT greatest(reltuples, 0) FROM pg_class WHERE oid = 'objects'::regclass),
-               (SELECT extract(epoch FROM %(now)s - max(finished_at)) / 3600 FROM ingest_batch WHERE kind = 'stream')
+               (SELECT solar FROM night)
         FROM batch
         """,
-        {"begin": begin_of(nid), "end": begin_of(nid + 1), "now": now},
+        {"begin": begin_of(nid), "end": begin_of(nid + 1)},
     ).fetchone()
     names = (
         "today_alert", "today_filter_out", "today_filter", "ikconsume_0", "icutout_0", "itotal_0", "ffilters_0",
-        "ftransfer_0", "diaObject", "diaSourceDB", "diaForcedSourceDB", "nSSSource", "countTNS", "total_count",
-        "min_delay",
+        "ftransfer_0", "diaObject", "diaSourceDB", "diaForcedSourceDB", "nSSSource",
     )  # fmt: skip
-    values = {name: float(value) for name, value in zip(names, row or (), strict=True) if value is not None}
-    put(connection, nid, {**values, "nid": float(nid)})
-    return values
+    return _known(names, row)
+
+
+def _of_now(connection: psycopg.Connection[Any], now: datetime.datetime) -> dict[str, float]:
+    """What can only be counted now."""
+    row = connection.execute(
+        """
+        SELECT (SELECT count(*) FROM crossmatch_tns),
+               (SELECT greatest(reltuples, 0) FROM pg_class WHERE oid = 'objects'::regclass),
+               (SELECT extract(epoch FROM %s - max(finished_at)) / 3600 FROM ingest_batch WHERE kind = 'stream')
+        """,
+        (now,),
+    ).fetchone()
+    return _known(("countTNS", "total_count", "min_delay"), row)
+
+
+def _known(names: Sequence[str], row: Sequence[Any] | None) -> dict[str, float]:
+    return {name: float(value) for name, value in zip(names, row or (), strict=True) if value is not None}
 
 
 def _write(connection: psycopg.Connection[Any], nid: int, values: Mapping[str, float], change: LiteralString) -> None:

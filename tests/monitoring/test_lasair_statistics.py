@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from typing import Any
 
 import pytest
 
@@ -44,3 +45,28 @@ def test_verbs_and_what_the_ledger_says(database_url: str) -> None:
         assert refresh(connection, NOW) == found, "computed again, not added"
         assert read(connection, nid_of(NOW))["today_alert"] == 15
         assert refresh(connection, NOW - datetime.timedelta(hours=4))["today_alert"] == 100
+
+
+@pytest.mark.database
+def test_a_night_is_completed_by_the_first_refresh_after_it(database_url: str) -> None:
+    """A run that goes on past 20:00, or is killed, commits batches that no refresh of their night has seen."""
+
+    def commit(connection: Any, at: datetime.datetime) -> None:
+        connection.execute(
+            "INSERT INTO ingest_batch (topic, kind, code_version, started_at, finished_at, received, stored, duplicate)"
+            " VALUES ('t', 'stream', '1', %s, %s, 10, 10, 0)",
+            (at, at),
+        )
+
+    evening = datetime.datetime(2026, 11, 20, 19, 58, tzinfo=datetime.UTC)
+    with connect(database_url) as connection:
+        commit(connection, evening)
+        refresh(connection, evening)
+        put(connection, 3610, {"countTNS": 7, "set_by_hand": 1})
+        commit(connection, evening + datetime.timedelta(minutes=1))
+        commit(connection, evening + datetime.timedelta(minutes=3))
+        commit(connection, evening + datetime.timedelta(days=1))
+        assert refresh(connection, evening + datetime.timedelta(days=2, hours=1))["countTNS"] == 0
+        known = {nid: read(connection, nid) for nid in (3610, 3611, 3612, 3613)}
+    assert [known[nid].get("today_alert") for nid in known] == [20, 20, None, None]
+    assert (known[3610]["countTNS"], known[3610]["set_by_hand"]) == (7, 1)
