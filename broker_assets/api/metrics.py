@@ -87,7 +87,8 @@ class StatusCollector(Collector):
             "position", "First message not in the tables.", labels, [(at, one.position) for at, one in partitions]
         )
         for name, meaning in TOTALS.items():
-            yield CounterMetricFamily(PREFIX + name, meaning, value=getattr(status.totals, name))
+            # Without the database no number is better than zero, after which every total would be an increase.
+            yield CounterMetricFamily(PREFIX + name, meaning, value=getattr(status.totals, name, None))
         waiting: dict[str, int] = {}
         for reason in status.quarantine:
             waiting[reason.topic] = waiting.get(reason.topic, 0) + reason.waiting
@@ -106,7 +107,8 @@ class StatusCollector(Collector):
                 "outbox_oldest_seconds", "Time for which the oldest has been due.", (), [((), outbox.oldest_due)]
             )
             yield _gauge("outbox_failing_sinks", "Sinks that failed last time.", (), [((), outbox.failing)])
-        yield _gauge("stale_artefacts", "Artefacts to be rebuilt.", (), [((), status.stale_count)])
+        stale = status.stale_count if status.totals is not None else None
+        yield _gauge("stale_artefacts", "Artefacts to be rebuilt.", (), [((), stale)])
         yield from self._alerts()
         newest = {batch.topic: batch for batch in status.newest_by_topic}
         yield _gauge(
@@ -131,7 +133,8 @@ class StatusCollector(Collector):
         status = self._status
         counts = Counter((alert.kind, alert.severity) for alert in status.alerts)
         known = {(kind, severity): 0 for kind in KINDS for severity in ("warning", "error")} | counts
-        yield _gauge("open_alerts", "Causes of alerts that last.", ("kind", "severity"), known.items())
+        looked = known.items() if status.totals is not None else ()
+        yield _gauge("open_alerts", "Causes of alerts that last.", ("kind", "severity"), looked)
         for kind, name, meaning in BY_ASSET:
             found = [alert for alert in status.alerts if alert.kind == kind]
             labels = ("asset", "partition", "detail")

@@ -95,7 +95,7 @@ def _show(found: Status) -> None:
             continue
         for partition in stream.partitions:
             position = "-" if partition.position is None else f"{partition.position:,}"
-            lag = f"[yellow]{partition.lag:,}[/yellow]" if partition.lag else "0"
+            lag = f"[yellow]{partition.lag:,}[/yellow]" if partition.lag else "?" if partition.lag is None else "0"
             streams.add_row(stream.topic, str(partition.partition), position, f"{partition.end:,}", lag)
     terminal().print(streams)
     if found.canary_at is not None and found.canary_latency is not None:
@@ -105,13 +105,13 @@ def _show(found: Status) -> None:
         terminal().print(alert_table(found.alerts[:SHOWN_ALERTS], found.at))
         if len(found.alerts) > SHOWN_ALERTS:
             terminal().print(f"[dim]… and {len(found.alerts) - SHOWN_ALERTS:,} more: `broker-assets alerts list`[/dim]")
-    totals = found.totals
-    terminal().print(
-        f"\n[bold]Ledger[/bold]  {totals.received:,} received = {totals.stored:,} stored + {totals.duplicate:,} "
-        f"duplicate + {totals.quarantined:,} quarantined, in {totals.batches:,} "
-        f"batch{'' if totals.batches == 1 else 'es'}",
-        highlight=False,
-    )
+    if (totals := found.totals) is not None:
+        terminal().print(
+            f"\n[bold]Ledger[/bold]  {totals.received:,} received = {totals.stored:,} stored + {totals.duplicate:,} "
+            f"duplicate + {totals.quarantined:,} quarantined, in {totals.batches:,} "
+            f"batch{'' if totals.batches == 1 else 'es'}",
+            highlight=False,
+        )
     if found.batches:
         terminal().print(_batches(found.batches))
     if found.quarantine:

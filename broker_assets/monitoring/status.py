@@ -65,8 +65,8 @@ class Partition(BaseModel):
     """First message that is not in the tables; None if the partition was never read."""
     end: int
     """Offset after the last message."""
-    lag: int
-    """Messages waiting."""
+    lag: int | None
+    """Messages waiting; None if the database did not report how far they were read."""
     moved_at: datetime.datetime | None = None
     """When the position last moved; None if the partition was never read."""
 
@@ -78,7 +78,7 @@ class Stream(BaseModel):
     """Name of the stream, which is its topic where the settings give no other."""
     survey: str
     lag: int | None
-    """Messages waiting in all partitions; None if Kafka did not report it."""
+    """Messages waiting in all partitions; None if Kafka or the database did not answer."""
     partitions: list[Partition] = Field(default_factory=list)
     detail: str = ""
     """Why the lag is unknown."""
@@ -118,7 +118,8 @@ class Status(BaseModel):
     """What works but deserves attention."""
     services: list[Service] = Field(default_factory=list)
     streams: list[Stream] = Field(default_factory=list)
-    totals: Totals = Field(default_factory=Totals)
+    totals: Totals | None = None
+    """None if the database did not answer: zeros would look as if it had lost its rows."""
     nights: list[Night] = Field(default_factory=list)
     batches: list[ledger.Batch] = Field(default_factory=list)
     """Newest first."""
@@ -230,8 +231,10 @@ _LOCAL_NAMES = {"database": "postgres", "Kafka": "kafka"}
 """Their names in the supervisor."""
 
 
+Moved = Mapping[int, tuple[int, datetime.datetime]]
+"""Position of each partition, and when it last moved."""
 Reached = dict[str, dict[int, tuple[int, datetime.datetime]]]
-"""Position of each partition of each stream, and when it last moved."""
+"""The same of each stream; none is there if the database did not answer."""
 
 
 def _database(url: str, settings: Settings, status: Status, reached: Reached, batches: int) -> None:
@@ -251,8 +254,10 @@ def _database(url: str, settings: Settings, status: Status, reached: Reached, ba
     except DatabaseUnavailableError as error:
         _unavailable(status, "database", describe(url), str(error))
     except psycopg.errors.UndefinedTable:
+        status.totals = None
         status.problems.append("database: the tables do not exist yet; `broker-assets up` creates them")
     except (psycopg.Error, ArgumentError) as error:
+        status.totals = None  # what was read is not all
         _unavailable(status, "database", "", " ".join(str(error).split()))
 
 
@@ -317,7 +322,7 @@ def _streams(settings: Settings, kafka: KafkaEnds, status: Status, reached: Reac
         clusters.setdefault(settings.location(configured).cluster.bootstrap_servers, []).append(configured)
     with ThreadPoolExecutor(max_workers=max(len(settings.streams), 1)) as pool:
         answers = dict(zip((one.name for one in settings.streams), pool.map(ask, settings.streams), strict=True))
-    status.streams = [_stream(one, reached.get(one.name, {}), answers[one.name]) for one in settings.streams]
+    status.streams = [_stream(one, reached.get(one.name), answers[one.name]) for one in settings.streams]
     for servers, streams in clusters.items():
         ours = servers == settings.kafka.bootstrap_servers
         name = "Kafka" if ours else f"Kafka of {', '.join(stream.name for stream in streams)}"
@@ -337,16 +342,18 @@ def _streams(settings: Settings, kafka: KafkaEnds, status: Status, reached: Reac
         ]
 
 
-def _stream(
-    configured: StreamSettings, reached: Mapping[int, tuple[int, datetime.datetime]], answer: StreamEnds | SourceError
-) -> Stream:
+def _stream(configured: StreamSettings, reached: Moved | None, answer: StreamEnds | SourceError) -> Stream:
     return _answered(Stream(topic=configured.name, survey=configured.survey, lag=None), reached, answer)
 
 
-def _answered(
-    stream: Stream, reached: Mapping[int, tuple[int, datetime.datetime]], answer: StreamEnds | SourceError
-) -> Stream:
-    if isinstance(answer, StreamEnds):
+def _answered(stream: Stream, reached: Moved | None, answer: StreamEnds | SourceError) -> Stream:
+    """A stream with its lag; without positions it is unknown, and not everything that Kafka keeps."""
+    if isinstance(answer, StreamEnds) and reached is None:
+        stream.partitions = [
+            Partition(partition=number, position=None, end=end, lag=None) for number, end in sorted(answer.ends.items())
+        ]
+        stream.detail = "how far it was read is unknown without the database"
+    elif isinstance(answer, StreamEnds) and reached is not None:
         waiting = answer.lag({number: position for number, (position, _) in reached.items()})
         unread = (None, None)
         stream.partitions = [
@@ -360,7 +367,7 @@ def _answered(
             for number, end in sorted(answer.ends.items())
         ]
         stream.lag = sum(waiting.values())
-    else:
+    elif isinstance(answer, SourceError):
         stream.detail = "no such topic yet" if isinstance(answer, TopicAbsentError) else str(answer)
     return stream
 
@@ -386,7 +393,7 @@ def _notices(settings: Settings, kafka: KafkaEnds, status: Status, reached: Reac
         with ThreadPoolExecutor(max_workers=min(len(names), ASKED_AT_ONCE)) as pool:
             answers = list(pool.map(ask, names))
         status.streams += [
-            _answered(Stream(topic=name, survey=NOTICES, lag=None), reached.get(name, {}), answer)
+            _answered(Stream(topic=name, survey=NOTICES, lag=None), reached.get(name), answer)
             for name, answer in zip(names, answers, strict=True)
         ]
 
@@ -455,7 +462,7 @@ def _judge(settings: Settings, status: Status) -> None:
             f"{status.outbox.failing:,} sinks of filters fail, {status.outbox.waiting:,} messages wait: "
             "`broker-assets delivery backlog` shows why"
         )
-    if status.totals.lost:
+    if status.totals is not None and status.totals.lost:
         status.notices.append(f"{status.totals.lost:,} messages were deleted by Kafka before they were read")
     if status.stale_count:
         status.notices.append(f"{status.stale_count:,} artefacts are stale: their inputs or code have changed since")

@@ -28,6 +28,8 @@ from broker_assets.settings import (
 )
 from broker_assets.stream.messages import SourceError, StreamEnds, TopicAbsentError
 
+UNKNOWN = "how far it was read is unknown without the database"
+
 
 class Ends:
     """Clusters of which each stream has so many messages, or fails."""
@@ -69,7 +71,10 @@ def test_a_database_that_is_away_hides_no_stream(tmp_path: Path) -> None:
     away = "postgresql+psycopg://nobody@127.0.0.1:1/none"
     status = gather(settings(tmp_path, away, "one"), Ends(one=5))
     assert service(status, "database")[0] == "unavailable"
-    assert [(stream.topic, stream.lag) for stream in status.streams] == [("one", 5)]
+    [stream] = status.streams
+    assert (stream.topic, stream.lag, stream.detail) == ("one", None, UNKNOWN)
+    assert [(part.position, part.end, part.lag) for part in stream.partitions] == [(None, 5, None)]
+    assert status.totals is None
 
 
 @pytest.mark.database
@@ -212,6 +217,7 @@ def test_a_ledger_that_does_not_balance_is_a_problem(tmp_path: Path, database_ur
     with connect(database_url, autocommit=True) as connection:
         batch(connection, minutes=1, stored=3)
     status = gather(settings(tmp_path, database_url, "one"), Ends(one=0))
+    assert status.totals is not None
     assert (status.totals.received, status.totals.stored) == (3, 3)
     assert any("does not balance: batch 1" in problem for problem in status.problems)
 
@@ -257,6 +263,7 @@ def test_topics_of_notices_are_shown_and_their_broker_is_not_our_problem(tmp_pat
     status = gather(ours, Ends(**known))
     found = [(stream.topic, stream.survey, stream.lag, stream.detail) for stream in status.streams[1:]]
     assert found == [
-        ("igwn.gwalert", "notices", 0, ""), ("ep", "notices", 2, ""), ("svom", "notices", None, "no broker"),
+        ("igwn.gwalert", "notices", None, UNKNOWN), ("ep", "notices", None, UNKNOWN),
+        ("svom", "notices", None, "no broker"),
     ]  # fmt: skip
     assert not [problem for problem in status.problems if "svom" in problem]
