@@ -21,6 +21,8 @@ from broker_assets.storage.atomic import replace_atomically
 MOST: Final = 32 << 20
 """Maximum number of bytes of a log that are copied by one call; the rest follows with the next call."""
 POSITIONS: Final = ".positions.json"
+COMPARED: Final = 128
+"""Bytes before a position by which a truncated file is recognised; a line begins with its time."""
 
 
 def collect(logs: Path, daily: Path, now: datetime.datetime) -> int:
@@ -63,6 +65,8 @@ def collect(logs: Path, daily: Path, now: datetime.datetime) -> int:
         for source, start in _sources(log, position):
             number, position = _copy(source, start, daily, log.stem, position, now, keep)
             copied += number
+            if source != log and position["offset"] < source.stat().st_size:
+                break  # the rest of a rotated log comes before what was written afterwards
     return copied
 
 
@@ -92,14 +96,29 @@ def _sources(log: Path, position: dict[str, Any]) -> list[tuple[Path, int]]:
     status = log.stat()
     rotated = log.with_name(f"{log.name}.1")
     if position.get("inode") == status.st_ino:
-        if position["offset"] <= status.st_size:
+        if _continues(log, position):
             return [(log, position["offset"])]
         # A truncated file is read from its beginning; its former content was copied to the rotated file before.
-        copied = rotated.is_file() and rotated.stat().st_size >= position["offset"]
+        copied = rotated.is_file() and _continues(rotated, position)
         return [*([(rotated, position["offset"])] if copied else []), (log, 0)]
     if position and rotated.is_file() and rotated.stat().st_ino == position["inode"]:
         return [(rotated, position["offset"]), (log, 0)]
     return [(log, 0)]
+
+
+def _continues(log: Path, position: dict[str, Any]) -> bool:
+    """Whether a file has what was copied: one that was truncated may have become larger again."""
+    offset = int(position["offset"])
+    if log.stat().st_size < offset:
+        return False
+    return "before" not in position or _before(log, offset) == str(position["before"])
+
+
+def _before(log: Path, offset: int) -> str:
+    """The last bytes before a position."""
+    with log.open("rb") as file:
+        file.seek(max(0, offset - COMPARED))
+        return file.read(min(offset, COMPARED)).hex()
 
 
 def _undo(daily: Path, service: str, position: dict[str, Any]) -> None:
@@ -124,10 +143,14 @@ def _copy(
         inode = os.fstat(file.fileno()).st_ino
         file.seek(start)
         content = file.read(MOST)
-    # The last line may be incomplete; a line longer than everything that is read is split.
-    content = content[: content.rfind(b"\n") + 1] or (content if len(content) == MOST else b"")
+        ends = source.suffix == ".1" and not file.read(1)
+    # The last line may be incomplete, except where nothing follows: in a rotated log, whose program died in the middle
+    # of it or continues it in the next log. A line longer than everything that is read is split.
+    if not ends:
+        content = content[: content.rfind(b"\n") + 1] or (content if len(content) == MOST else b"")
+    before = _before(source, start)
     if not content:
-        return 0, {**position, "inode": inode, "offset": start}
+        return 0, {**position, "inode": inode, "offset": start, "before": before}
     day = position.get("day") or now.astimezone(datetime.UTC).date().isoformat()
     by_day: dict[str, list[bytes]] = {}
     for moment, text in line_groups(content):
@@ -136,12 +159,13 @@ def _copy(
     files = {name: daily / name / f"{service}.log" for name in by_day}
     sizes = {name: path.stat().st_size if path.is_file() else 0 for name, path in files.items()}
     # Before anything is appended, so that what a dying process leaves behind is removed by the next call.
-    keep({"inode": inode, "offset": start, "day": position.get("day"), "sizes": sizes})
+    keep({"inode": inode, "offset": start, "before": before, "day": position.get("day"), "sizes": sizes})
     for name, pieces in by_day.items():
         files[name].parent.mkdir(exist_ok=True)
         with files[name].open("ab") as target:
             target.writelines(pieces)
         sizes[name] += sum(map(len, pieces))
-    done = {"inode": inode, "offset": start + len(content), "day": day, "sizes": sizes}
+    offset = start + len(content)
+    done = {"inode": inode, "offset": offset, "before": _before(source, offset), "day": day, "sizes": sizes}
     keep(done)
     return len(content), done

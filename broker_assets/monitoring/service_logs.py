@@ -108,12 +108,14 @@ def read_day(
     kept = {datetime.date.fromisoformat(path.parent.name): path for path in _kept(daily, service)}
     days = sorted(here | kept.keys(), reverse=True)
     chosen = day or (days[0] if days else None)
-    # The files of the services have the newest lines, but perhaps not all lines of an earlier day.
-    if chosen in kept and chosen != max(here, default=None):
-        content, whole = _end_of(kept[chosen])
-        of_day = list(_lines(content))
-    else:
-        of_day = [line for line in lines if (line.at.date() if line.at else None) == chosen]
+    of_day = [line for line in lines if (line.at.date() if line.at else None) == chosen]
+    if chosen in kept:
+        content, complete = _end_of(kept[chosen])
+        of_kept = list(_lines(content))
+        # The files of the services have the newest lines, but perhaps not all lines: of an earlier day, or of a service
+        # that writes so much that its file was renamed twice on this day.
+        if chosen != max(here, default=None) or len(of_kept) > len(of_day):
+            of_day, whole = of_kept, complete
     wanted = text.casefold()
     shown = [
         line for line in of_day if (line.problem or not problems) and (not wanted or wanted in line.text.casefold())

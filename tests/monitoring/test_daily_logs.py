@@ -101,6 +101,46 @@ def test_large_logs_follow_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert kept(tmp_path) == (logs / "api.log").read_text()
 
 
+@pytest.mark.parametrize("in_place", [True, False])
+def test_a_rotated_log_is_read_to_its_end_before_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_place: bool
+) -> None:
+    """However large it is; its last line may be continued in the next log, or by nothing."""
+    monkeypatch.setattr(daily_logs, "MOST", 100)
+    logs, daily = tmp_path / "logs", tmp_path / "daily"
+    logs.mkdir()
+    log, rotated = logs / "api.log", logs / "api.log.1"
+    log.write_text(line(28, "one"))
+    collect(logs, daily, NOW)
+    with log.open("a") as file:
+        file.write("".join(line(28, str(number)) for number in range(20)) + line(28, "half")[:-3])
+    if in_place:
+        rotated.write_bytes(log.read_bytes())
+    else:
+        log.rename(rotated)
+    log.write_text(("lf\n" if in_place else "") + line(29, "new"))
+    everything = rotated.read_text() + log.read_text()
+    while collect(logs, daily, NOW):
+        pass
+    assert kept(tmp_path) == everything
+
+
+def test_a_day_of_more_than_the_files_of_a_service_is_shown(tmp_path: Path) -> None:
+    """A service that writes so much that its file is renamed several times on one day."""
+    logs, daily = tmp_path / "logs", tmp_path / "daily"
+    logs.mkdir()
+    log = logs / "api.log"
+    for word in ("first", "second", "third", "fourth"):
+        log.write_text(line(28, word))
+        collect(logs, daily, NOW)
+        log.replace(logs / "api.log.1")
+    log.write_text(line(28, "fifth"))
+    collect(logs, daily, NOW)
+    found = read_day(logs, "api", daily=daily)
+    assert [one.text.rpartition("- ")[2] for one in found.lines] == ["first", "second", "third", "fourth", "fifth"]
+    assert read_day(logs, "api", text="first", daily=daily).total == 1
+
+
 def test_earlier_days_are_read_and_searched(tmp_path: Path) -> None:
     logs, daily = tmp_path / "logs", tmp_path / "daily"
     logs.mkdir()
