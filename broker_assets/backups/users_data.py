@@ -175,6 +175,11 @@ def restore_users_data(shelf: Shelf, backup: Backup, url: str, *, replace: bool 
     manifest = shelf.opened(backup)
     if manifest.revision is None:
         raise BackupError(f"{backup.name} does not record the migration at which it was made")
+    if not migrations.is_known(manifest.revision):
+        raise BackupError(
+            f"{backup.name} was made by a later release, at step {manifest.revision} of the migrations: restore it "
+            "with that release"
+        )
     present = migrations.current(url)
     fresh = present is None
     if fresh:

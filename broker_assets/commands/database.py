@@ -36,6 +36,9 @@ def check() -> None:
     differences = migrations.check(url)
     for difference in differences:
         echo(difference)
+    if not migrations.is_known(now):
+        echo("It is of a later release, whose tables this one can use unless the change log says otherwise.")
+        raise typer.Exit(1)
     if now != newest:
         echo("`broker-assets database upgrade` brings it to the newest step.")
     elif differences:
@@ -57,6 +60,13 @@ def upgrade() -> None:
     url = _url()
     before = migrations.current(url)
     after = migrations.upgrade(url)
+    if after is not None and not migrations.is_known(after):
+        newest = migrations.head()
+        echo(
+            f"The database is at step {after} of a later release; this one has steps up to {newest}. "
+            "Nothing was changed."
+        )
+        return
     echo(
         f"The database is at step {after}" + (", as before." if after == before else f"; it was at {before or 'none'}.")
     )

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from sqlalchemy.exc import SQLAlchemyError
 
 from broker_assets.database import migrations
+from broker_assets.database.engine import DatabaseUnavailableError
 from broker_assets.settings import Settings, load_settings
 
 DAGSTER_TABLES = ("runs", "event_logs", "instigators")
@@ -42,6 +43,8 @@ def lacking(settings: Settings) -> str | None:
             return f"the database is at step {revision or 'none'}, this release needs {migrations.head()}"
         if database.dagster_url is not None and (missing := _missing_tables(database.dagster_url)):
             return f"Dagster's database lacks {', '.join(missing)}"
+    except DatabaseUnavailableError as error:
+        return f"the database does not answer: {' '.join(str(error).split())}"
     except SQLAlchemyError as error:
         return f"the database does not answer: {type(error).__name__}"
     return None

@@ -6,6 +6,7 @@ import gzip
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,10 @@ def test_restored_rows_are_equal(database_url: str, postgres: Any, new_database:
         with pytest.raises(BackupError, match="nothing was changed"):
             restore_users_data(shelf, backup, url, replace=True)
         assert rows(url) == before
+    assert backup.manifest is not None
+    later = replace(backup, manifest=backup.manifest.model_copy(update={"revision": "9999"}))
+    with pytest.raises(BackupError, match="made by a later release, at step 9999"):
+        restore_users_data(shelf, later, database_url, replace=True)
     (backup.path / "access.users.copy.zst").write_bytes(b"")
     with pytest.raises(DamagedBackup, match=r"access\.users"):
         restore_users_data(shelf, backup, database_url, replace=True)

@@ -47,6 +47,11 @@ def test_check_and_upgrade(command: Any, url: str) -> None:
     assert changed.exit_code == 1
     assert "ebv" in changed.stdout
     assert "Something other than the migrations" in changed.stdout
+    with engine.transaction(url) as connection:
+        connection.execute("UPDATE broker_schema_version SET version_num = '9999'")
+    for arguments, code in (("check", 1), ("upgrade", 0)):
+        later = command(arguments)
+        assert (later.exit_code, "of a later release" in later.stdout) == (code, True), later.output
 
 
 def test_the_printed_sql_creates_the_tables(command: Any, url: str) -> None:

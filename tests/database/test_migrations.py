@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from broker_assets.database import engine, migrations
 from broker_assets.provenance import versions
@@ -27,6 +28,19 @@ def test_upgrade_gives_the_tables_of_the_code_and_can_be_repeated(empty_url: str
     assert migrations.upgrade(empty_url) == migrations.head()
     assert migrations.check(empty_url) == []
     assert migrations.upgrade(empty_url) == migrations.head() == migrations.current(empty_url)
+
+
+def test_a_database_of_a_later_release_is_left_as_it_is(database_url: str) -> None:
+    """The release before is restored: what prepares its services must not fail, nor take a step back."""
+    with engine.engine(database_url).begin() as connection:
+        connection.execute(sa.text(f"UPDATE {migrations.VERSION_TABLE} SET version_num = '9999'"))
+    assert migrations.upgrade(database_url) == "9999"
+    assert migrations.current(database_url) == "9999"
+    assert migrations.serves("9999")
+    with pytest.raises(migrations.UnknownRevisionError, match="no step 9998"):
+        migrations.upgrade(database_url, "9998")
+    with pytest.raises(engine.DatabaseUnavailableError):
+        migrations.current("postgresql+psycopg://nobody@127.0.0.1:1/none")
 
 
 def test_processes_that_start_at_once_do_not_disturb_one_another(empty_url: str) -> None:

@@ -8,7 +8,8 @@ the tables. `creation_sql` returns the SQL of new tables.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,10 @@ VERSION_TABLE = "broker_schema_version"
 """Table in which Alembic records the revision; a different name than Dagster's `alembic_version`."""
 
 
+class UnknownRevisionError(ValueError):
+    """A step of the migrations that this code does not have."""
+
+
 def _configuration(connection: sa.Connection | None = None) -> Config:
     configuration = Config()
     configuration.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
@@ -51,7 +56,9 @@ def _configuration(connection: sa.Connection | None = None) -> Config:
 
 
 def upgrade(url: str | URL, revision: str = "head") -> str | None:
-    """Migrate the database to a revision; does nothing if it is already there.
+    """Migrate the database to a revision; does nothing if it is already there, or at one of a later release.
+
+    A later release has migrated it, and this one was restored: it works with the newer tables (`serves`).
 
     Parameters
     ----------
@@ -69,17 +76,31 @@ def upgrade(url: str | URL, revision: str = "head") -> str | None:
     ------
     DatabaseUnavailableError
         If the database cannot be reached.
+    UnknownRevisionError
+        If this code does not know the target.
     """
+    if revision != "head" and not is_known(revision):
+        raise UnknownRevisionError(
+            f"this release has no step {revision} of the migrations, of which the newest is {head()}"
+        )
+    with _reached(url), engine(url, application="broker-assets migrations").begin() as connection:
+        # Released with the transaction, so a process that dies here leaves nothing locked.
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
+        before = _revision(connection)
+        if before is not None and not is_known(before):
+            return before
+        command.upgrade(_configuration(connection), revision)
+        reached = _revision(connection)
+        if reached == head():
+            prepare_role(connection)
+            prepare_sql_roles(connection)
+        return reached
+
+
+@contextmanager
+def _reached(url: str | URL) -> Iterator[None]:
     try:
-        with engine(url, application="broker-assets migrations").begin() as connection:
-            # Released with the transaction, so a process that dies here leaves nothing locked.
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
-            command.upgrade(_configuration(connection), revision)
-            reached = _revision(connection)
-            if reached == head():
-                prepare_role(connection)
-                prepare_sql_roles(connection)
-            return reached
+        yield
     except OperationalError as error:
         raise DatabaseUnavailableError(f"the database is unavailable ({describe(url)}): {error.orig}") from None
 
@@ -93,9 +114,21 @@ def upgrade_schema(url: str | URL, schema: str) -> None:
 
 
 def current(url: str | URL) -> str | None:
-    """Return the revision of the database; None if it was never migrated."""
-    with engine(url).connect() as connection:
+    """Return the revision of the database; None if it was never migrated.
+
+    Raises
+    ------
+    DatabaseUnavailableError
+        If the database cannot be reached.
+    """
+    with _reached(url), engine(url).connect() as connection:
         return _revision(connection)
+
+
+def is_known(revision: str) -> bool:
+    """Whether a revision is one of this code; others are those of a later release."""
+    scripts = ScriptDirectory.from_config(_configuration())
+    return revision in {script.revision for script in scripts.walk_revisions()}
 
 
 def head() -> str:
