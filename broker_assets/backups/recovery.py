@@ -75,21 +75,43 @@ def recovered(
     DamagedBackup
         If a file of the backup or a segment of the log is damaged or missing.
     BackupError
-        If the server does not start, or lacks what was in the ledger when the backup began.
+        If the server does not start, or lacks what was in the ledger when the backup began; or if it cannot be brought
+        to the state of `until`.
     """
     manifest = shelf.opened(backup)
     _same_version(programs, manifest)
+    log = shelf.log_after(manifest)
+    if until is not None and until < manifest.ended:
+        raise BackupError(
+            f"{backup.name} was completed at {manifest.ended:%Y-%m-%d %H:%M:%S %Z} and may have transactions after "
+            f"{until:%Y-%m-%d %H:%M:%S %Z}: restore an earlier one"
+        )
+    kept = following(log, manifest.log) if follow and manifest.log is not None else []
+    if until is not None and not kept:
+        raise BackupError(
+            f"without the write-ahead log that followed it, {backup.name} cannot be brought to the state of "
+            f"{until:%Y-%m-%d %H:%M:%S %Z}; without --until, it is that of {manifest.ended:%Y-%m-%d %H:%M:%S %Z}"
+        )
     data = place / "data"
     extract(shelf, backup, data)
-    kept = following(shelf.log, manifest.log) if follow and manifest.log is not None else []
-    settings = _prepare(shelf, manifest, data, kept, until)
+    settings = _prepare(log, manifest, data, kept, until)
     if user is not None:
         user.give(data)
     server = ScratchServer(programs, data, user, superuser=manifest.role)
     try:
         # All of it is flushed to disk at the end. Without readers in the meantime, the original server's limits on
         # connections need not be known.
-        server.start(seconds=600.0, hot_standby="off", fsync="off", **settings)
+        try:
+            server.start(seconds=600.0, hot_standby="off", fsync="off", **settings)
+        except BackupError as error:
+            last = re.search(r"last completed transaction was at log time (\S+ \S+)", str(error))
+            if "before configured recovery target" not in str(error):
+                raise
+            ends = f" with a transaction of {last[1]}" if last is not None else ""
+            raise BackupError(
+                f"the write-ahead log in {log} ends{ends}, before {until:%Y-%m-%d %H:%M:%S %Z}: leave out --until to "
+                "restore all of it"
+            ) from None
         yield server, _look(server, database, manifest, len(kept))
     finally:
         server.close()
@@ -135,7 +157,7 @@ def restore_base(
 
 
 def _prepare(
-    shelf: Shelf, manifest: Manifest, data: Path, kept: list[Segment], until: datetime.datetime | None
+    kept_in: Path, manifest: Manifest, data: Path, kept: list[Segment], until: datetime.datetime | None
 ) -> dict[str, str]:
     """Put the log into the data folder, readable for the server's user; return settings for how far to replay it."""
     for name in ("standby.signal", "recovery.signal", "postmaster.pid"):
@@ -146,7 +168,7 @@ def _prepare(
     log.mkdir(mode=0o700)
     for segment in kept:
         unpack(segment, log, manifest.log.segment_size)
-    for history in histories(shelf.log):
+    for history in histories(kept_in):
         shutil.copyfile(history, log / history.name)
     (data / "recovery.signal").touch(0o600)
     settings = {"restore_command": f'cp "{_LOG}/%f" "%p"', "recovery_target_timeline": "latest"}

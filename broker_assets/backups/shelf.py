@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from broker_assets.backups.log import segment_number, segments
 from broker_assets.backups.manifest import (
     KINDS,
     NAME,
@@ -67,6 +68,23 @@ class Shelf:
         """Folder of the write-ahead log."""
         return self.folder / "log"
 
+    def log_after(self, manifest: Manifest) -> Path:
+        """Folder of the write-ahead log that follows a base backup: the present one, or one that was put aside later.
+
+        A log that was put aside after the backup began, with segments that follow it, is that of the server before it
+        was restored; a restored server writes the present log.
+        """
+        if manifest.log is None:
+            return self.log
+        size = manifest.log.segment_size
+        timeline, first = segment_number(manifest.log.first, size)
+        for aside in sorted(self.folder.glob("log-*Z")):
+            closed = _time_of(aside.name.removeprefix("log-"))
+            follow = (one.timeline == timeline and one.number >= first for one in segments(aside, size))
+            if closed >= manifest.begun and any(follow):
+                return aside
+        return self.log
+
     def backups(self, kind: Kind | None = None) -> list[Backup]:
         """Backups of a kind, or all, the newest last; including damaged ones."""
         found = []
@@ -77,8 +95,8 @@ class Shelf:
                 found += [self.look(path, one) for path in names]
         return found
 
-    def newest(self, kind: Kind) -> Backup:
-        """The newest backup of a kind that can be read.
+    def newest(self, kind: Kind, *, until: datetime.datetime | None = None) -> Backup:
+        """The newest backup of a kind that can be read; with `until`, of those that were completed by then.
 
         Raises
         ------
@@ -88,19 +106,31 @@ class Shelf:
         usable = [backup for backup in self.backups(kind) if backup.manifest is not None]
         if not usable:
             raise BackupError(f"{self.folder} has no backup of the kind {kind!r}")
-        return usable[-1]
+        early = [one for one in usable if until is None or (one.manifest is not None and one.manifest.ended <= until)]
+        if not early:
+            raise BackupError(
+                f"{self.folder} has no backup of the kind {kind!r} from before {until:%Y-%m-%d %H:%M:%S %Z}"
+            )
+        return early[-1]
 
-    def named(self, name: str) -> Backup:
+    def named(self, name: str, *, until: datetime.datetime | None = None) -> Backup:
         """A backup by its name: `users/20260101T220000.000000Z`, or only `users` for the newest of a kind.
+
+        Parameters
+        ----------
+        name : str
+            Name or kind.
+        until : datetime, optional
+            Of a kind, the newest that was completed by then.
 
         Raises
         ------
         BackupError
-            If there is no backup with this name.
+            If there is no backup with this name, or none of that age.
         """
         for kind in KINDS:
             if name == kind:
-                return self.newest(kind)
+                return self.newest(kind, until=until)
         for backup in self.backups():
             if backup.name == name:
                 return backup

@@ -115,10 +115,12 @@ def restore(
     """
     settings = load_settings()
     backups = Backups.of(settings)
-    chosen = _found(backups, name)
+    moment = _moment(until)
+    chosen = backups.shelf.named(name, until=moment if name == "database" else None)
     if chosen.kind == "objects":
         raise typer.BadParameter("the list of the object store is compared by `check`, not restored", param_hint="NAME")
-    moment = _moment(until)
+    if moment is not None and not log:
+        raise typer.BadParameter("a base backup is brought to a time by the log", param_hint="--until --no-log")
     foreign = (
         {"--into": into is not None, "--until": until is not None, "--no-log": not log}
         if chosen.kind == "users"
@@ -138,10 +140,19 @@ def restore(
     found = restore_base(
         backups.shelf, chosen, backups.programs, folder, database=manifest.database, until=moment, follow=log
     )
-    backups.shelf.close_log()
-    echo(f"{chosen.name} is in {folder}, with {found.segments} segments of the write-ahead log.")
+    if found.segments:
+        echo(f"{chosen.name} is in {folder}, with {found.segments} segments of the write-ahead log.")
+    else:
+        echo(f"{chosen.name} is in {folder}, as of {manifest.ended:%Y-%m-%d %H:%M:%S %Z}, without write-ahead log.")
     for topic, partition, offset in found.positions:
         echo(f"{topic}/{partition} continues at {offset}.")
+    if Backups.of(connected_or_given(settings)).log_in_use:
+        echo(
+            f"The server in the settings runs, and its log is still kept in {backups.shelf.log}. If the restored "
+            "server takes its place, stop the receiver of the log and rename that folder to log-<time> first."
+        )
+    elif (aside := backups.shelf.close_log()) is not None:
+        echo(f"The log of the earlier server was renamed to {aside}; other backups are still restored with it.")
     echo("Start the server, then make a base backup: the log of the restored server begins with it.")
 
 
@@ -193,10 +204,6 @@ def _moment(text: str | None) -> datetime.datetime | None:
         return instant(text)
     except ValueError:
         raise typer.BadParameter(f"{text!r} is not a time such as 2027-01-31T12:00:00", param_hint="--until") from None
-
-
-def _found(backups: Backups, name: str) -> Backup:
-    return backups.shelf.named(name)
 
 
 def _checked(kind: Kind, settings: Settings) -> str:

@@ -9,14 +9,17 @@ import datetime
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 from broker_assets.backups.base import write_base
 from broker_assets.backups.copies import Copies
 from broker_assets.backups.inventory import write_inventory
-from broker_assets.backups.log import prune
+from broker_assets.backups.log import SLOT, SLOT_QUERY, prune
 from broker_assets.backups.manifest import Kind
 from broker_assets.backups.programs import Programs
 from broker_assets.backups.shelf import Backup, Shelf
 from broker_assets.backups.users_data import write_users_data
+from broker_assets.database.engine import DatabaseUnavailableError, connect
 from broker_assets.settings import BackupSettings, Settings
 
 
@@ -63,6 +66,19 @@ class Backups:
                 "no database is configured: set BROKER_DATABASE__URL, or start the embedded one with `broker-assets up`"
             )
         return self._url
+
+    @property
+    def log_in_use(self) -> bool:
+        """Whether the server whose write-ahead log is kept answers: then the log goes on, whatever is restored."""
+        if self._url is None:
+            return False
+        try:
+            with connect(
+                self._url, application="broker-assets backup", read_only=True, connect_timeout=5
+            ) as connection:
+                return connection.execute(SLOT_QUERY, (SLOT,)).fetchone() is not None
+        except (DatabaseUnavailableError, psycopg.Error):
+            return False
 
     @property
     def copies(self) -> Copies | None:

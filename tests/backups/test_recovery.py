@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,36 @@ def test_up_to_a_time_or_without_the_log(saved: Any, target: Path) -> None:
     assert found.positions == (("t", 0, 30),)
     found = restore_base(saved.shelf, saved.backup, Programs(), target / "two", follow=False)
     assert (found.positions, found.segments) == ((("t", 0, 10),), 0)
+
+
+def test_a_time_that_cannot_be_reached_is_refused(saved: Any, target: Path, tmp_path: Path) -> None:
+    """Before the backup was completed, after the log ends, or without a log: another state would be restored."""
+    ended = saved.backup.manifest.ended
+    early = ended - datetime.timedelta(seconds=1)
+    with pytest.raises(BackupError, match="restore an earlier one"):
+        restore_base(saved.shelf, saved.backup, Programs(), target / "data", until=early)
+    with pytest.raises(BackupError, match="without the write-ahead log that followed it"):
+        restore_base(saved.shelf, saved.backup, Programs(), target / "data", until=saved.middle, follow=False)
+    with pytest.raises(BackupError, match=r"ends with a transaction of .*: leave out --until"):
+        restore_base(saved.shelf, saved.backup, Programs(), target / "data", until=ended + datetime.timedelta(days=1))
+    assert not (target / "data").exists()
+    with pytest.raises(BackupError, match="no backup of the kind 'database' from before"):
+        saved.shelf.named("database", until=early)
+    assert saved.shelf.named("database", until=saved.middle).name == saved.backup.name
+
+
+def test_a_log_that_was_put_aside_is_still_followed(saved: Any, target: Path, tmp_path: Path) -> None:
+    """After a first restore, for example to the wrong time; what the restored server writes does not matter."""
+    shelf = saved.copy(tmp_path)
+    shelf.close_log()
+    shelf.log.mkdir()
+    (shelf.log / "000000020000000000000009").write_bytes(bytes(saved.backup.manifest.log.segment_size))
+    found = restore_base(shelf, shelf.newest("database"), Programs(), target / "data", until=saved.middle)
+    assert found.positions == (("t", 0, 30),)
+    later = saved.backup.manifest.model_copy(update={"begun": datetime.datetime.now(datetime.UTC)})
+    assert shelf.log_after(later) == shelf.log
+    later = saved.backup.manifest.log.model_copy(update={"first": "000000020000000000000009"})
+    assert shelf.log_after(saved.backup.manifest.model_copy(update={"log": later})) == shelf.log
 
 
 def test_what_is_damaged_is_refused_before_anything_is_written(saved: Any, target: Path, tmp_path: Path) -> None:

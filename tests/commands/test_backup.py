@@ -57,6 +57,8 @@ def test_run_list_check_restore_fetch(home: Path, database_url: str, postgres: A
         without_effect = run(app, ["restore", f"database/{base.name}", *option])
         assert without_effect.exit_code == 2, option
         assert "which has no such option" in " ".join(without_effect.output.split())
+    both = run(app, ["restore", f"database/{base.name}", "--until", "2027-01-31T12:00:00", "--no-log"])
+    assert (both.exit_code, "brought to a time by" in " ".join(both.output.split())) == (2, True), both.output
     base.rmdir()
     assert "'yesterday' is not a time" in run(app, ["restore", "users", "--until", "yesterday"]).output
     refused = run(app, ["restore", "users"])
