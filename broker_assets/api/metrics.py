@@ -192,10 +192,15 @@ class TelemetryCollector(Collector):
 
 
 def _gauge(name: str, meaning: str, labels: Sequence[str], samples: Samples) -> Metric:
-    family = GaugeMetricFamily(PREFIX + name, meaning, labels=labels)
+    """A family; numbers with the same labels are added: private names, such as those of annotators, are hidden."""
+    totals: dict[tuple[str, ...], float] = {}
     for values, number in samples:
         if number is not None:
-            family.add_metric([str(value) for value in values], number)
+            key = tuple(map(str, values))
+            totals[key] = totals.get(key, 0) + number
+    family = GaugeMetricFamily(PREFIX + name, meaning, labels=labels)
+    for key, number in totals.items():
+        family.add_metric(key, number)
     return family
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -9,9 +10,14 @@ from typing import Any
 
 import httpx
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
 
+from broker_assets.api.disclosure import without_private
+from broker_assets.api.metrics import StatusCollector
+from broker_assets.monitoring.alerts import OpenAlert
+from broker_assets.monitoring.status import Status
 from broker_assets.settings import Settings
 
 pytestmark = pytest.mark.database
@@ -104,3 +110,26 @@ def test_alerts_are_counted_by_kind_and_asset(site_with_alerts: Any) -> None:
     assert found["broker_failed_check"] == {("sources", "ledger_balances", "2024-05-01"): 1.0}
     assert found["broker_failing_sensor"] == {("kafka_lag", "", ""): 1.0}
     assert found["broker_watched_timestamp_seconds"][()] > 1.7e9
+
+
+def test_what_is_hidden_gives_no_sample_twice() -> None:
+    """Names of annotators may be private; Prometheus drops samples with the same labels, and parsers refuse them."""
+    now = datetime.datetime.now(datetime.UTC)
+    fields = {
+        "partition": "",
+        "detail": "fresh",
+        "severity": "error",
+        "subject": "",
+        "body": "",
+        "link": "",
+        "event": None,
+    }
+    times = {"first_at": now, "last_at": now, "sent_at": None, "failure": None}
+    alerts = [
+        OpenAlert(number=name, kind="check", asset=f"annotator.{name}", count=count, **fields, **times)  # type: ignore[arg-type]
+        for count, name in ((2, "ann"), (3, "bob"), (4, "…"))
+    ]
+    shown = [alert.model_copy(update={"asset": without_private(alert.asset)}) for alert in alerts]
+    registry = CollectorRegistry()
+    registry.register(StatusCollector(Status(at=now, alerts=shown)))
+    assert samples(generate_latest(registry).decode())["broker_failed_check"] == {("annotator.…", "fresh", ""): 9.0}
