@@ -195,9 +195,14 @@ def move(
     from broker_assets.settings import load_settings
     from broker_assets.stream.archive_moving import move_archive
 
-    day = None if night is None else datetime.date.fromisoformat(night)
+    try:
+        day = None if night is None else datetime.date.fromisoformat(night)
+    except ValueError:
+        raise typer.BadParameter(f"{night!r} is not a night such as 2027-01-31", param_hint="--night") from None
     url = Database.of(connected_or_given(load_settings())).url
     moved = move_archive(url, target, night=day, topic=topic, remove=remove)
+    if not moved.files + moved.there and (day is not None or topic is not None):
+        raise typer.BadParameter("the archive has no files of this night and topic", param_hint="--night, --topic")
     echo(f"{moved.files} files moved ({moved.bytes / 1e6:,.1f} MB), {moved.there} were there already")
 
 

@@ -17,6 +17,7 @@ from broker_assets.local import demo_events, kafka_readers, mailbox
 from broker_assets.settings import PublicationTarget, Settings, load_settings
 from broker_assets.settings.operation import AutomationSettings
 from broker_assets.settings.partitions import PartitionSettings
+from broker_assets.settings.places import folder_url
 from broker_assets.storage.atomic import replace_atomically
 
 FOLDER = "telemetry-demo"
@@ -115,7 +116,7 @@ def _with_telemetry(settings: Settings) -> Settings:
     mission = folders.mission
     telemetry = settings.telemetry.model_copy(
         update={
-            "incoming": [folders.incoming.as_uri()],
+            "incoming": [folder_url(folders.incoming)],
             "stable_seconds": STABLE_SECONDS,
             "databases": mission / "databases",
             "configuration": mission / "configuration",
@@ -126,7 +127,7 @@ def _with_telemetry(settings: Settings) -> Settings:
         }
     )
     target = PublicationTarget(
-        name=TARGET, url=folders.archive.as_uri(), waiting_hours=0.0, waiting_hours_low_latency=0.0
+        name=TARGET, url=folder_url(folders.archive), waiting_hours=0.0, waiting_hours_low_latency=0.0
     )
     publication = settings.publication.model_copy(update={"targets": [target]})
     # A user is watching the levels follow one another.

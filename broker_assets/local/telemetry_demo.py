@@ -21,6 +21,7 @@ from broker_assets.local.demo_jobs import JobNotStartedError, start_job
 from broker_assets.local.demo_settings import TARGET, DemoFolders, is_configured
 from broker_assets.monitoring.state_file import Addresses
 from broker_assets.settings import Settings
+from broker_assets.settings.places import folder_url
 from broker_assets.storage.atomic import new_folder, remove_abandoned, replace_atomically
 
 PATIENCE_SECONDS: Final = 300.0
@@ -95,7 +96,7 @@ class TelemetryDemonstration:
 
         Returns immediately; the telemetry sensor finds them during the rest of the demonstration.
         """
-        wanted = [self._folders.incoming.as_uri()]
+        wanted = [folder_url(self._folders.incoming)]
         if self._settings.telemetry.incoming != wanted or not self._folders.mission.is_dir():
             return False
         if not self._record.exists():
@@ -163,7 +164,7 @@ class TelemetryDemonstration:
     def _received(self, connection: psycopg.Connection[Any]) -> int:
         row = connection.execute(
             "SELECT count(*) FROM telemetry_file WHERE folder = %s AND state IN ('processed', 'quarantined')",
-            (self._folders.incoming.as_uri(),),
+            (folder_url(self._folders.incoming),),
         ).fetchone()
         return int(row[0]) if row else 0
 
@@ -217,7 +218,7 @@ class TelemetryDemonstration:
             files, packets, new, bad = connection.execute(
                 "SELECT count(*), coalesce(sum(packets), 0), coalesce(sum(new_packets), 0),"
                 " coalesce(sum(bad_packets), 0) FROM telemetry_file WHERE folder = %s",
-                (self._folders.incoming.as_uri(),),
+                (folder_url(self._folders.incoming),),
             ).fetchone() or (0, 0, 0, 0)
             levels = connection.execute(
                 "SELECT level, count(*), sum(rows), sum(size), count(delivered.name) FROM product_file AS product"

@@ -33,6 +33,7 @@ from broker_assets.settings.names import WrongSettingsError, sentences
 from broker_assets.settings.operation import AutomationSettings, NotifierSettings, ServerSettings
 from broker_assets.settings.origins import StreamEnvironment, StreamToml, listed, settings_file
 from broker_assets.settings.partitions import PartitionSettings
+from broker_assets.settings.places import folder_url
 from broker_assets.settings.publication import PublicationSettings, PublicationTarget
 from broker_assets.settings.sky import MocSettings, MovingListSettings, NoticeSettings, TnsSettings
 from broker_assets.settings.stream import (
@@ -152,17 +153,17 @@ class Settings(BaseSettings):
     @property
     def archive(self) -> str:
         """fsspec URL of the packet archive."""
-        return self.archive_url or (self.home.resolve() / "archive").as_uri()
+        return folder_url(self.archive_url or self.home.resolve() / "archive")
 
     @property
     def warehouse(self) -> str:
         """fsspec URL of the tables of the cold store."""
-        return self.cold.warehouse_url or (self.home.resolve() / "cold").as_uri()
+        return folder_url(self.cold.warehouse_url or self.home.resolve() / "cold")
 
     @property
     def hats(self) -> str:
         """fsspec URL of the HATS catalogues."""
-        return self.cold.hats_url or (self.home.resolve() / "hats").as_uri()
+        return folder_url(self.cold.hats_url or self.home.resolve() / "hats")
 
     @property
     def sky(self) -> Path:

@@ -7,6 +7,7 @@ then is its address changed. Readers find the packets at any time.
 from __future__ import annotations
 
 import datetime
+import uuid
 from dataclasses import dataclass
 
 from upath import UPath
@@ -14,6 +15,7 @@ from upath import UPath
 from broker_assets.accounting import ledger
 from broker_assets.database.engine import connect
 from broker_assets.packets import archive
+from broker_assets.settings.places import folder_url
 from broker_assets.storage.objects import store
 
 
@@ -42,7 +44,8 @@ def move_archive(
     database_url : str
         SQLAlchemy URL of the database.
     target : str
-        fsspec URL of the folder; below it, files are arranged by topic and night, as the stream writes them.
+        fsspec URL of the folder, or its path on this machine; below it, files are arranged by topic and night, as the
+        stream writes them.
     night, topic : date and str, optional
         Only these files.
     remove : bool
@@ -57,11 +60,14 @@ def move_archive(
     ArchiveError, OSError
         If a file is damaged or cannot be copied; those before it have been moved.
     """
-    moved = Moved()
+    moved, root, same = Moved(), UPath(folder_url(target)), {}
     with connect(database_url, application="broker-assets archive", autocommit=True) as connection:
         for archivefileid, _, entry in ledger.archive_files(connection, night=night, topic=topic):
-            old, new = UPath(entry.url), UPath(target) / entry.topic / str(entry.night) / UPath(entry.url).name
-            if str(new) == str(old):
+            old, new = UPath(entry.url), root / entry.topic / str(entry.night) / UPath(entry.url).name
+            places = str(old.parent), str(new.parent)
+            if places not in same:
+                same[places] = _is_one_folder(old.parent, new.parent)
+            if same[places] and old.name == new.name:
                 moved.there += 1
                 continue
             store(new, old.read_bytes())
@@ -75,3 +81,19 @@ def move_archive(
             moved.files += 1
             moved.bytes += entry.bytes
     return moved
+
+
+def _is_one_folder(old: UPath, new: UPath) -> bool:
+    """Whether two addresses are those of one folder: by another spelling, a link, or another name of its server.
+
+    A file that is written to one of them is then seen in the other. Without this, a file would be copied to itself and
+    removed.
+    """
+    if str(old) == str(new):
+        return True
+    mark = f".moving-{uuid.uuid4().hex}"
+    store(new / mark, b"")
+    try:
+        return bool((old / mark).exists())
+    finally:
+        (new / mark).unlink()

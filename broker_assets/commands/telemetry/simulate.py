@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from broker_assets.commands.terminal import echo, terminal
+from broker_assets.settings.places import folder_url
 
 if TYPE_CHECKING:
     from broker_assets.telemetry.simulation import Mission
@@ -86,4 +87,4 @@ def _report(mission: Mission) -> None:
     }
     settings = " ".join(f"BROKER_TELEMETRY__{name}={shlex.quote(str(path.resolve()))}" for name, path in names.items())
     echo(f"\nTo let the platform receive it:\n  {settings} \\")
-    echo(f"  BROKER_TELEMETRY__INCOMING='[\"{mission.incoming.resolve().as_uri()}\"]' broker-assets up")
+    echo(f"  BROKER_TELEMETRY__INCOMING='[\"{folder_url(mission.incoming.resolve())}\"]' broker-assets up")
