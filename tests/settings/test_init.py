@@ -96,7 +96,7 @@ def test_settings_of_a_process_are_read_once(file: Path) -> None:
 def test_every_limit_that_a_message_names_is_a_setting(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sources = [path.read_text() for path in (Path(__file__).parents[2] / "broker_assets").rglob("*.py")]
     named = {name for text in sources for name in re.findall(r"BROKER_LIMITS__([A-Z_]+)", text)}
-    named |= {name.upper() for text in sources for name in re.findall(r'(?<!def )unpacked\([^"]*"([a-z_]+)"\)', text)}
+    named |= {name.upper() for text in sources for name in re.findall(r'\bunpacked\([^"]*"([a-z_]+)"\)', text)}
     assert {"SKY_MAP_BYTES", "AREA_BYTES", "TNS_ROWS"} <= named
     documented = (Path(__file__).parents[2] / "docs" / "operating.md").read_text()
     for name in named | {field.upper() for field in InputLimits.model_fields}:
