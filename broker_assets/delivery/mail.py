@@ -128,9 +128,11 @@ class MailServer:
         if self._settings.host is None:
             raise SinkUnavailableError("no mail server is configured: set BROKER_DELIVERY__MAIL__HOST")
         deadline = Deadline(CONVERSATION * self._settings.seconds)
+        begun = False
         try:
             with deadline:
                 server = self._connected(deadline)
+                begun = True
                 return self._sent(server, message)
         except smtplib.SMTPServerDisconnected as error:
             self.close()
@@ -140,6 +142,12 @@ class MailServer:
             ((code, reply),) = error.recipients.values()
             raise _refused(code, reply) from None
         except smtplib.SMTPResponseException as error:
+            if not begun or isinstance(error, smtplib.SMTPSenderRefused):
+                self.close()
+                what = "our address" if begun else "us"  # whatever the message
+                raise SinkUnavailableError(
+                    f"the mail server refuses {what}: {error.smtp_code} {_text(error.smtp_error)}"
+                ) from None
             self._reset()
             raise _refused(error.smtp_code, error.smtp_error) from None
         except SecretFileError as error:
@@ -161,12 +169,13 @@ class MailServer:
     def _sent(self, server: smtplib.SMTP, message: EmailMessage) -> str:
         # `send_message` does not return the reply, which is the receipt.
         code, reply = server.mail(str(message["From"]))
-        if code != 250:
-            raise smtplib.SMTPResponseException(code, reply)
+        if code // 100 != 2:
+            raise smtplib.SMTPSenderRefused(code, reply, str(message["From"]))
         code, reply = server.rcpt(str(message["To"]))
-        if code not in (250, 251):
+        if code // 100 != 2:
             raise smtplib.SMTPRecipientsRefused({str(message["To"]): (code, reply)})
-        code, reply = server.data(message.as_bytes(policy=SMTP))
+        # Not every server takes 8 bits.
+        code, reply = server.data(message.as_bytes(policy=SMTP.clone(cte_type="7bit")))
         if code != 250:
             raise smtplib.SMTPDataError(code, reply)
         return f"{code} {_text(reply)}"
@@ -215,9 +224,12 @@ def _refused(code: int, reply: bytes | str) -> MessageRefusedError | SinkUnavail
     said = f"{code} {_text(reply)}"
     if code == 421 or code // 100 not in (4, 5):
         return SinkUnavailableError(f"the mail server answers {said}")
-    # 535 and similar codes concern our account, not the message.
+    # These concern our account, not the message.
     if code in (530, 534, 535, 538):
         return SinkUnavailableError(f"the mail server refuses our user: {said}")
+    # And these the conversation (RFC 5321, 4.2.2).
+    if code in (500, 502, 503, 504):
+        return SinkUnavailableError(f"the mail server does not follow us: {said}")
     return MessageRefusedError(f"the mail server answers {said}", final=code // 100 == 5)
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import socket
+import socketserver
 import ssl
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +119,77 @@ def test_values_are_written_as_in_the_attachment() -> None:
     text = compose([{"a": {"b": [1, None]}, "c": True, "d": None}], **OPTIONS).get_body(("plain",))
     assert text is not None
     assert text.get_content().splitlines()[1] == '{"b": [1, null]} true '
+
+
+@contextmanager
+def scripted(**replies: str) -> Iterator[tuple[int, list[bytes]]]:
+    """A mail server that gives these replies to commands, 250 to others; its port, and the lines that it got."""
+    lines: list[bytes] = []
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            self.say(replies.get("greeting", "220 hello"))
+            for line in self.rfile:
+                lines.append(line)
+                word = line.split()[0].decode("ascii", "replace").lower()
+                self.say(replies.get(word, "354 go on" if word == "data" else "250 fine"))
+                if word == "data" and "data" not in replies:
+                    for text in self.rfile:
+                        lines.append(text)
+                        if text == b".\r\n":
+                            break
+                    self.say(replies.get("end", "250 taken"))
+
+        def say(self, reply: str) -> None:
+            self.wfile.write(reply.encode() + b"\r\n")
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield server.server_address[1], lines
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("replies", "said"),
+    [
+        ({"greeting": "554 no service here"}, "refuses us: 554"),
+        ({"ehlo": "550 who are you", "helo": "550 who are you"}, "refuses us: 550"),
+        ({"mail": "553 not your address"}, "refuses our address: 553"),
+        ({"mail": "451 later"}, "refuses our address: 451"),
+        ({"rcpt": "503 bad sequence"}, "does not follow us: 503"),
+        ({"data": "502 what"}, "does not follow us: 502"),
+    ],
+)
+def test_what_a_server_has_against_us_is_no_dead_letter(replies: dict[str, str], said: str) -> None:
+    with scripted(**replies) as (port, _):
+        server = MailServer(MailSettings(host="127.0.0.1", port=port, seconds=5))
+        for _ in range(2):
+            with pytest.raises(SinkUnavailableError, match=said):
+                server.send(compose(RECORDS, **OPTIONS))
+        server.close()
+
+
+@pytest.mark.parametrize(
+    ("replies", "final"),
+    [({"rcpt": "550 nobody"}, True), ({"rcpt": "450 grey"}, False), ({"end": "554 spam"}, True)],
+)
+def test_what_it_has_against_a_message_is(replies: dict[str, str], final: bool) -> None:
+    with scripted(**replies) as (port, _):
+        server = MailServer(MailSettings(host="127.0.0.1", port=port, seconds=5))
+        with pytest.raises(MessageRefusedError) as refused:
+            server.send(compose(RECORDS, **OPTIONS))
+        assert refused.value.final is final
+        server.close()
+
+
+def test_messages_have_seven_bits() -> None:
+    with scripted(rcpt="252 perhaps") as (port, lines):
+        server = MailServer(MailSettings(host="127.0.0.1", port=port, seconds=5))
+        records = [{"diaObjectId": 12, "said": "Zoë \u8d85\u65b0\u661f"}]
+        assert server.send(compose(records, **{**OPTIONS, "filter_name": "Zoë"})) == "250 taken"
+        server.close()
+    assert all(line.isascii() for line in lines)
+    assert max(map(len, lines)) <= 1000
