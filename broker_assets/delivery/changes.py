@@ -9,6 +9,7 @@ webhook.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -325,8 +326,10 @@ def send_feeds(connection: Connection, settings: DeliverySettings) -> int:
                 feed.url or "",
                 body,
                 key=webhooks.key_of(secret, f"feed/{feed.feedid}"),
-                # The same if it is sent again: the cursor moves only after it was accepted.
-                identity=f"feed-{feed.feedid}-{feed.cursor}",
+                # The same if the same is sent again: the cursor moves only after it was accepted. Another if something
+                # has come in since then: a receiver that took the first attempt, but answered too late, drops an
+                # identifier that it knows, and would miss what is new.
+                identity=f"feed-{feed.feedid}-{feed.cursor}-{_digest(found.objects)}",
                 seconds=settings.webhook_seconds,
                 private_addresses=settings.private_addresses,
             )
@@ -340,6 +343,10 @@ def send_feeds(connection: Connection, settings: DeliverySettings) -> int:
             sent += len(found.objects)
             _moved(connection, feed.feedid, found.cursor, pause)
     return sent
+
+
+def _digest(objects: list[dict[str, Any]]) -> str:
+    return hashlib.md5(as_json(objects), usedforsecurity=False).hexdigest()[:12]
 
 
 def _failed(connection: Connection, feed: Feed, reason: str) -> None:

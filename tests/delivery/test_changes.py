@@ -153,11 +153,22 @@ def test_a_feed_is_sent_and_read(connection: Connection, database_url: str) -> N
             started.send_due()
             connection.execute("UPDATE change_feeds SET due_at = now()")
             started.send_due()
-        refused, accepted = hook.requests
+            # One that is taken but answered too late, and another source before it is sent again.
+            add_batch(connection, {2: 1})
+            hook.answer = lambda request: 504
+            connection.execute("UPDATE change_feeds SET due_at = now()")
+            started.send_due()
+            add_batch(connection, {2: 1})
+            hook.answer = lambda request: 200
+            connection.execute("UPDATE change_feeds SET due_at = now()")
+            started.send_due()
+        refused, accepted, *late = hook.requests
+        assert [one.document["objects"][0]["newSources"] for one in late] == [1, 2]
+        assert late[0].headers["webhook-id"] != late[1].headers["webhook-id"], "it is not taken for the same"
         assert refused.headers["webhook-id"] == accepted.headers["webhook-id"]
         assert accepted.is_signed_with(key_of(settings().revealed_webhook_key() or b"", f"feed/{number}"))
         assert [one["diaObjectId"] for one in accepted.document["objects"]] == ["2"]
-    assert seen(read_feed(connection, "ann", "by hand")) == {"2": 3}
+    assert seen(read_feed(connection, "ann", "by hand")) == {"2": 5}
     assert read_feed(connection, "ann", "by hand").objects == []
     assert remove_feed(connection, "ann", "by hand")
     with pytest.raises(SinkError, match="no feed"):
