@@ -71,7 +71,8 @@ def read_targets(content: bytes | str) -> Reading:
     Parameters
     ----------
     content : bytes or str
-        CSV with a line of column names, UTF-8.
+        CSV with a line of column names, UTF-8. Where that line has no comma, semicolons or tabs may divide the cells, as
+        spreadsheets write them.
 
     Returns
     -------
@@ -91,7 +92,8 @@ def read_targets(content: bytes | str) -> Reading:
     >>> [(one.line, one.reason) for one in found.refused]
     [(3, 'ra: 400 is not from 0 to 360')]
     """
-    lines = csv.reader(io.StringIO(_text(content), newline=""), strict=True)
+    text = _text(content)
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
     rows = _rows(lines)
     first = next(rows, None)
     if first is None or first[2]:
@@ -127,6 +129,11 @@ def _text(content: bytes | str) -> str:
         except UnicodeDecodeError as error:
             raise BadFile(f"the file is not UTF-8: byte {error.start}") from None
     return content.removeprefix("\ufeff")
+
+
+def _delimiter(text: str) -> str:
+    header = text.lstrip("\r\n").partition("\n")[0]
+    return next((mark for mark in ",;\t" if mark in header), ",")
 
 
 def _rows(reader: Any) -> Iterator[tuple[int, list[str], str]]:

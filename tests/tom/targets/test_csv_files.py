@@ -140,3 +140,19 @@ def test_columns_have_their_order() -> None:
     assert first.endswith("perihdist,ephemeris_period,ephemeris_period_err,ephemeris_epoch,ephemeris_epoch_err,z,name2")
     assert second.startswith("x,SIDEREAL,2026-01-01T00:00:00+00:00,")
     assert set(ELEMENTS) <= set(first.split(","))
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+def test_cells_are_divided_as_spreadsheets_do(mark: str) -> None:
+    note = 'a "b", c; d\te'
+    rows = [["name", "ra", "dec", "note"], ["M 1", "83.6", "22", note], ["x", "10,5", "2", ""], ["y", "400", "1", "z"]]
+    out = io.StringIO()
+    csv.writer(out, delimiter=mark).writerows(rows)
+    found = read_targets("\ufeff" + out.getvalue())
+    assert [(one.draft.name, one.draft.position["ra"], one.draft.extras) for one in found.rows] == [
+        ("M 1", 83.6, {"note": note})
+    ]
+    assert [one.reason for one in found.refused] == ["ra: '10,5' is not a number", "ra: 400 is not from 0 to 360"]
+    # What is refused is a file of its own, with commas.
+    again = read_targets("\n".join([found.header, *(one.text for one in found.refused)]))
+    assert [one.reason for one in again.refused] == [one.reason for one in found.refused]
