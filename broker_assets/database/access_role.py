@@ -58,6 +58,7 @@ SPECTRA = (
     "GRANT SELECT ON elasticc2_diaobjectdetails TO {role}",
     "GRANT SELECT, INSERT, UPDATE, DELETE ON elasticc2_wantedspectra, elasticc2_plannedspectra TO {role}",
     "GRANT SELECT, INSERT ON elasticc2_spectruminfo, spectrum_facilities TO {role}",
+    "GRANT DELETE ON spectrum_facilities TO {role}",
     "GRANT SELECT ON root_diaobject TO {role}",
     "GRANT SELECT, INSERT, UPDATE, DELETE ON wantedspectra, plannedspectra TO {role}",
     "GRANT SELECT, INSERT ON spectruminfo TO {role}",

@@ -48,6 +48,16 @@ _ACCOUNT: Final[dict[str, str]] = {
     "identities": "SELECT issuer, subject, date_created FROM access.identities WHERE userid = %s ORDER BY issuer",
     "queries": "SELECT parameters, phase, asked_at, finished_at FROM access.tap_jobs WHERE userid = %s"
     " ORDER BY asked_at",
+    "queued_sql": "SELECT queryid, submitted, started, finished, queries, subdicts, format, errortext"
+    " FROM db_queryqueue WHERE userid = %s ORDER BY submitted, queryid",
+    "trials": "SELECT filterid, definition, nights, state, said, result, asked_at FROM access.trials WHERE userid = %s"
+    " ORDER BY trialid",
+    "uploads": "SELECT kind, name, at, accepted, rejected FROM access.uploads WHERE userid = %s ORDER BY uploadid",
+    "facilities": "SELECT facility, since FROM spectrum_facilities WHERE userid = %s ORDER BY facility",
+    "wanted_spectra": "SELECT diaobject_id, requester, priority, wanttime FROM elasticc2_wantedspectra"
+    " WHERE user_id = %s ORDER BY diaobject_id, requester",
+    "wanted_root_spectra": "SELECT root_diaobject_id, requester, priority, wanttime, is_host FROM wantedspectra"
+    " WHERE user_id = md5('account ' || %s)::uuid ORDER BY root_diaobject_id, requester",
     "changes": "SELECT at, action, subject, details FROM access.changes WHERE userid = %s ORDER BY changeid",
 }
 

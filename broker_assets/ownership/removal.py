@@ -29,8 +29,9 @@ _NAMED: Final[dict[str, str]] = {
 def remove_account(connection: Connection, user: User, *, by: int | None = None) -> None:
     """Remove an account and what it owns.
 
-    Filters, watchlists, areas, targets, spectra and private annotators are removed. Public annotators stay, switched
-    off and without the owner's name, since objects and filters of others refer to what they said.
+    Filters, watchlists, areas, targets, spectra, queued SQL and private annotators are removed. Public annotators
+    stay, switched off and without the owner's name, since objects and filters of others refer to what they said;
+    requests for spectra stay with the number of the account.
 
     Parameters
     ----------
@@ -83,6 +84,14 @@ def remove_account(connection: Connection, user: User, *, by: int | None = None)
             {"anonymous": anonymous, "owner": owner},
         )
         connection.execute("DELETE FROM access.calendar_feeds WHERE userid = %s", (user.userid,))
+        # Others may use the names of its facilities.
+        connection.execute("DELETE FROM spectrum_facilities WHERE userid = %s", (user.userid,))
+        # As if it had ended long ago: what is removed next are its results, with the row that names them.
+        connection.execute(
+            "UPDATE db_queryqueue SET finished = 'epoch', cancelled = cancelled OR finished IS NULL,"
+            " error = error OR finished IS NULL, queries = '{}', subdicts = '{}' WHERE userid = %s",
+            (user.userid,),
+        )
         for table in _OWN:
             connection.execute(f"DELETE FROM {table} WHERE owner = %s", (owner,))  # noqa: S608
         for table, column in _NAMED.items():

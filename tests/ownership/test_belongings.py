@@ -26,4 +26,7 @@ def test_everything_of_one_account_and_nothing_of_another(module_database_url: s
     assert [token["name"] for token in document["account"]["tokens"]] == ["script"]
     assert len(document["watchlist_cones"]) == 3
     assert document["areas"][0]["moc"]
+    assert [query["queries"] for query in document["account"]["queued_sql"]] == [["SELECT 'ann'"]]
+    assert [one["facility"] for one in document["account"]["facilities"]] == ["telescope of ann"]
+    assert document["account"]["wanted_root_spectra"] == document["account"]["uploads"] == []
     assert json.loads(document["filter_versions"][0]["definition"])

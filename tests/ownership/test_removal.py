@@ -9,6 +9,7 @@ from broker_assets.access import accounts
 from broker_assets.access.accounts import BadAccount
 from broker_assets.database import engine
 from broker_assets.ownership.removal import owns_something, remove_account
+from broker_assets.tom.queries import queue
 
 pytestmark = pytest.mark.database
 
@@ -35,6 +36,10 @@ def test_what_is_private_goes_and_what_others_rely_on_has_no_name(module_databas
                 " AND NOT row::text ~ 'public\\.ann\\.'"
             ).fetchone() or (None,)
             assert found == 0, f"{table} has the name of a removed account"
+        # No run takes its SQL, and the next one that removes old results removes what there is of it.
+        taken = [queue.take(connection) for _ in range(2)]
+        assert [query and query.queries for query in taken] == [["SELECT 'bob'"], None]
+        assert [query.state for query in queue.expired(connection, 30)] == ["error"]
 
 
 def test_a_name_that_owns_topics_stays_taken(module_database_url: str) -> None:

@@ -14,10 +14,12 @@ from broker_assets.delivery.owners import set_contact
 from broker_assets.filters.query import Form
 from broker_assets.filters.store import create_filter
 from broker_assets.sky.lists import create_area, create_watchlist
+from broker_assets.tom.queries.queue import submit
+from broker_assets.tom.queries.statements import statements_of
 
 
 def own_something(connection: psycopg.Connection[Any], name: str, password: str | None = None) -> accounts.User:
-    """Make the account with a token, a public filter with a sink, private lists, and two annotators."""
+    """Make the account with a token, a public filter with a sink, private lists, two annotators, SQL and a facility."""
     user = accounts.add(connection, name, password, email=f"{name}@example.org")
     tokens.create(connection, user, "script")
     filterid = create_filter(connection, name, "bright", Form("objects.diaObjectId", "objects", ""), public=True)
@@ -31,6 +33,10 @@ def own_something(connection: psycopg.Connection[Any], name: str, password: str 
     add_annotator(connection, f"{name}_public", name, public=True)
     add_annotator(connection, f"{name}_private", name)
     set_contact(connection, name, f"{name}@example.org")
+    submit(connection, user.userid, statements_of(f"SELECT '{name}'", {"who": name}), "csv")
+    connection.execute(
+        "INSERT INTO spectrum_facilities (facility, userid) VALUES (%s, %s)", (f"telescope of {name}", user.userid)
+    )
     return user
 
 

@@ -71,8 +71,8 @@ def read_targets(content: bytes | str) -> Reading:
     Parameters
     ----------
     content : bytes or str
-        CSV with a line of column names, UTF-8. Where that line has no comma, semicolons or tabs may divide the cells, as
-        spreadsheets write them.
+        CSV with a line of column names, UTF-8. Where that line has no comma, semicolons or tabs may divide the cells,
+        as spreadsheets write them.
 
     Returns
     -------
