@@ -34,6 +34,8 @@ def lowlatency(
     A request is a folder `request_YYYYMMDD_HHMMSS…` with one telemetry file in its folder `telemetry`; the result
     is in `products` or `failed` of the output folder, and in its log, `logs/lldp_processing.log`.
 
+    With --watch, a request is processed once it has not changed between two checks.
+
     Exit code 0: all made (with --watch: ended by a signal); 1: a request failed; 2: invalid options, or another process
     is using the output folder.
     """
@@ -43,7 +45,7 @@ def lowlatency(
     from broker_assets.telemetry.idb.database_versions import InstrumentDatabases
     from broker_assets.telemetry.inputs.configuration import ConfigurationError, InstrumentConfiguration
     from broker_assets.telemetry.products.levels.level0 import Inputs
-    from broker_assets.telemetry.products.levels.lowlatency import answer_all, only_one
+    from broker_assets.telemetry.products.levels.lowlatency import Arrivals, answer_all, only_one
 
     if not requests.is_dir():
         raise typer.BadParameter(f"{requests} is not a folder", param_hint="--requests")
@@ -54,6 +56,7 @@ def lowlatency(
         echo(f"error: {error}", err=True)
         raise typer.Exit(2) from error
     end = threading.Event()
+    arrivals = Arrivals()
     failed = False
     try:
         with only_one(output):
@@ -63,7 +66,8 @@ def lowlatency(
             while True:
                 now = np.datetime64(datetime.now(UTC).replace(tzinfo=None), "us")
                 try:
-                    answers = answer_all(requests, output, inputs, now)
+                    chosen = arrivals.complete(requests, output) if watch else None
+                    answers = answer_all(requests, output, inputs, now, chosen=chosen)
                 except OSError as error:
                     # A full disk, or a folder that is temporarily unavailable: the request waits for the next check.
                     logger.error("cannot work in %s: %s", output, error)

@@ -14,8 +14,8 @@ import logging
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -91,8 +91,37 @@ def waiting(requests: Path, output: Path) -> list[Path]:
     return sorted(path for path in found if path.name not in done)
 
 
-def answer_all(requests: Path, output: Path, inputs: Inputs, now: np.datetime64) -> list[Answer]:
-    """Work on every waiting request, in the order of their names.
+class Arrivals:
+    """Waiting requests that are complete: those that have not changed since the last look.
+
+    A request has one result, whatever is added to it later, and its files may be copied for longer than a moment.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[Path, frozenset[tuple[str, int, int]]] = {}
+
+    def complete(self, requests: Path, output: Path) -> list[Path]:
+        """Look at the requests that wait, and return those that the last look found as they are now, by name."""
+        found = {request: _content(request) for request in waiting(requests, output)}
+        complete = [request for request, content in found.items() if self._seen.get(request) == content]
+        self._seen = found
+        return complete
+
+
+def _content(request: Path) -> frozenset[tuple[str, int, int]]:
+    """Name, size and time of modification of everything in a request."""
+    found = []
+    for path in request.rglob("*"):
+        with suppress(OSError):  # a temporary name that is gone
+            status = path.stat()
+            found.append((str(path.relative_to(request)), status.st_size, status.st_mtime_ns))
+    return frozenset(found)
+
+
+def answer_all(
+    requests: Path, output: Path, inputs: Inputs, now: np.datetime64, *, chosen: Sequence[Path] | None = None
+) -> list[Answer]:
+    """Work on waiting requests, in the order of their names.
 
     Parameters
     ----------
@@ -103,10 +132,13 @@ def answer_all(requests: Path, output: Path, inputs: Inputs, now: np.datetime64)
     inputs : Inputs
     now : datetime64
         UTC; its minute is the version of the products.
+    chosen : sequence of Path, optional
+        The requests; all that wait unless given.
     """
     # Left by a process that was killed: no other process can be using it, since the folder is locked.
     shutil.rmtree(output / TEMPORARY, ignore_errors=True)
-    return [answer(request, output, inputs, now) for request in waiting(requests, output)]
+    todo = waiting(requests, output) if chosen is None else chosen
+    return [answer(request, output, inputs, now) for request in todo]
 
 
 def answer(request: Path, output: Path, inputs: Inputs, now: np.datetime64) -> Answer:

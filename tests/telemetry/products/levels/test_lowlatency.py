@@ -14,7 +14,7 @@ from broker_assets.telemetry.idb.database import InstrumentDatabase
 from broker_assets.telemetry.inputs.configuration import InstrumentConfiguration
 from broker_assets.telemetry.packets.encoding import PacketHeader, encode, to_xml
 from broker_assets.telemetry.products.levels.level0 import Inputs
-from broker_assets.telemetry.products.levels.lowlatency import answer, answer_all, only_one, waiting
+from broker_assets.telemetry.products.levels.lowlatency import Arrivals, answer, answer_all, only_one, waiting
 
 START = 664156800
 NOW = np.datetime64("2021-01-17T03:04:05.678901")
@@ -54,6 +54,25 @@ def test_requests_wait_until_something_came_of_them(tmp_path: Path) -> None:
     found = [path.name for path in waiting(requests, output)]
     assert found == [names[0], names[3], "request_20210117_000009_more"]
     assert waiting(tmp_path / "nowhere", output) == []
+
+
+def test_requests_that_are_being_copied_are_not_complete(
+    tmp_path: Path, inputs: Inputs, open_database: InstrumentDatabase
+) -> None:
+    """Neither a folder without its file yet, nor a file that grows: each would give a result that is final."""
+    requests, output, arrivals = tmp_path / "requests", tmp_path / "output", Arrivals()
+    (requests / NAME).mkdir(parents=True)
+    assert arrivals.complete(requests, output) == []
+    whole = b"".join(to_xml([flags(open_database, START), flags(open_database, START + 100)]))
+    (requests / NAME / "telemetry").mkdir()
+    file = requests / NAME / "telemetry/a.PktTmRaw.xml"
+    for part in (b"", whole[:-400], whole):
+        file.write_bytes(part)
+        assert arrivals.complete(requests, output) == []
+    assert arrivals.complete(requests, output) == [requests / NAME]
+    (found,) = answer_all(requests, output, inputs, NOW, chosen=[requests / NAME])
+    assert (found.problems, found.reason) == ((), None)
+    assert arrivals.complete(requests, output) == []
 
 
 def hold(output: Path, ready: multiprocessing.synchronize.Event, end: multiprocessing.synchronize.Event) -> None:
