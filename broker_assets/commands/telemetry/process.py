@@ -167,6 +167,7 @@ def process(
 
     from broker_assets.telemetry.archive.product_archive import LEVELS as WRITTEN
     from broker_assets.telemetry.archive.product_archive import Archive
+    from broker_assets.telemetry.archive.units import Touched
     from broker_assets.telemetry.reception.packet_store import PacketStore
 
     if update_rid_lut:
@@ -192,10 +193,11 @@ def process(
             touched, failed = _receive(_telemetry(files, tm_dir, listed, accepted), packets, inputs)
         else:
             source = fits_dir / MADE_FROM[first]
+            taken, read = Touched(), frozenset[str]()
             if MADE_FROM[first] == "LB":
-                failed = _take_over(source, listed, accepted, packets, inputs)
-            selected, unknown = _from_store(packets, source, listed, accepted)
-            touched = selected | _decode_again(packets, inputs)
+                taken, failed, read = _take_over(source, listed, accepted, packets, inputs)
+            selected, unknown = _from_store(packets, source, listed, accepted, read)
+            touched = taken | selected | _decode_again(packets, inputs)
             failed += unknown
         archive = Archive(fits_dir, packets, inputs, programs=programs)
         outcome = _rebuild(archive, touched, levels, stop_on_error)
@@ -335,15 +337,24 @@ def _take_over(
     accepted: Callable[[PurePosixPath], bool] | None,
     packets: PacketStore,
     inputs: Inputs,
-) -> int:
-    """Read LB files that the store does not have: those listed, or all if it is empty."""
+) -> tuple[Touched, int, frozenset[str]]:
+    """Read LB files that the store does not have: those listed, or all if it is empty.
+
+    Listed telemetry files are read as well: the original's start level LB is made from them. Returns what is touched,
+    how many failures there were, and the names of the files that exist.
+    """
+    from broker_assets.telemetry.archive.units import Touched
+
     if listed is None and packets.kinds():
-        return 0
+        return Touched(), 0, frozenset()
     found = [path for path in (sorted(folder.rglob("*.fits")) if listed is None else listed) if path.is_file()]
     chosen = [path for path in found if accepted is None or accepted(PurePosixPath(path.as_posix()))]
-    unknown = {path: True for path in chosen if not packets.has_file(path.name, _digest(path))}
-    _, failed = _receive(unknown, packets, inputs)
-    return failed
+    names = frozenset(path.name for path in chosen)
+    # A name of level LB selects its packets even if they are known; that of a telemetry file does not.
+    others = set(Touched.everything(packets).unknown(names))
+    todo = {path: True for path in chosen if path.name in others or not packets.has_file(path.name, _digest(path))}
+    touched, failed = _receive(todo, packets, inputs)
+    return touched, failed, names
 
 
 def _decode_again(packets: PacketStore, inputs: Inputs) -> Touched:
@@ -366,10 +377,11 @@ def _from_store(
     folder: Path,
     listed: list[Path] | None,
     accepted: Callable[[PurePosixPath], bool] | None,
+    read: frozenset[str],
 ) -> tuple[Touched, int]:
     """What to rebuild: everything, or the units of the selected files of the previous level.
 
-    Also how many files of the list have no packets in the store.
+    Also how many files of the list have no packets in the store; those of `read` have just been read.
     """
     from broker_assets.telemetry.archive.units import Touched
 
@@ -381,7 +393,7 @@ def _from_store(
     if found and not chosen:
         echo(f"--filter matches none of {len(found)} files", err=True)
     # Files of the archive may be older than its packet store; those of a list are what the caller wants rebuilt.
-    unknown = [] if listed is None else everything.unknown(chosen)
+    unknown = [] if listed is None else everything.unknown(name for name in chosen if name not in read)
     for name in unknown:
         logger.error("%s: the packet store has no packets of it", repr(name)[1:-1])
     return everything.only(chosen), len(unknown)

@@ -270,6 +270,20 @@ def test_a_list_that_names_what_the_store_does_not_have(site: dict[str, Any]) ->
     assert "lists no files" in run(site, "-b", "L0", "-e", "L0", "-i", str(folder / "list")).output
 
 
+def test_telemetry_files_in_a_list_at_start_level_lb(site: dict[str, Any]) -> None:
+    """As the original takes them: what they touch is made, the second time as well."""
+    folder = site["folder"]
+    (folder / "list").write_text(f"{folder}/tm/a.PktTmRaw.xml\n")
+    for done in ("2 files written, 0 unchanged", "0 files written, 2 unchanged"):
+        result = run(site, "-b", "LB", "-e", "L0", "-i", str(folder / "list"))
+        assert result.exit_code == 0, result.output
+        assert done in result.output
+    (folder / "tm/a.PktTmRaw.xml").write_text("<none/>")
+    damaged = run(site, "-b", "LB", "-e", "L0", "-i", str(folder / "list"))
+    assert damaged.exit_code == 1
+    assert "has no packets" not in (folder / "log").read_text()
+
+
 @pytest.mark.parametrize("name", ["two\nlines", "é ünï €", "\u2028\x85\x1c", "\udcff", "%41'\"&; --x"])
 def test_names_of_any_letters(site: dict[str, Any], name: str) -> None:
     """Products name the file in ASCII; the second time it is the same file, and lists of names find it."""
