@@ -43,6 +43,10 @@ def fake_broker(
             idle_seconds=idle_seconds, stop=ended.is_set,
         )  # fmt: skip
     terminal().print(f"{done.messages:,} messages about {done.alerts:,} alerts", highlight=False)
+    if done.unread:
+        terminal(stderr=True).print(f"{done.unread:,} messages are not alerts and were left out", highlight=False)
+    for topic in done.missing:
+        terminal(stderr=True).print(f"there is no topic {escape(topic)}", highlight=False)
 
 
 def broker_poll(

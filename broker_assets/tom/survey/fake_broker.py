@@ -47,6 +47,10 @@ class Answered(NamedTuple):
 
     alerts: int
     messages: int
+    unread: int = 0
+    """Messages that are not alerts; they are left out."""
+    missing: tuple[str, ...] = ()
+    """Topics of alerts that did not exist at the end."""
 
 
 def answers(alerts: Sequence[ReceivedAlert], now_ms: int, random: np.random.Generator) -> list[bytes]:
@@ -150,30 +154,46 @@ def run_fake_broker(
         },
         logger=client_log(__name__),
     )
-    alerts = 0
+    alerts = unread = 0
+    missing: tuple[str, ...] = ()
     try:
         consumer.subscribe(list(sources))
         last = time.monotonic()
         while not stop() and (idle_seconds is None or time.monotonic() - last < idle_seconds):
             received: list[ReceivedAlert] = []
+            before = unread
             for message in consumer.consume(AT_A_TIME, 0.2):
                 error = message.error()
                 if error is None:
-                    value = message.value() or b""
-                    # An alert has the number of its detection.
-                    number = alert_number(value)
+                    try:
+                        # An alert has the number of its detection.
+                        number = alert_number(message.value() or b"")
+                    except ValueError:
+                        unread += 1
+                        continue
                     received.append(ReceivedAlert(number, number, message.timestamp()[1]))
                 elif error.code() not in (KafkaError._PARTITION_EOF, KafkaError.UNKNOWN_TOPIC_OR_PART):
                     raise SendFailed(f"the alerts cannot be read: {error.str()}")
-            if received:
-                datums = answers(received, time.time_ns() // 1_000_000, random)
-                topics.send([Outgoing(target, datum) for datum in datums])
+            if received or unread > before:
+                datums = answers(received, time.time_ns() // 1_000_000, random) if received else []
+                if datums:
+                    topics.send([Outgoing(target, datum) for datum in datums])
                 consumer.commit(asynchronous=False)
                 alerts += len(received)
                 last = time.monotonic()
+        missing = _missing(consumer, sources)
     except KafkaException as error:
         raise SendFailed(f"the alerts cannot be read: {error.args[0].str()}") from None
     finally:
         consumer.close()
         topics.close()
-    return Answered(alerts, 2 * alerts)
+    return Answered(alerts, 2 * alerts, unread, missing)
+
+
+def _missing(consumer: Consumer, topics: Sequence[str]) -> tuple[str, ...]:
+    """Topics that do not exist; none if Kafka cannot be asked, since the answers have been given."""
+    try:
+        known = consumer.list_topics(timeout=5).topics
+    except KafkaException:
+        return ()
+    return tuple(topic for topic in topics if topic not in known)
