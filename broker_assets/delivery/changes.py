@@ -26,6 +26,7 @@ from broker_assets.delivery.messages import as_json
 from broker_assets.delivery.sinks import checked_webhook
 from broker_assets.provenance.revisions import newest_number, wait_for_writers
 from broker_assets.settings.delivery import DeliverySettings
+from broker_assets.settings.stream import SecretFileError
 
 log = logging.getLogger(__name__)
 
@@ -311,7 +312,12 @@ def send_feeds(connection: Connection, settings: DeliverySettings) -> int:
         Settings for signing and sending webhooks.
     """
     sent = 0
-    secret = settings.revealed_webhook_key()
+    try:
+        secret = settings.revealed_webhook_key()
+    except SecretFileError as error:
+        for feed in _feeds(connection, _SENT, ()):
+            _failed(connection, feed, str(error))
+        return 0
     if secret is None:
         return 0
     for feed in _feeds(connection, _SENT, ()):

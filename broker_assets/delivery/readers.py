@@ -57,8 +57,10 @@ class Readers:
         if not cluster.bootstrap_servers:
             raise SinkError("no Kafka is configured: set BROKER_KAFKA__BOOTSTRAP_SERVERS")
         self._servers = cluster.bootstrap_servers
+        given = cluster.properties()
+        self._own = given.get("sasl.username")
         self._admin = AdminClient(
-            {**cluster.properties(), "bootstrap.servers": cluster.bootstrap_servers}, logger=client_log(__name__)
+            {**given, "bootstrap.servers": cluster.bootstrap_servers}, logger=client_log(__name__)
         )
 
     def open_public_topics(self) -> None:
@@ -86,7 +88,7 @@ class Readers:
         user, password : str
             The password is not stored anywhere.
         """
-        user, password = reader_name(owner), secrets.token_urlsafe(24)
+        user, password = self._user(owner), secrets.token_urlsafe(24)
         # One after the other: Kafka refuses two changes of a user in one request.
         for mechanism in _MECHANISMS:
             change = UserScramCredentialUpsertion(user, ScramCredentialInfo(mechanism, ITERATIONS), password.encode())
@@ -102,7 +104,7 @@ class Readers:
 
     def remove(self, owner: str) -> None:
         """Remove the user of an owner and its rules."""
-        user = reader_name(owner)
+        user = self._user(owner)
         for mechanism in _MECHANISMS:
             change = UserScramCredentialDeletion(user, mechanism)
             self._done(self._admin.alter_user_scram_credentials([change]))
@@ -151,6 +153,16 @@ class Readers:
             return sorted(future.result(_SECONDS))
         except KafkaException as error:
             raise self._failed(error) from None
+
+    def _user(self, owner: str) -> str:
+        """The user of an owner; never our own, whose password and rights the owner would get."""
+        user = reader_name(owner)
+        if user == self._own:
+            raise SinkError(
+                f"the platform itself logs in to Kafka as {user}, so that an owner of this name cannot have a user: "
+                "give the platform another one"
+            )
+        return user
 
     def _create(self, rules: list[AclBinding]) -> None:
         self._done(self._admin.create_acls(rules))

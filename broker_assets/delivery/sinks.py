@@ -14,6 +14,7 @@ from broker_assets.delivery.errors import SinkError
 from broker_assets.delivery.names import reduced, topic_name
 from broker_assets.delivery.owners import BadAddressError, checked_address, contact
 from broker_assets.settings.delivery import DeliverySettings
+from broker_assets.settings.stream import SecretFileError
 
 Connection = psycopg.Connection[Any]
 Kind = Literal["kafka", "email", "webhook", "apprise"]
@@ -271,7 +272,11 @@ def checked_webhook(settings: DeliverySettings, url: str) -> str:
     SinkError
         If it is not a valid webhook, or webhooks are off.
     """
-    if settings.revealed_webhook_key() is None:
+    try:
+        key = settings.revealed_webhook_key()
+    except SecretFileError as error:
+        raise SinkError(f"webhooks cannot be signed: {error}") from None
+    if key is None:
         raise SinkError(
             "webhooks are off, since they cannot be signed: set BROKER_DELIVERY__WEBHOOK_KEY_FILE to a file with a "
             "secret of at least 32 characters"

@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from broker_assets.settings.stream import ClusterSettings, SecretFileError
 
+SHORTEST_KEY = 32
+"""Characters of the secret from which the keys of webhooks are derived, at least."""
 _STRICT = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
@@ -108,7 +110,8 @@ class DeliverySettings(BaseModel):
     destinations: dict[str, DestinationSettings] = Field(default_factory=dict)
     """Services of apprise, by name."""
     webhook_key: SecretStr | None = None
-    """Secret from which the key of each webhook is derived; without it webhooks are refused."""
+    """Secret of at least 32 characters, from which the key of each webhook is derived; without it webhooks are
+    refused."""
     webhook_key_file: Path | None = None
     """File that holds it, in place of `webhook_key`."""
     webhook_seconds: float = Field(default=10.0, gt=0)
@@ -142,9 +145,13 @@ class DeliverySettings(BaseModel):
         Raises
         ------
         SecretFileError
-            If its file cannot be read.
+            If its file cannot be read, or it is so short that receivers, who know their own key, could guess it.
         """
         revealed = _revealed(self.webhook_key, self.webhook_key_file)
+        if revealed and len(revealed) < SHORTEST_KEY:
+            raise SecretFileError(
+                f"BROKER_DELIVERY__WEBHOOK_KEY has {len(revealed)} characters; it needs at least {SHORTEST_KEY}"
+            )
         return revealed.encode() if revealed else None
 
 

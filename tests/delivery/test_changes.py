@@ -175,6 +175,14 @@ def test_a_feed_is_sent_and_read(connection: Connection, database_url: str) -> N
         read_feed(connection, "ann", "by hand")
 
 
+def test_a_key_that_cannot_be_read_is_said_at_the_feed(connection: Connection, database_url: str) -> None:
+    add_feed(connection, settings(), "ann", "a", Held(objects=(2,)), "http://127.0.0.1:1/")
+    with sender(database_url, settings(webhook_key="short")) as started:
+        assert started.send_due().failures == 0
+    ((failure, waits),) = connection.execute("SELECT failure, due_at > now() FROM change_feeds")
+    assert ("has 5 characters" in failure, waits) == (True, True)
+
+
 def test_no_feed_keeps_another_waiting(connection: Connection, database_url: str) -> None:
     """Neither by a defect that it brings out nor by what its receiver says."""
     nul = b"HTTP/1.1 400 No\r\ncontent-length: 1\r\n\r\n\0"

@@ -160,3 +160,11 @@ def test_a_broker_without_users_says_so(kafka: str, tmp_path: Path) -> None:
         Readers(ClusterSettings(bootstrap_servers=kafka)).open_public_topics()
     with pytest.raises(SinkError, match="no Kafka"):
         Readers(ClusterSettings())
+
+
+def test_no_owner_gets_the_user_of_the_platform() -> None:
+    """An account may have any name: its owner would get our password and rights."""
+    readers = Readers(ClusterSettings(bootstrap_servers="127.0.0.1:1", username="broker", password="p"))  # type: ignore[arg-type]
+    for change in (readers.create, readers.remove):
+        with pytest.raises(SinkError, match="the platform itself logs in to Kafka as broker"):
+            change("broker")

@@ -100,6 +100,7 @@ REFUSED: list[tuple[Any, str | None, dict[str, Any], str]] = [
     ("webhook", "http://example.org/", {"private": False}, "must begin with https"),
     ("webhook", "https://ann:secret@example.org/", {}, "leave user and password out"),
     ("webhook", "https://example.org/", {"key": None}, "WEBHOOK_KEY_FILE"),
+    ("webhook", "https://example.org/", {"key": "k" * 31}, "has 31 characters"),
     ("webhook", "https://ex ample.org/", {}, "no blanks"),
     ("webhook", "https://example.org/a\r\nX-Other: b", {}, "no blanks and no control characters"),
     ("webhook", "https://example.org/\u2028", {}, "no blanks and no control characters"),

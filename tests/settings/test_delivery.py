@@ -13,13 +13,15 @@ from broker_assets.settings.stream import SecretFileError
 
 def test_secrets_come_from_files(tmp_path: Path) -> None:
     file = tmp_path / "secret"
-    file.write_text("hidden\n")
+    file.write_text("hidden" * 6 + "\n")
     settings = DeliverySettings(webhook_key_file=file, mail=MailSettings(password_file=file))
-    assert settings.revealed_webhook_key() == b"hidden"
-    assert settings.mail.revealed_password() == "hidden"
+    assert settings.revealed_webhook_key() == b"hidden" * 6
+    assert settings.mail.revealed_password() == "hidden" * 6
     assert DeliverySettings().revealed_webhook_key() is None
     with pytest.raises(SecretFileError, match="missing"):
         DeliverySettings(webhook_key_file=tmp_path / "missing").revealed_webhook_key()
+    with pytest.raises(SecretFileError, match="has 6 characters; it needs at least 32"):
+        DeliverySettings(webhook_key="hidden").revealed_webhook_key()  # type: ignore[arg-type]
     assert "hidden" not in repr(DeliverySettings(webhook_key="hidden"))  # type: ignore[arg-type]
 
 
