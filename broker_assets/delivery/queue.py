@@ -29,11 +29,11 @@ _MESSAGE: Final = (
     "deliveryid, identity, sinkid, filterid, version, trigger, diaobjectid, diasourceid, night, record, late,"
     " created_at, attempts"
 )
-_OLDEST: Final = (
-    "(SELECT min(created_at) FROM deliveries WHERE deliveries.sinkid = filter_sinks.sinkid"
-    " AND deliveries.state IN ('pending', 'sending'))"
+_WAITING: Final = (
+    "FROM deliveries WHERE deliveries.sinkid = filter_sinks.sinkid AND deliveries.state IN ('pending', 'sending')"
 )
-_DUE: Final = f"removed_at IS NULL AND due_at <= now() AND {_OLDEST} IS NOT NULL"
+_OLDEST: Final = f"(SELECT deliveries.created_at {_WAITING} ORDER BY deliveryid LIMIT 1)"
+_DUE: Final = f"removed_at IS NULL AND due_at <= now() AND EXISTS (SELECT {_WAITING})"
 
 
 @dataclass(frozen=True)
