@@ -182,13 +182,22 @@ def process(
         rid_lut_file,
         processing_versions(processing_version),
     )
-    if clean:
-        _empty(fits_dir, yes)
     listed = _listed(input_files)
+    if clean:
+        needed = [*(files or ()), *(listed or ()), *(spice_file or ())]
+        needed += filter(None, (tm_dir, store, idb, configuration, spice_dir, soop_dir, rid_lut_file, input_files))
+        _keep_inputs(fits_dir, needed)
     accepted = _accepted(filter_, regular=listed is not None)
     levels = [level for level in WRITTEN if ORDER.index(first) <= ORDER.index(level) <= ORDER.index(last)]
     failed = 0
     with PacketStore(store) as packets:
+        if clean:
+            if first != "TM" and not named and not packets.kinds() and not any(path.is_file() for path in listed or ()):
+                raise typer.BadParameter(
+                    f"it would remove the files of level LB in {fits_dir}, and {store} has no packets",
+                    param_hint="--clean",
+                )
+            _empty(fits_dir, yes)
         if first == "TM" or (first == "LB" and named):
             touched, failed = _receive(_telemetry(files, tm_dir, listed, accepted), packets, inputs)
         else:
@@ -225,6 +234,14 @@ def _log(log_file: Path | None, level: str) -> None:
     package = logging.getLogger("broker_assets")
     package.addHandler(handler)
     package.setLevel(number)
+
+
+def _keep_inputs(folder: Path, needed: Iterable[Path]) -> None:
+    """Refuse to empty an archive that contains what it would be made from."""
+    archive = folder.resolve()
+    for path in needed:
+        if path.exists() and path.resolve().is_relative_to(archive):
+            raise typer.BadParameter(f"it would remove {path}, which is needed", param_hint="--clean")
 
 
 def _empty(folder: Path, yes: bool) -> None:

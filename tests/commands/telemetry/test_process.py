@@ -127,6 +127,33 @@ def test_clean_asks(site: dict[str, Any]) -> None:
     assert (folder / "fits/LB").is_dir()
 
 
+def test_clean_does_not_remove_what_is_needed(site: dict[str, Any]) -> None:
+    """An archive without a packet store is its only copy, and inputs may lie in it."""
+    folder = site["folder"]
+    run(site, "-t", str(folder / "tm"), "-e", "L0")
+    before = {path: path.read_bytes() for path in (folder / "fits").rglob("*.fits")}
+    (folder / "packets").rename(folder / "elsewhere")
+    (folder / "fits/list").write_text("")
+    level_b = next(path for path in before if "_LB_" in path.name)
+    (folder / "list").write_text(f"{level_b}\n")
+    for options in (
+        ("-b", "L0"), ("-b", "LB"), ("-b", "L1"), (str(level_b),), ("-t", str(folder / "fits/LB")),
+        ("-t", str(folder / "tm"), "--store", str(folder / "fits")),
+        ("-b", "L0", "-i", str(folder / "list")), ("-b", "L0", "-i", str(folder / "fits/list")),
+    ):  # fmt: skip
+        result = run(site, *options, "-e", "L1", "--clean", "--yes")
+        assert result.exit_code == 2, options
+        assert "it would remove" in " ".join(result.output.replace("│", " ").split()), options
+        assert {path: path.read_bytes() for path in (folder / "fits").rglob("*.fits")} == before
+    (folder / "list").write_text(f"{folder / 'tm/a.PktTmRaw.xml'}\n")
+    result = run(site, "-b", "LB", "-e", "LB", "-i", str(folder / "list"), "--clean", "--yes")
+    assert (result.exit_code, len(list((folder / "fits").rglob("*.fits")))) == (0, 1), result.output
+    shutil.rmtree(folder / "packets")
+    (folder / "elsewhere").rename(folder / "packets")
+    result = run(site, "-b", "L0", "-e", "L0", "--clean", "--yes")
+    assert (result.exit_code, len(list((folder / "fits").rglob("*.fits")))) == (0, 1), result.output
+
+
 def test_wrong_options(site: dict[str, Any]) -> None:
     """Exit code 2 with what is wrong."""
     assert "is before" in run(site, "x", "-b", "L1", "-e", "LB").output
