@@ -23,7 +23,8 @@ from broker_assets.monitoring.telemetry.overview import Overview
 DOCKER = Path(__file__).parents[2] / "docker"
 FOLDER = DOCKER / "monitoring"
 FUNCTIONS = {
-    "rate", "increase", "deriv", "sum", "by", "on", "and", "absent", "time", "changes", "min_over_time", "up", "job",
+    "rate", "increase", "deriv", "sum", "max", "by", "on", "and", "absent", "time", "changes", "min_over_time", "up",
+    "job",
 }  # fmt: skip
 
 
@@ -121,6 +122,15 @@ def test_prometheus_takes_rules_and_dashboards_and_each_rule_fires(rules: list[d
     ):
         done = subprocess.run([promtool, *arguments], cwd=FOLDER, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_no_sum_grows_with_the_number_of_processes_that_are_asked(rules: list[dict[str, Any]]) -> None:
+    """Each replica of the web application has the numbers of the whole platform."""
+    boards = [t["expr"] for board in dashboards().values() for panel in board["panels"] for t in panel["targets"]]
+    summed = [one for one in [*boards, *(rule["expr"] for rule in rules)] if re.search(r"(?<!:)\bsum\b", one)]
+    assert len(summed) >= 6
+    for expression in summed:
+        assert re.search(r"\bsum\s*(by \([^)]*\) )?\(max by \(", expression), expression
 
 
 def test_compose_gives_them_to_prometheus_and_grafana() -> None:
