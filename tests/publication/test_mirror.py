@@ -55,6 +55,22 @@ def test_a_mirror_leaves_files_of_others_alone(connection: Any, archive: Path, p
         sync(connection, archive, target, files=[], remove=True)
 
 
+def test_a_mirror_within_the_archive_is_refused(connection: Any, archive: Path, products: Any, tmp_path: Path) -> None:
+    """It would be copied into itself, deeper with each sync."""
+    products.put(archive / "L1", products.DAY)
+    before = ours(archive)
+    (archive / "copy").mkdir()
+    (tmp_path / "link").symlink_to(archive)
+    for place in (archive, archive / "copy", tmp_path / "link" / "copy"):
+        for url in (f"{place}/", f"file://{place}"):
+            report = sync(connection, archive, Target("mirror", url), remove=True)
+            assert "mirror is within the archive" in (report.failure or ""), url
+            assert (report.copied, report.removed, ours(archive)) == ([], [], before)
+    next_to = archive.with_name(f"{archive.name}-copy")
+    next_to.mkdir()
+    assert sync(connection, archive, Target("mirror", str(next_to))).copied == [f"L1/{products.DAY}"]
+
+
 def test_an_archive_without_files_removes_nothing(
     connection: Any, archive: Path, products: Any, tmp_path: Path
 ) -> None:
