@@ -15,7 +15,7 @@ from psycopg import sql
 from broker_assets.database.border import TIME, Conditions, Test
 from broker_assets.database.border_sql import MOST_BEYOND, across
 from broker_assets.database.fetch import fetch
-from broker_assets.database.reductions import ALERTS, COMPARED
+from broker_assets.database.reductions import ALERTS, COMPARED, points
 from broker_assets.database.tables import diaforcedsources, diasources
 
 DAYS: Final = 30.0
@@ -55,7 +55,8 @@ def hot_objects(
     by_forced : bool
         Whether a detection is a forced measurement of more than `SIGNIFICANT` times its uncertainty, not a source.
     reductions : mapping of int to int
-        Reductions whose detections count, by priority; any of them suffices.
+        Reductions whose detections count, by priority. A source of any of them suffices; of the forced measurements of
+        a visit, that of the highest priority counts.
 
     Returns
     -------
@@ -69,15 +70,18 @@ def hot_objects(
         of_time.append([(TIME, "<=", until)])
     if by_forced:
         tables = {diaforcedsources: [*of_time, [("reduction", "in", list(reductions))]]}
-        query = sql.SQL(
-            "SELECT DISTINCT point.diaobjectid FROM diaforcedsources AS point JOIN elasticc2_diaobjectdetails"
-            " ON diaobject_id = point.diaobjectid WHERE midpointmjdtai >= {since} AND midpointmjdtai <= {until}"
-            " AND reduction = ANY({reductions}::smallint[]) AND psfflux > {significant} * psffluxerr"
-        ).format(
-            since=begin,
-            until=_end(until),
-            significant=sql.Literal(SIGNIFICANT),
-            reductions=sql.Literal(list(reductions)),
+        within = sql.SQL("midpointmjdtai >= {} AND midpointmjdtai <= {}").format(begin, _end(until))
+        # Of the points of a visit, that of the highest priority says whether it is significant.
+        chosen = points(
+            "diaforcedsources",
+            ["diaobjectid", "psfflux", "psffluxerr"],
+            sql.SQL("{} AND EXISTS (SELECT FROM elasticc2_diaobjectdetails WHERE diaobject_id = diaobjectid)").format(
+                within
+            ),
+            reductions,
+        )
+        query = sql.SQL("SELECT DISTINCT diaobjectid FROM ({}) AS chosen WHERE psfflux > {} * psffluxerr").format(
+            chosen, sql.Literal(SIGNIFICANT)
         )
     elif set(reductions) != {0}:
         # The newest detection is not stored for other reductions.

@@ -60,3 +60,15 @@ def test_who_was_detected_when(database_url: str) -> None:
             )
         assert hot_objects(connection, 60000, by_forced=True).tolist() == [3]
         assert hot_objects(connection, 60000, until=60002, by_forced=True).tolist() == []
+        # The same visits in another reduction: the third object fades, the first one is significant.
+        for number, flux in ((150, 9.0), (350, 2.0)):
+            connection.execute(
+                "INSERT INTO diaforcedsources (diaforcedsourceid, diaobjectid, midpointmjdtai, band, psfflux,"
+                " psffluxerr, survey, reduction) VALUES (%s, %s, 60003, 'r', %s, 1, 3, 1)",
+                (number, number // 100, flux),
+            )
+        assert hot_objects(connection, 60000, by_forced=True).tolist() == [3]
+        assert hot_objects(connection, 60000, by_forced=True, reductions={1: 0}).tolist() == [1]
+        assert hot_objects(connection, 60000, by_forced=True, reductions={0: 1, 1: 0}).tolist() == [3]
+        assert hot_objects(connection, 60000, by_forced=True, reductions={0: 0, 1: 1}).tolist() == [1]
+        assert hot_objects(connection, 60000, by_forced=True, reductions={}).tolist() == []
