@@ -8,10 +8,14 @@ from typing import Any
 import pytest
 import requests
 
+from broker_assets.database import engine
+
 pytestmark = [pytest.mark.database, pytest.mark.shared]
 
 
-def test_what_is_wanted_claimed_and_seen(own_snapshot_site: str, log_in: Callable[[str, str], Any]) -> None:
+def test_what_is_wanted_claimed_and_seen(
+    own_snapshot_site: str, tom_snapshot_url: str, log_in: Callable[[str, str], Any]
+) -> None:
     root = log_in(own_snapshot_site, "root")
     assert "No spectrum is wanted." in root.get("spectra/").text
     body = {"requester": "<i>SRS", "objectids": [114982, 15232], "priorities": [5, 3]}
@@ -45,6 +49,16 @@ def test_what_is_wanted_claimed_and_seen(own_snapshot_site: str, log_in: Callabl
     chart = root.get("spectra/chart/15232/").text
     assert chart.count('class="finder"') == 2
     assert root.get("spectra/chart/5/").status_code == 404
+    # A claim of long ago keeps nobody away, neither here nor there.
+    with engine.connect(tom_snapshot_url, autocommit=True) as connection:
+        connection.execute("UPDATE elasticc2_plannedspectra SET created_at = now() - interval '8 days'")
+    seen = root.get("spectra/", params={"observatory": "Paranal", "night": "2026-12-01"}).text
+    assert "Keck (2026-12-01 03:00)" in seen
+    planned = root.get("api/v1/spectra-wanted/night", params=params).json()
+    slots = {slot["object"] for slot in planned["slots"]}
+    assert "114982" in slots
+    night = seen[seen.index("A night at Paranal") :]
+    assert {number for number in ("114982", "15232") if f">{number}<" in night} == slots
 
 
 def test_nobody_comes_in_without_an_account(snapshot_site: str) -> None:
