@@ -199,7 +199,8 @@ def misread_parameters(request: Request) -> dict[str, str]:
         return {}
     found = {
         field.alias: misread(field.field_info.annotation, request.path_params.get(field.alias))
-        for field in route.dependant.path_params
+        for part in _parts(route.dependant)
+        for field in part.path_params
     }
     for field in query_fields(route.dependant) if request.query_params else ():
         for value in request.query_params.getlist(field.alias):
@@ -209,9 +210,15 @@ def misread_parameters(request: Request) -> dict[str, str]:
 
 def query_fields(dependant: Dependant) -> Iterator[Any]:
     """Fields of the query of an endpoint, also those of its dependencies."""
-    yield from dependant.query_params
+    for part in _parts(dependant):
+        yield from part.query_params
+
+
+def _parts(dependant: Dependant) -> Iterator[Dependant]:
+    """An endpoint and its dependencies."""
+    yield dependant
     for part in dependant.dependencies:
-        yield from query_fields(part)
+        yield from _parts(part)
 
 
 async def refuse_misread(request: Request) -> None:

@@ -42,6 +42,12 @@ def test_a_packet_comes_back_as_it_was_received(site: Any) -> None:
     assert "NaN" not in json.dumps(document)
 
 
+@pytest.mark.parametrize("number", ["1_0", "１２", "nan"])
+def test_numbers_in_an_address_are_written_in_digits(site: Any, number: str) -> None:
+    for path in (f"/api/sources/{number}/packet", f"/api/sources/1/cutouts/science.png?scale={number}"):
+        assert site.client.get(path).status_code == 422
+
+
 def test_why_names_batch_file_and_offsets(site: Any) -> None:
     (found,) = site.client.get(f"/api/why/{site.alerts[0].diasourceid}").json()
     packet = found["packet"]
