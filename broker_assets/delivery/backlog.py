@@ -193,7 +193,7 @@ def retry(
             " AND (%(sinkid)s::bigint IS NULL OR sinkid = %(sinkid)s) AND (%(dismiss)s OR (record <> ''"
             " AND EXISTS (SELECT FROM filter_sinks WHERE filter_sinks.sinkid = deliveries.sinkid"
             " AND removed_at IS NULL)))"
-            " RETURNING sinkid",
+            " RETURNING sinkid, night",
             {
                 "dismiss": dismiss,
                 "state": state,
@@ -201,10 +201,18 @@ def retry(
                 "sinkid": sinkid,
             },
         ).fetchall()
+        if not dismiss and state == "over_quota":
+            # Those that are over the quota again are counted again.
+            connection.execute(
+                "UPDATE delivery_usage AS known SET over_quota = greatest(known.over_quota - sent.number, 0) FROM ("
+                "SELECT sinkid, night, count(*) AS number FROM unnest(%s::bigint[], %s::date[]) AS sent (sinkid, night)"
+                " GROUP BY sinkid, night) AS sent WHERE known.sinkid = sent.sinkid AND known.night = sent.night",
+                ([one for one, _ in found], [night for _, night in found]),
+            )
         if not dismiss:
             connection.execute(
                 "UPDATE filter_sinks SET due_at = least(due_at, now()) WHERE sinkid = ANY(%s) AND schedule = 'now'",
-                (sorted({one for (one,) in found}),),
+                (sorted({one for one, _ in found}),),
             )
     return len(found)
 

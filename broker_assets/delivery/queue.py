@@ -136,7 +136,8 @@ def begun(connection: Connection, sinks: Sequence[int]) -> dict[int, tuple[list[
 def claim(connection: Connection, sinks: Sequence[Sink], quotas: Quotas, limits: Mapping[int, int]) -> list[Message]:
     """Begin to send the next messages of sinks that this session has locked.
 
-    Messages that exceed a quota are marked as such and left out.
+    Messages that exceed a quota are marked as such and left out; if the quota of a night is used up, all that wait for
+    this night are, so that they do not block those of other nights.
 
     Parameters
     ----------
@@ -175,8 +176,17 @@ def claim(connection: Connection, sinks: Sequence[Sink], quotas: Quotas, limits:
                 ([sinkid for sinkid, _ in nights], [night for _, night in nights]),
             )
         }
+        full = set()
+        for sinkid, night in nights:
+            sink, (sent, size) = by_number[sinkid], used.get((sinkid, night), (0, 0))
+            if _reached(sent, sink.messages_per_night, quotas.messages) or _reached(
+                size, sink.bytes_per_night, quotas.bytes
+            ):
+                full.add((sinkid, night))
         taken, over = [], []
         for message in messages:
+            if (message.sinkid, message.night) in full:
+                continue
             usage = used.setdefault((message.sinkid, message.night), [0, 0])
             sink = by_number[message.sinkid]
             if _reached(usage[0], sink.messages_per_night, quotas.messages) or _reached(
@@ -192,14 +202,29 @@ def claim(connection: Connection, sinks: Sequence[Sink], quotas: Quotas, limits:
             " WHERE deliveryid = ANY(%s)",
             ([message.deliveryid for message in taken],),
         )
-        if over:
-            connection.execute(
+        if over or full:
+            left = connection.execute(
                 "UPDATE deliveries SET state = 'over_quota', finished_at = now(), failure = 'the quota of the night is"
-                " used up' WHERE deliveryid = ANY(%s)",
-                ([message.deliveryid for message in over],),
-            )
-            _use(connection, [(message.sinkid, message.night, 0, 0, 1) for message in over])
+                " used up' FROM (SELECT unnest(%s::bigint[]) AS number UNION SELECT deliveryid FROM deliveries"
+                " JOIN unnest(%s::bigint[], %s::date[]) AS full_night (sinkid, night) USING (sinkid, night)"
+                " WHERE state = 'pending') AS beyond WHERE deliveryid = beyond.number RETURNING sinkid, night",
+                (
+                    [message.deliveryid for message in over],
+                    [sinkid for sinkid, _ in full],
+                    [night for _, night in full],
+                ),
+            ).fetchall()
+            if left:
+                _use(connection, [(sinkid, night, 0, 0, 1) for sinkid, night in left])
     return taken
+
+
+def is_waiting(connection: Connection, sinkid: int) -> bool:
+    """Whether messages for a sink have not been claimed."""
+    row = connection.execute(
+        "SELECT EXISTS (SELECT FROM deliveries WHERE sinkid = %s AND state = 'pending')", (sinkid,)
+    ).fetchone()
+    return bool(row and row[0])
 
 
 def settle(connection: Connection, outcome: Outcome, *, give_up_hours: float = 1e6) -> list[int]:

@@ -394,6 +394,8 @@ class Sender:
                     # A digest that was begun is sent again unchanged, under its identity.
                     messages = messages or queue.claim(connection, [sink], self._quotas, {sink.sinkid: limit})
                     if not messages:
+                        if queue.is_waiting(connection, sink.sinkid):
+                            continue  # those before are over a quota
                         break
                     goes_on = self._send_one(connection, services, sink, messages, report)
                     messages = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import threading
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ from delivery_peers import (
     states,
     value,
 )
-from queued_messages import add_sink, identity, queue
+from queued_messages import NIGHT, add_sink, identity, queue
 from rude_receiver import rude_receiver, says
 
 from broker_assets.database import engine
@@ -255,6 +256,39 @@ def test_quotas_are_counted_and_shown(connection: Connection, database_url: str,
         queue(connection, [5])
         assert started.send_due().delivered == 0
     assert connection.execute(used, (sink,)).fetchall() == [(2, 3)]
+    assert backlog.retry(connection, sinkid=sink, state="over_quota") == 3
+    with sender(database_url, settings()) as started:
+        assert started.send_due().delivered == 0
+    assert connection.execute(used, (sink,)).fetchall() == [(2, 3)], "the quota is the same: they are counted once"
+    connection.execute("UPDATE filter_sinks SET messages_per_night = 4 WHERE sinkid = %s", (sink,))
+    assert backlog.retry(connection, sinkid=sink, state="over_quota") == 3
+    with sender(database_url, settings()) as started:
+        assert started.send_due().delivered == 2
+    assert connection.execute(used, (sink,)).fetchall() == [(4, 1)]
+
+
+@pytest.mark.parametrize("schedule", ["now", "hour"])
+def test_messages_over_a_quota_do_not_block_those_of_other_nights(
+    connection: Connection, database_url: str, hook: Receiver, schedule: str
+) -> None:
+    """One at a time was taken out of the way, every two seconds."""
+    sink = add_sink(connection, target=hook.url(), messages_per_night=1, schedule=schedule)
+    queue(connection, range(300))
+    queue(connection, [1000, 1001], night=datetime.date(2026, 11, 21))
+    make_due(connection)
+    with sender(database_url, settings()) as started:
+        if schedule == "hour":
+            # As if a digest had used the quota up.
+            connection.execute(
+                "INSERT INTO delivery_usage (sinkid, night, messages, bytes, over_quota) VALUES (%s, %s, 1, 9, 0)",
+                (sink, NIGHT),
+            )
+        report = started.send_due()
+    assert sources(hook) == (["0", "1000"] if schedule == "now" else ["1000"])
+    assert report.delivered == len(sources(hook))
+    over = dict(connection.execute("SELECT night, over_quota FROM delivery_usage").fetchall())
+    assert over == {NIGHT: 299 if schedule == "now" else 300, datetime.date(2026, 11, 21): 1}
+    assert states(connection) == {"delivered": report.delivered, "over_quota": sum(over.values())}
 
 
 def test_one_sink_has_one_sender(connection: Connection, database_url: str, hook: Receiver) -> None:
