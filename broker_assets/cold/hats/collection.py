@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from broker_assets.cold.hats.rows import CELL, SCHEMA
-from broker_assets.cold.hats.tiles import COARSEST, FINEST, MARGIN_ARCSEC, Tiles, divide
+from broker_assets.cold.hats.tiles import COARSEST, DEEPEST, FINEST, MARGIN_ARCSEC, Tiles, divide
 from broker_assets.storage.objects import local_path, store
 
 CODE_VERSION: Final = "1"
@@ -264,18 +264,16 @@ def _newest(rows: pa.Table, given: int) -> pa.Table:
 
 
 def _new_tiles(tiles: Tiles, cells: np.ndarray[Any, np.dtype[np.int64]]) -> list[Tile]:
-    """Tiles for cells that are in no tile, as large as the other tiles allow."""
-    found: set[Tile] = set()
-    for cell in np.unique(cells >> (2 * (FINEST - 8))).tolist():
-        order = COARSEST
-        while order < 8:
-            pixel = cell >> (2 * (8 - order))
-            low, high = pixel << (2 * (FINEST - order)), (pixel + 1) << (2 * (FINEST - order))
-            begins = tiles.pixels << (2 * (FINEST - tiles.orders))
-            if not ((begins >= low) & (begins < high)).any():
-                break
-            order += 1
-        found.add((order, cell >> (2 * (8 - order))))
+    """Tiles for cells that are in no tile, as large as the other tiles allow, which may be as small as there are."""
+    found: list[Tile] = []
+    left = np.unique(cells >> (2 * (FINEST - DEEPEST)))
+    begins = np.sort(tiles.pixels << (2 * (FINEST - tiles.orders)))
+    for order in range(COARSEST, DEEPEST + 1):
+        pixels, own = np.unique(left >> (2 * (DEEPEST - order)), return_inverse=True)
+        low, high = (begin << (2 * (FINEST - order)) for begin in (pixels, pixels + 1))
+        occupied = np.searchsorted(begins, low) < np.searchsorted(begins, high)
+        found += [(order, int(pixel)) for pixel in pixels[~occupied]]
+        left = left[occupied[own]]
     return sorted(found)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import subprocess
 from pathlib import Path
@@ -103,6 +104,30 @@ def test_nights_give_what_one_writing_gives(catalogue: tuple[UPath, Version, pa.
     tables = [pq.read_table(file_of(folder, version, NAME, tile)) for tile in version.rows]
     found = pa.concat_tables([table.select(SCHEMA.names).cast(SCHEMA) for table in tables]).sort_by("diaobjectid")
     assert found.to_pylist() == rows.to_pylist()
+
+
+def test_a_part_of_a_dense_field_gets_its_first_object_later(tmp_path: Path) -> None:
+    """Its tile is as small as those next to it: one that overlaps them would lose their objects, or its own."""
+    folder, field = UPath(tmp_path), 300_000  # a cell of order 8, of which three quarters are full
+
+    def objects(first: int, cells: list[int]) -> pa.Table:
+        rows = night(np.random.default_rng(1), len(cells), first)
+        names = pa.array(np.arange(first, first + len(cells)))
+        found = rows.set_column(rows.column_names.index("diaobjectid"), "diaobjectid", names)
+        return found.set_column(rows.column_names.index(CELL), CELL, pa.array(cells, pa.int64()))
+
+    full = [((field << 2) + quarter << 40) + (number << 34) for quarter in range(3) for number in range(12)]
+    last = (field << 2) + 3 << 40
+    expected = list(range(36))
+    version = update(folder, objects(0, full), "night-0", most_rows=MOST)
+    assert {order for order, _ in version.rows} == {9}
+    for place, more in enumerate(([last], [last + (1 << 36)], [last + (9 << 34)], [full[0] + 1])):
+        version = update(folder, objects(36 + place, more), f"night-{place + 1}", most_rows=MOST)
+        expected.append(36 + place)
+        found = content(folder, version, NAME)
+        assert sorted(one for members in found.values() for one in members) == expected
+        ends = [(pixel << 2 * (29 - order), (pixel + 1) << 2 * (29 - order)) for order, pixel in version.rows]
+        assert all(one[1] <= other[0] for one, other in itertools.pairwise(sorted(ends))), version.rows
 
 
 def test_margins_have_all_that_is_near(catalogue: tuple[UPath, Version, pa.Table]) -> None:
