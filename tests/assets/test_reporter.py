@@ -2,7 +2,9 @@
 
 import datetime
 import logging
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,11 +28,14 @@ from dagster import (
 )
 from dagster_private import CachingStaleStatusResolver, LoadingContextForTest
 
+import broker_assets
 from broker_assets.assets.reporter import EMPTY, Entry, Reporter
 from broker_assets.automation import on_new_versions
 from broker_assets.partitions import nights, observation_days
 from broker_assets.provenance import versions
 from broker_assets.resources.database import Database
+
+PACKAGE = Path(broker_assets.__file__).parent
 
 pytestmark = pytest.mark.database
 
@@ -303,3 +308,10 @@ def test_an_asset_function_is_recorded_after_its_event(
     found = known(database, "made")
     assert found is not None
     assert found.run_id is not None
+
+
+def test_no_other_module_makes_materialisations() -> None:
+    """One that does would not be in provenance."""
+    makes = re.compile(r"\b(?:AssetMaterialization|MaterializeResult)\(")
+    found = {path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py") if makes.search(path.read_text())}
+    assert found == {"assets/reporter.py"}

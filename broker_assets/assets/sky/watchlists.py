@@ -9,13 +9,12 @@ conditions.
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from dagster import (
     AssetExecutionContext,
     AssetsDefinition,
     Backoff,
-    DataVersion,
     MaterializeResult,
     ResourceParam,
     RetryPolicy,
@@ -58,21 +57,24 @@ RETRIES = RetryPolicy(max_retries=3, delay=5, backoff=Backoff.EXPONENTIAL)
 MARKED_CONES = 5000
 """Maximum number of cones plotted individually; more are represented by their MOC."""
 
+ACTIVE_LISTS_VERSION: Final = "1"
+"""Code version of `active_lists`."""
+
 
 def build_watchlist_assets(sky: Path, mocs: MocSettings) -> list[AssetsDefinition]:
     """The assets; `sky` is the folder of the indices, `mocs` has the settings of the files."""
 
     @asset(
         group_name="sky",
-        code_version="1",
+        code_version=ACTIVE_LISTS_VERSION,
         kinds={"postgres"},
         deps=[WATCHLISTS, AREAS, SKY_MAP_NOTICES],
         **labels(SKY_LIST_CURATORS, survey=ALL_SURVEYS, level="list", family="sky", store="postgres"),
         **about("Which watchlists, areas and sky maps are matched. Materialising it deactivates expired ones.", MATCH),
     )
     def active_lists(
-        database: ResourceParam[Database], object_store: ResourceParam[ObjectStore]
-    ) -> MaterializeResult[Any]:
+        context: AssetExecutionContext, database: ResourceParam[Database], object_store: ResourceParam[ObjectStore]
+    ) -> Iterator[MaterializeResult[Any]]:
         with connect(database.url, autocommit=True) as connection:
             expired = expire_lists(connection)
             maps = expire_sky_maps(connection)
@@ -90,17 +92,20 @@ def build_watchlist_assets(sky: Path, mocs: MocSettings) -> list[AssetsDefinitio
             *remove_unlisted(object_store.path("areas"), "ar_", [n for kind, n, _ in active if kind == "area"]),
             *remove_unlisted(object_store.path("sky_maps"), "mw_", maps_known),
         ]
-        return MaterializeResult(
-            data_version=DataVersion(hashlib.sha256(repr(active).encode()).hexdigest()[:32]),
-            metadata={
-                "active": len(active),
-                "watchlists expired": expired["watchlist"],
-                "areas expired": expired["area"],
-                "sky maps expired": maps,
-                "cones of events expired": events,
-                "files removed": removed,
-            },
+        artefact = versions.Artefact(
+            asset="active_lists",
+            data_version=hashlib.sha256(repr(active).encode()).hexdigest()[:32],
+            code_version=ACTIVE_LISTS_VERSION,
         )
+        metadata = {
+            "active": len(active),
+            "watchlists expired": expired["watchlist"],
+            "areas expired": expired["area"],
+            "sky maps expired": maps,
+            "cones of events expired": events,
+            "files removed": removed,
+        }
+        yield from reporter(context, database).made(Entry(artefact, metadata=metadata))
 
     @asset(
         group_name="sky",
