@@ -18,6 +18,9 @@ from broker_assets.commands.terminal import echo, terminal
 from broker_assets.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    import psycopg
+
+if TYPE_CHECKING:
     from broker_assets.accounting.quarantine import ReasonGroup, State
     from broker_assets.stream.retry import RetryReport
 
@@ -103,7 +106,9 @@ def _list_groups(found: Sequence[ReasonGroup], *, as_json: bool, limit: int) -> 
         terminal().print(f"[dim]Showing the first {limit}; --limit shows more.[/dim]")
 
 
-def _list_entries(connection: Any, topic: str | None, *, every: bool, limit: int, as_json: bool) -> None:
+def _list_entries(
+    connection: psycopg.Connection[Any], topic: str | None, *, every: bool, limit: int, as_json: bool
+) -> None:
     from broker_assets.accounting.quarantine import WAITING, entries
 
     states: tuple[State, ...] = (*WAITING, "resolved", "dismissed") if every else WAITING
@@ -261,7 +266,9 @@ def _retry_annotations(settings: Settings, name: str, chosen: Sequence[int] | No
     return retry_annotations(url, stream, settings.annotations, quarantineids=chosen)
 
 
-def _chosen(connection: Any, numbers: Sequence[int] | None, topic: str | None, reason: str | None) -> list[int]:
+def _chosen(
+    connection: psycopg.Connection[Any], numbers: Sequence[int] | None, topic: str | None, reason: str | None
+) -> list[int]:
     """Waiting entries of these numbers, or with this topic and reason.
 
     Raises

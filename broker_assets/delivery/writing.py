@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import psycopg
+
 from broker_assets.delivery.errors import MessageRefusedError
 from broker_assets.delivery.messages import Contents, JsonObject, Message, as_json, gcn_notice, record, voevent
 from broker_assets.delivery.sinks import Sink
@@ -30,7 +32,7 @@ class Writer:
         self.authority = authority
 
     def records(
-        self, connection: Any, sinks: Mapping[int, Sink], messages: Sequence[Message]
+        self, connection: psycopg.Connection[Any], sinks: Mapping[int, Sink], messages: Sequence[Message]
     ) -> dict[int, JsonObject | MessageRefusedError]:
         """The record of each message, by its number, or the reason why it cannot be read.
 
@@ -57,7 +59,7 @@ class Writer:
         return found
 
     def values(
-        self, connection: Any, sinks: Mapping[int, Sink], messages: Sequence[Message]
+        self, connection: psycopg.Connection[Any], sinks: Mapping[int, Sink], messages: Sequence[Message]
     ) -> dict[int, bytes | MessageRefusedError]:
         """The bytes of each message, by its number, or the reason why it cannot be written.
 

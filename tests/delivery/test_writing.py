@@ -21,7 +21,8 @@ class NoPlaces(PlainContents):
 
 def written(form: Any, contents: Any = None) -> bytes | MessageRefusedError:
     writer = Writer(contents or PlainContents(), pages_url="http://b.example/", authority="b.example")
-    return writer.values(None, {2: dataclasses.replace(SINK, format=form)}, [MESSAGE])[1]
+    nowhere: Any = None
+    return writer.values(nowhere, {2: dataclasses.replace(SINK, format=form)}, [MESSAGE])[1]
 
 
 @pytest.mark.parametrize("form", ["plain", "lite", "full", "gcn"])

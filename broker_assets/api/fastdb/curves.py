@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
+import psycopg
 from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
 
@@ -194,7 +195,7 @@ class _Part:
     """See `versions.hosts.likeliest_hosts`."""
 
 
-def _read(connection: Any, form: _Form, roots: Roots) -> _Part:
+def _read(connection: psycopg.Connection[Any], form: _Form, roots: Roots) -> _Part:
     curves = root_curves(
         connection, form.version, roots, which=form.which, bands=form.bands, until=form.until, positions=form.places
     )

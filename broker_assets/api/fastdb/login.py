@@ -9,6 +9,7 @@ import uuid
 from hashlib import md5
 from typing import Any, Final
 
+import psycopg
 from fastapi import Request
 from fastapi.responses import Response
 
@@ -106,7 +107,7 @@ def log_out(request: Request) -> Response:
     return answer
 
 
-def _who(connection: Any, user: User) -> dict[str, Any]:
+def _who(connection: psycopg.Connection[Any], user: User) -> dict[str, Any]:
     return {
         "username": user.username,
         "useruuid": str(uuid_of(user)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import psycopg
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 
@@ -135,7 +136,7 @@ def _form(trial: Trial) -> Any:
     return stored(trial.definition)
 
 
-def _name(connection: Any, trial: Trial) -> str:
+def _name(connection: psycopg.Connection[Any], trial: Trial) -> str:
     """Name of the filter that is tried; empty if it was never saved, or has been removed."""
     if trial.filterid is None:
         return ""

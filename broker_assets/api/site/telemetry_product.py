@@ -8,6 +8,7 @@ from pathlib import Path as FilePath
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
+import psycopg
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
@@ -104,7 +105,9 @@ def preview(request: Request, name: Name) -> Response:
     return Response(content, media_type="image/png", headers=headers)
 
 
-def _known(connection: Any, name: str) -> tuple[list[dict[str, Any]], dict[str, Any], list[dict[str, Any]]]:
+def _known(
+    connection: psycopg.Connection[Any], name: str
+) -> tuple[list[dict[str, Any]], dict[str, Any], list[dict[str, Any]]]:
     """Contents, the present one, and other versions."""
     from broker_assets.telemetry import product_versions
     from broker_assets.telemetry.product_search import UnknownProduct

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Final
 
+import psycopg
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
@@ -126,7 +127,12 @@ def links(
 
 
 def seen_annotations(
-    connection: Any, viewer: Anybody, identifier: int, *, topic: str | None = None, history: bool = False
+    connection: psycopg.Connection[Any],
+    viewer: Anybody,
+    identifier: int,
+    *,
+    topic: str | None = None,
+    history: bool = False,
 ) -> list[dict[str, Any]]:
     """Annotations of an object that a viewer may read."""
     from broker_assets.annotations.annotators import listing

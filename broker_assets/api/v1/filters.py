@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 from typing import Annotated, Any, Final
 
+import psycopg
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 from pydantic import Field
@@ -309,7 +310,7 @@ def deliveries(
     )  # fmt: skip
 
 
-def _visible(connection: Any, viewer: Viewer, identifier: int) -> Any:
+def _visible(connection: psycopg.Connection[Any], viewer: Viewer, identifier: int) -> Any:
     from broker_assets.filters.registry import get_filter
 
     found = get_filter(connection, identifier)
@@ -318,7 +319,7 @@ def _visible(connection: Any, viewer: Viewer, identifier: int) -> Any:
     return found
 
 
-def _own(connection: Any, account: Viewer, identifier: int) -> None:
+def _own(connection: psycopg.Connection[Any], account: Viewer, identifier: int) -> None:
     """Require the owner of a filter or an administrator: addresses of recipients are not for others."""
     found = _visible(connection, account, identifier)
     if found.owner != account.name and not account.sees_all:

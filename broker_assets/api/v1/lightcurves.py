@@ -310,7 +310,7 @@ def _written(content: Any) -> bytes:
     return orjson.dumps(content)
 
 
-def _linked(connection: Any, identifiers: list[int]) -> dict[int, int]:
+def _linked(connection: psycopg.Connection[Any], identifiers: list[int]) -> dict[int, int]:
     """Survey code of objects and of those that are linked to them."""
     from broker_assets.sky.object_links import members
 

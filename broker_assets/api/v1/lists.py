@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
+import psycopg
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 from pydantic import Field
@@ -15,6 +16,11 @@ from broker_assets.api.v1.known_parameters import Body
 from broker_assets.api.v1.problems import Problem
 from broker_assets.api.v1.viewers import Anybody, Database, Viewer, Writer, changing
 from broker_assets.instants import with_zone
+
+if TYPE_CHECKING:
+    from broker_assets.sky.lists import Kind
+    from broker_assets.sky.overview import Summary
+    from broker_assets.sky.watchlists import Cones
 
 router = APIRouter(tags=["lists"])
 
@@ -73,7 +79,7 @@ class NewArea(Body):
     active: bool = Field(default=True, description="Whether it is matched")
 
 
-def _visible(connection: Any, viewer: Viewer, kind: Any, identifier: int) -> Any:
+def _visible(connection: psycopg.Connection[Any], viewer: Viewer, kind: Kind, identifier: int) -> Summary:
     from broker_assets.sky.overview import summaries
 
     found = viewer.visible(kind, summaries(connection, kind, identifier=identifier), lambda one: one.id)
@@ -294,7 +300,14 @@ LARGEST_BODY: Final = 32 << 20
 
 
 def hits(
-    request: Request, connection: Any, viewer: Viewer, kind: Any, identifier: int, limit: int, cursor: Any, form: Any
+    request: Request,
+    connection: psycopg.Connection[Any],
+    viewer: Viewer,
+    kind: Literal["watchlist", "area", "sky_map"],
+    identifier: int,
+    limit: int,
+    cursor: str | None,
+    form: str | None,
 ) -> Response:
     from broker_assets.sky.hit_queries import KEYS, SCHEMAS, hit_query
 
@@ -304,7 +317,7 @@ def hits(
     )  # fmt: skip
 
 
-def _cones(text: str) -> Any:
+def _cones(text: str) -> Cones:
     from broker_assets.sky.watchlists import BadWatchlist, read_watchlist
 
     try:
@@ -320,7 +333,7 @@ def _user(writer: Viewer) -> Any:
     return writer.user
 
 
-def _made(request: Request, kind: Any, identifier: int) -> Response:
+def _made(request: Request, kind: Kind, identifier: int) -> Response:
     from broker_assets.sky.overview import summaries
 
     with accounts_of(request) as own:
@@ -328,7 +341,7 @@ def _made(request: Request, kind: Any, identifier: int) -> Response:
     return document(request, found, 201, headers={"Location": f"/api/v1/{kind}s/{identifier}"})
 
 
-def _change(request: Request, writer: Viewer, kind: Any, identifier: int, changes: Changes) -> Response:
+def _change(request: Request, writer: Viewer, kind: Kind, identifier: int, changes: Changes) -> Response:
     from broker_assets.sky.lists import ListSettings, change_list
     from broker_assets.sky.overview import summaries
 
@@ -341,7 +354,7 @@ def _change(request: Request, writer: Viewer, kind: Any, identifier: int, change
         return document(request, summaries(noted.connection, kind, identifier=identifier)[0].model_dump())
 
 
-def _remove(request: Request, writer: Viewer, kind: Any, identifier: int) -> Response:
+def _remove(request: Request, writer: Viewer, kind: Kind, identifier: int) -> Response:
     from broker_assets.sky.lists import delete_list
 
     with changing(request, writer, f"{kind} removed", identifier) as noted:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
+import psycopg
 import pyarrow as pa
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
@@ -169,7 +170,9 @@ def cone(
     return document(request, {"objects": json_rows(found), "count": len(near)})
 
 
-def _many(request: Request, connection: Any, texts: Sequence[str], names: tuple[str, ...], form: str) -> Response:
+def _many(
+    request: Request, connection: psycopg.Connection[Any], texts: Sequence[str], names: tuple[str, ...], form: str
+) -> Response:
     from broker_assets.database.object_tables import object_table
 
     if len(texts) > MOST:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated, Any, Final
 
+import psycopg
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 from psycopg import sql
@@ -190,7 +191,7 @@ def _base64(hexadecimal: str) -> str:
     return base64.b64encode(bytes.fromhex(hexadecimal)).decode()
 
 
-def _objects(connection: Any, question: Question) -> list[int]:
+def _objects(connection: psycopg.Connection[Any], question: Question) -> list[int]:
     if question.ids is not None:
         identifiers, unknown = resolve(connection, [str(one) for one in question.ids])
         if unknown:

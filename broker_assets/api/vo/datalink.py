@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import psycopg
 import pyarrow as pa
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -53,7 +54,7 @@ def links(request: Request, connection: Database, viewer: Anybody, given: Parame
 STANDARD: Final = "ivo://ivoa.net/std/DataLink#links-1.1"
 
 
-def _known(connection: Any, identifiers: list[str]) -> dict[str, tuple[int, bool]]:
+def _known(connection: psycopg.Connection[Any], identifiers: list[str]) -> dict[str, tuple[int, bool]]:
     """The object of each existing source, and whether its packet is kept."""
     numbers = [int(one) for one in identifiers if one.isascii() and one.isdecimal() and len(one) < 19]
     rows = ask(

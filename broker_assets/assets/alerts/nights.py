@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, cast
 
+import psycopg
 from dagster import (
     AssetExecutionContext,
     AssetsDefinition,
@@ -272,9 +273,9 @@ def _surveys(streams: Sequence[StreamSettings]) -> str:
     return found.pop() if len(found) == 1 else ALL_SURVEYS
 
 
-def _newest(connection: Any) -> int:
+def _newest(connection: psycopg.Connection[Any]) -> int:
     row = connection.execute("SELECT coalesce(max(ingestid), 0) FROM ingest_batch").fetchone()
-    return int(row[0])
+    return 0 if row is None else int(row[0])
 
 
 def _reprocessed(name: str, report: ReprocessReport) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from broker_assets.commands.terminal import echo, terminal
 from broker_assets.settings import load_settings
 
 if TYPE_CHECKING:
+    import psycopg
+
     from broker_assets.sky.lists import Kind
     from broker_assets.sky.overview import Summary
     from broker_assets.sky.watchlists import BadLine
@@ -60,7 +62,7 @@ def open_database() -> Iterator[Any]:
             ) from None
 
 
-def find(connection: Any, kind: Kind, which: str, owner: str | None) -> Summary:
+def find(connection: psycopg.Connection[Any], kind: Kind, which: str, owner: str | None) -> Summary:
     """The list with a number, of any owner, or with a name that its owner gave it.
 
     Raises
@@ -80,7 +82,7 @@ def find(connection: Any, kind: Kind, which: str, owner: str | None) -> Summary:
         raise UnknownList(f"{error}; `broker-assets {kind}s list` shows all") from None
 
 
-def to_change(connection: Any, kind: Kind, which: str, owner: str | None) -> Summary:
+def to_change(connection: psycopg.Connection[Any], kind: Kind, which: str, owner: str | None) -> Summary:
     """The list that is to be changed.
 
     Raises
@@ -128,7 +130,7 @@ def new_owner(owner: str | None) -> str:
 
 
 def finish(
-    connection: Any,
+    connection: psycopg.Connection[Any],
     kind: Kind,
     identifier: int,
     *,

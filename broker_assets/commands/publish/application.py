@@ -23,6 +23,9 @@ from broker_assets.commands.terminal import PrintableFormatter, echo, terminal
 from broker_assets.settings import PublicationTarget, Settings, load_settings
 
 if TYPE_CHECKING:
+    import psycopg
+
+if TYPE_CHECKING:
     from broker_assets.publication.report import Report
     from broker_assets.publication.selection import Candidate, Rules
 
@@ -358,7 +361,7 @@ def _show(report: Report) -> None:
         terminal().print(f"[red]{escape(report.failure)}[/red]", highlight=False)
 
 
-def _write_supplements(connection: Any, target: str, path: Path) -> None:
+def _write_supplements(connection: psycopg.Connection[Any], target: str, path: Path) -> None:
     from broker_assets.publication.questions import supplement_report
 
     write_output(path, supplement_report(connection, target))

@@ -16,6 +16,9 @@ from broker_assets.commands.terminal import echo, terminal
 from broker_assets.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    import psycopg
+
+if TYPE_CHECKING:
     from broker_assets.telemetry.reception.register import Entry
 
 app = typer.Typer(no_args_is_help=True, help="Telemetry files that arrived: list, show, retry, dismiss.")
@@ -142,7 +145,7 @@ def dismiss(entry: Annotated[list[int], typer.Argument(help="Numbers of entries,
         raise typer.Exit(1)
 
 
-def _following(connection: Any, found: list[Entry], settings: Settings) -> dict[int, str]:
+def _following(connection: psycopg.Connection[Any], found: list[Entry], settings: Settings) -> dict[int, str]:
     """The next step of each file, and what it waits for."""
     from broker_assets.monitoring.telemetry.facts import Look
     from broker_assets.monitoring.telemetry.next_step import lines_of_files
