@@ -63,9 +63,11 @@ def backlog(connection: Connection) -> Backlog:
                 SELECT sinkid, count(*) AS number, min(created_at) AS oldest
                 FROM deliveries WHERE {_DUE} GROUP BY sinkid
             ), late AS (
-                -- A digest or a sink that is left alone is due later than its messages came in.
-                SELECT number,
-                    extract(epoch FROM now() - CASE WHEN schedule = 'now' THEN oldest ELSE due_at END) AS age,
+                -- A digest or a sink that is left alone is due later than its messages came in; a digest that was due
+                -- when nothing had come in has not been due since then.
+                SELECT number, extract(
+                    epoch FROM now() - CASE WHEN schedule = 'now' THEN oldest ELSE greatest(due_at, oldest) END
+                ) AS age,
                     due_at <= now() OR (failures > 0 AND schedule = 'now') AS due
                 FROM waiting JOIN filter_sinks USING (sinkid)
             )

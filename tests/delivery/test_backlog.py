@@ -29,6 +29,8 @@ def test_the_backlog_counts_what_is_due_and_since_when(connection: Connection) -
     connection.execute("UPDATE filter_sinks SET due_at = now() - interval '2 minutes' WHERE schedule = 'now'")
     now = backlog(connection)
     assert (now.waiting, now.due, round(now.oldest_due / 60)) == (5, 2, 2)
+    connection.execute("UPDATE filter_sinks SET due_at = now() - interval '1 day' WHERE sinkid = %s", (digest,))
+    assert round(backlog(connection).oldest_due / 60) == 2, "nothing waited when the digest was due"
     assert is_due(connection, seconds=30)
 
 
