@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import tomllib
 from itertools import groupby
 from pathlib import Path
 
@@ -37,6 +38,17 @@ def resolve(name: str) -> object:
             found = getattr(found, part)
         return found
     raise ModuleNotFoundError(name)
+
+
+def test_layers_are_those_of_the_import_rules() -> None:
+    """In the picture; and every package of theirs is in the table of what belongs where."""
+    contracts = tomllib.loads((DOCUMENT.parents[1] / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = [sorted(re.findall(r"\w+", layer)) for layer in contracts[0]["layers"]]
+    picture, _, rest = DOCUMENT.read_text().partition("\n## Layers")[2].partition("\n```\n")
+    assert [sorted(names.split(", ")) for names in re.findall(r"\w\[([\w, ]+)\]", picture)] == layers
+    rows = [line.split("|")[1] for line in rest.partition("\n\nNothing from")[0].splitlines() if line.startswith("| `")]
+    listed = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    assert sorted(listed) == sorted(name for layer in layers for name in layer)
 
 
 def test_there_are_three_ways_of_at_most_eight_functions() -> None:
