@@ -249,13 +249,15 @@ def delete_night(connection: psycopg.Connection[Any], night: datetime.date, surv
     counts = {TABLES[kind].name: count for kind, count in removed.count.items()}
     _lock(connection, objects, "diaobjectid", removed.objects)
     found = connection.execute(
-        "DELETE FROM sssources WHERE night = %s AND survey = %s RETURNING ssobjectid", (night, survey)
+        "DELETE FROM sssources WHERE night = %s AND survey = %s RETURNING ssobjectid, designation", (night, survey)
     ).fetchall()
-    moving = np.unique(np.array([row[0] for row in found], np.int64))
+    moving = np.unique(np.array([identifier for identifier, _ in found], np.int64))
     _lock(connection, ssobjects, "ssobjectid", moving)
+    # The orbit of an object that was identified with another one since has its other identifier.
     connection.execute(
-        "SELECT FROM mpc_orbits WHERE ssobjectid = ANY(%s::bigint[]) OR night = %s ORDER BY designation FOR UPDATE",
-        (array_text(moving), night),
+        "SELECT FROM mpc_orbits WHERE ssobjectid = ANY(%s::bigint[]) OR designation = ANY(%s) OR night = %s"
+        " ORDER BY designation FOR UPDATE",
+        (array_text(moving), sorted({name for _, name in found if name is not None}), night),
     )
     return DeletedNight(counts | {"sssources": len(found)}, removed)
 

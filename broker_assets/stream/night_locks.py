@@ -25,3 +25,11 @@ def share_nights(connection: psycopg.Connection[Any], nights: Iterable[np.dateti
 def own_night(connection: psycopg.Connection[Any], night: str) -> None:
     """Exclude all other writers of a night until the transaction ends; waits for active ones."""
     connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, %s))", (night, LOCK_SPACE))
+
+
+def own_retries(connection: psycopg.Connection[Any]) -> None:
+    """Exclude other nights that are rebuilt once more after a deadlock, until the transaction ends.
+
+    Call before `own_night`: who waits here must hold no other lock.
+    """
+    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('retries', %s))", (LOCK_SPACE,))

@@ -48,12 +48,13 @@ from broker_assets.stream.decode import Compare, DecodedBatch, decode_batch
 from broker_assets.stream.enrichment import Enriched, EnrichmentPlan, FactCounts
 from broker_assets.stream.errors import DrainFailedError
 from broker_assets.stream.messages import Message
-from broker_assets.stream.night_locks import own_night
+from broker_assets.stream.night_locks import own_night, own_retries
 
 logger = logging.getLogger(__name__)
 
-ATTEMPTS = 5
-"""Attempts at a night that PostgreSQL rolls back because of other writers."""
+ATTEMPTS = 10
+"""Attempts at a night that PostgreSQL rolls back because of other writers. Of nights that were rolled back, one at a time
+is rebuilt, so that they do not meet."""
 LOST_SECONDS = 300.0
 """For how long a night is begun once more after PostgreSQL was lost in the middle: it needs minutes to recover from a
 crash after hours of load."""
@@ -147,6 +148,8 @@ def reprocess_night(
         report = ReprocessReport(day.isoformat(), run_id)
         with connect(database_url, application="broker-assets reprocess", autocommit=True) as connection:
             with connection.transaction():
+                if again.statistics["attempt_number"] > 1:
+                    own_retries(connection)
                 own_night(connection, report.night)
                 files = ledger.archive_files(connection, night=day)
                 report.topics = sorted({entry.topic for _, _, entry in files})

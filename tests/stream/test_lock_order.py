@@ -26,14 +26,19 @@ NOT_COMPARED = ("ingestid", "archivefileid", "archiveposition", "archivelength",
 
 
 def asteroid(packets: ModuleType, number: int, visit: int, mjd: float) -> bytes:
-    """An alert of a solar-system object, with its orbit."""
+    """An alert of a solar-system object, with its orbit; most have another identifier from night to night."""
+    designation, number = f"2025 A{number}", number + (1000 * int(mjd - 61000.0) if number > 10 else 0)
     record = packets.alert(0, [(visit, mjd)], history=False, cutout_bytes=8)
     source = number * 100_000 + visit
     record["diaObject"] = None
     record["diaSourceId"] = source
     record["diaSource"] |= {"diaSourceId": source, "diaObjectId": None, "ssObjectId": number}
-    record["ssSource"] = packets.blank("ssSource") | {"diaSourceId": source, "ssObjectId": number}
-    record["mpc_orbits"] = packets.blank("mpc_orbits") | {"designation": f"2025 A{number}", "e": mjd % 1}
+    record["ssSource"] = packets.blank("ssSource") | {
+        "diaSourceId": source,
+        "ssObjectId": number,
+        "designation": designation,
+    }
+    record["mpc_orbits"] = packets.blank("mpc_orbits") | {"designation": designation, "e": mjd % 1}
     return bytes(packets.encode(record))
 
 
