@@ -338,7 +338,7 @@ def _streams(settings: Settings, kafka: KafkaEnds, status: Status, reached: Reac
         status.problems += [
             f"{stream}: {answer}"
             for stream, answer in found.items()
-            if isinstance(answer, SourceError) and not isinstance(answer, TopicAbsentError)
+            if isinstance(answer, SourceError) and (not isinstance(answer, TopicAbsentError) or reached.get(stream))
         ]
 
 
@@ -368,7 +368,8 @@ def _answered(stream: Stream, reached: Moved | None, answer: StreamEnds | Source
         ]
         stream.lag = sum(waiting.values())
     elif isinstance(answer, SourceError):
-        stream.detail = "no such topic yet" if isinstance(answer, TopicAbsentError) else str(answer)
+        expected = isinstance(answer, TopicAbsentError) and not reached
+        stream.detail = "no such topic yet" if expected else str(answer)
     return stream
 
 

@@ -53,8 +53,7 @@ from broker_assets.stream.night_locks import own_night, own_retries
 logger = logging.getLogger(__name__)
 
 ATTEMPTS = 10
-"""Attempts at a night that PostgreSQL rolls back because of other writers. Of nights that were rolled back, one at a time
-is rebuilt, so that they do not meet."""
+"""Attempts at a night that PostgreSQL rolls back because of other writers; after the first, one night at a time."""
 LOST_SECONDS = 300.0
 """For how long a night is begun once more after PostgreSQL was lost in the middle: it needs minutes to recover from a
 crash after hours of load."""

@@ -88,6 +88,15 @@ def test_a_cluster_that_is_away_hides_no_other(tmp_path: Path, database_url: str
 
 
 @pytest.mark.database
+def test_a_topic_that_was_read_and_is_gone_is_a_problem(tmp_path: Path, database_url: str) -> None:
+    with connect(database_url, autocommit=True) as connection:
+        connection.execute("INSERT INTO stream_offset (topic, \"partition\", next_offset) VALUES ('one', 0, 7)")
+    status = gather(settings(tmp_path, database_url, "one"), Ends(one=TopicAbsentError("no topic 'one'")))
+    assert status.problems == ["one: no topic 'one'"]
+    assert [stream.detail for stream in status.streams] == ["no topic 'one'"]
+
+
+@pytest.mark.database
 def test_a_quiet_platform_is_healthy(tmp_path: Path, database_url: str) -> None:
     status = gather(settings(tmp_path, database_url, "one"), Ends(one=0))
     assert status.healthy, status.problems

@@ -82,13 +82,15 @@ def read_streams(
     look = Look()
     for name, answer in answers.items():
         asset = stream_key(name).to_user_string()
-        if isinstance(answer, TopicAbsentError):
+        gone = isinstance(answer, TopicAbsentError)
+        if gone and not positions[name]:
             continue
         if isinstance(answer, SourceError):
             since = before.get(name, (0, now))[1]
             look.waiting[name] = (0, since)
             if now - since >= limits.unreachable:
-                look.findings.alerts.append(_unreachable(asset, str(answer), links, now - since))
+                found = _gone if gone else _unreachable
+                look.findings.alerts.append(found(asset, str(answer), links, now - since))
             continue
         look.findings.ended[Cause("stream", asset, "", "answers")] = "the cluster answers again"
         for partition, lag in answer.lag(positions[name]).items():
@@ -114,6 +116,12 @@ def read_streams(
 def _unreachable(asset: str, error: str, links: Links, seconds: float) -> Alert:
     step = "check the cluster and the network; reading goes on by itself once it answers"
     what = f"the Kafka cluster has not answered for {minutes(seconds)}"
+    return Alert(Cause("stream", asset, "", "answers"), what, "error", f"{what}: {error}", step, links.asset(asset))
+
+
+def _gone(asset: str, error: str, links: Links, seconds: float) -> Alert:
+    step = "check whether the survey renamed or deleted it, and the settings of the stream; nothing is read meanwhile"
+    what = f"the topic has been gone for {minutes(seconds)}"
     return Alert(Cause("stream", asset, "", "answers"), what, "error", f"{what}: {error}", step, links.asset(asset))
 
 

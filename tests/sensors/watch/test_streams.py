@@ -92,6 +92,19 @@ def test_topic_that_does_not_exist_yet_is_none(operator: Operator, clusters: Clu
     assert [operator.told(now=now) for now in (0.0, 10_000.0)] == [[], []]
 
 
+def test_topic_that_was_read_and_is_gone(operator: Operator, clusters: Clusters) -> None:
+    moved(operator, 0, 7)
+    clusters.answers["one"] = TopicAbsentError("Kafka at kafka:9092 has no topic 'one'")
+    assert operator.told(now=0.0) == []
+    operator.look(now=120.0)
+    ((subject, body),) = operator.mailbox.messages
+    assert subject == "error: alert_stream/one: the topic has been gone for 2 minutes"
+    assert "Kafka at kafka:9092 has no topic 'one'" in body
+    operator.mailbox.told()
+    clusters.answers["one"] = {0: 7}
+    assert [told.partition(":")[0] for told in operator.told(now=150.0)] == ["resolved"]
+
+
 def test_stream_that_is_no_longer_configured(operator: Operator, clusters: Clusters) -> None:
     clusters.answers["one"] = {0: 7}
     operator.look(now=0.0)
