@@ -159,7 +159,9 @@ class EmbeddedPostgres(FolderProcess):
     def _url(self, scheme: str, database: str) -> str:
         where = {"host": str(self.socket_folder), "port": str(PORT)}
         url = URL.create(scheme, username=SUPERUSER, database=database, query=where)
-        return url.render_as_string(hide_password=False)
+        address, _, query = url.render_as_string(hide_password=False).partition("?")
+        # libpq takes a plus sign as one, and not as a space in the name of the folder.
+        return f"{address}?{query.replace('+', '%20')}"
 
     # Lifecycle ----------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,8 @@ import psycopg
 import pytest
 import sqlalchemy
 from postgres_folders import fill, folder
+from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy.engine import make_url
 
 from broker_assets.local.identity import closed_to
 from broker_assets.local.postgres import EmbeddedPostgres, unprivileged_user
@@ -130,6 +132,15 @@ def test_an_interrupted_initialisation_is_begun_again(folder: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["two words", "a+b", "50%20", "j\N{LATIN SMALL LETTER O WITH DIAERESIS}rg's"])
+def test_programs_find_the_socket_in_any_folder(tmp_path: Path, name: str) -> None:
+    """libpq and SQLAlchemy read the same URL, and differ in what a plus sign is."""
+    server = EmbeddedPostgres(tmp_path / name)
+    assert conninfo_to_dict(server.dsn())["host"] == str(server.socket_folder)
+    for url in (server.url(), server.dagster_url(), server.dsn()):
+        assert make_url(url).query["host"] == str(server.socket_folder)
+
+
 def test_a_long_path_gets_a_short_socket(folder: Path) -> None:
     deep = folder / ("x" * 60) / ("y" * 60)
     deep.mkdir(parents=True)
