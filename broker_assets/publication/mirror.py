@@ -108,10 +108,7 @@ def sync(
     if not dry_run:
         history.begin_run(connection, run_id, target.name)
     try:
-        local = target.protocol in ("file", "local")
-        if local and Path(target.url.removeprefix("file://")).resolve().is_relative_to(folder.resolve()):
-            # Each sync would copy the copies of the last one, too.
-            raise TargetAway(f"{target.name} is within the archive {folder}: a copy must be elsewhere")
+        target.refuse_inside(folder)
         if remove and not ours:
             # A disk that is not mounted looks like an archive without files.
             raise TargetAway(f"{folder} has no product files: nothing is removed from {target.name}")

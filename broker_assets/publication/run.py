@@ -105,7 +105,8 @@ def publish(
     Returns
     -------
     Report
-        If the target becomes unavailable: what was done until then, and `failure`.
+        If the target becomes unavailable, or lies within the archive of the files: what was done until then, and
+        `failure`.
 
     Raises
     ------
@@ -114,6 +115,7 @@ def publish(
     """
     if connection.info.transaction_status != TransactionStatus.IDLE:
         raise ValueError("the connection is within a transaction; each file must be committed on its own")
+    files = list(files)
     run_id = run_id or uuid.uuid4().hex
     clock = now or (lambda: datetime.datetime.now(datetime.UTC))
     work = _Work(connection, target, rules, run_id, reason, refresh, conflicts, clock, dry_run)
@@ -126,6 +128,9 @@ def publish(
     if not dry_run:
         history.begin_run(connection, run_id, target.name)
     try:
+        for archive in {candidate.archive for candidate in files}:
+            for folder in filter(None, (target, conflicts)):
+                folder.refuse_inside(archive)
         if chosen.due and not dry_run:
             target.check()
         for number, (name, candidate) in enumerate(chosen.due):

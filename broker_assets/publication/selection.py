@@ -30,6 +30,11 @@ class Candidate:
         """Path below the archive, or the name."""
         return self.relative or self.path.name
 
+    @property
+    def archive(self) -> Path:
+        """Folder of the archive."""
+        return self.path.parents[self.key.count("/")]
+
 
 @dataclass(frozen=True)
 class Rules:

@@ -19,6 +19,7 @@ from typing import Any, Final, Self, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import fsspec
+from fsspec.implementations.local import LocalFileSystem
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 from tenacity.wait import wait_base
 
@@ -147,6 +148,20 @@ class Target:
 
     def __str__(self) -> str:
         return f"{self.name} ({described(self.url)})"
+
+    def refuse_inside(self, archive: Path) -> None:
+        """Make sure that the target is not a folder of our archive, whose files would be taken for our own products.
+
+        Raises
+        ------
+        TargetAway
+            If it is.
+        """
+        if self.protocol not in ("file", "local"):
+            return
+        folder = Path(LocalFileSystem._strip_protocol(self.url)).resolve()
+        if folder.is_relative_to(archive.resolve()):
+            raise TargetAway(f"{self.name} is within the archive {archive}: a copy must be elsewhere")
 
     def check(self) -> None:
         """Reconnect and check that the folder exists.

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from broker_assets.publication.mirror import sync
+from broker_assets.publication.run import publish
+from broker_assets.publication.selection import Rules, files_below
 from broker_assets.publication.targets import Target
 
 pytestmark = pytest.mark.database
@@ -69,6 +71,27 @@ def test_a_mirror_within_the_archive_is_refused(connection: Any, archive: Path, 
     next_to = archive.with_name(f"{archive.name}-copy")
     next_to.mkdir()
     assert sync(connection, archive, Target("mirror", str(next_to))).copied == [f"L1/{products.DAY}"]
+
+
+@pytest.mark.parametrize("place", ["products", "products/copy", "products/../products/copy", "link/copy"])
+def test_an_archive_within_ours_is_refused(
+    connection: Any, archive: Path, products: Any, tmp_path: Path, place: str
+) -> None:
+    """What is delivered there would be taken for a product of our own."""
+    assert archive == tmp_path / "products"
+    products.put(archive / "L1", products.DAY)
+    (archive / "copy").mkdir()
+    (tmp_path / "link").symlink_to(archive)
+    for url in (f"{tmp_path}/{place}", f"file://{tmp_path}/{place}/"):
+        inside, outside = Target("inside", url), Target("outside", str(tmp_path))
+        for target, conflicts in ((inside, None), (outside, inside)):
+            for dry_run in (True, False):
+                report = publish(
+                    connection, files_below(archive), target, Rules(), conflicts=conflicts, dry_run=dry_run
+                )
+                assert "inside is within the archive" in (report.failure or "")
+                assert (report.outcomes, len(report.left)) == ([], 1)
+    assert len(list(archive.rglob("solo_*"))) == 1
 
 
 def test_an_archive_without_files_removes_nothing(
