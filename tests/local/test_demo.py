@@ -237,7 +237,8 @@ def test_alerts_are_sent_once_and_followed_until_they_are_stored(site: Site, kaf
     assert site.cones_around_objects() == 1
     site.send()
     (letter,) = [one for one in mailbox.messages if str(one["Subject"]).startswith("Objects of events: ")]
-    assert f"{queued['Objects of events']} matches of the hour" in str(letter["Subject"])
+    count = queued["Objects of events"]
+    assert f": {count} match{'' if count == 1 else 'es'} of the hour" in str(letter["Subject"])
     (attached,) = [json.loads(part.get_content()) for part in letter.iter_attachments()]
     messages = [json.loads(value(one)) for one in read_topic(kafka, event_topic, len(attached))]
     for found in (messages, attached):
