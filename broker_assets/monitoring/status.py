@@ -432,11 +432,16 @@ def _runs(status: Status, name: str) -> bool:
 
 def _judge(settings: Settings, status: Status) -> None:
     stalled: set[tuple[str, str]] = set()
+    # The position does not move in a quiet hour, either: only the sensor knows since when messages have been waiting.
+    is_watched = status.watched_at is not None and status.at - status.watched_at <= SILENT
+    seen = {(alert.asset, alert.partition) for alert in status.alerts if alert.kind == "stream"}
     for stream in status.streams:
         for partition in stream.partitions:
             still = status.at - partition.moved_at if partition.moved_at is not None else datetime.timedelta()
-            if partition.lag and still > datetime.timedelta(minutes=settings.notifier.stalled_minutes):
-                stalled.add((f"alert_stream/{stream.topic}", str(partition.partition)))
+            place = (f"alert_stream/{stream.topic}", str(partition.partition))
+            agreed = place in seen or not is_watched or stream.survey == WHAT
+            if partition.lag and agreed and still > datetime.timedelta(minutes=settings.notifier.stalled_minutes):
+                stalled.add(place)
                 status.problems.append(
                     f"{stream.topic} has stalled: {partition.lag:,} messages wait in partition {partition.partition}, "
                     f"whose position has not moved for {still.total_seconds() / 60.0:,.0f} minutes"

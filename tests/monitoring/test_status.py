@@ -135,7 +135,13 @@ def test_a_partition_that_has_stalled_is_a_problem_whatever_the_others_do(tmp_pa
         (problem,) = gather(ours, ends).problems
         assert problem.startswith("one has stalled: 50 messages wait in partition 0, whose position has not moved for")
         assert gather(ours, Ends(one=0)).problems == []
+        notifier = Notifier(Database(database_url))
+        notifier.beat(WATCHER, "looked")
+        assert gather(ours, ends).problems == [], "after a quiet hour, messages have waited only since the last look"
+        notifier.record([Alert(Cause("stream", "alert_stream/one", "0", "moves"), "50 messages wait")])
+        assert gather(ours, ends).problems == [problem]
         position(connection, 0, minutes=0.1)
+        notifier.end({Cause("stream", "alert_stream/one", "0", "moves"): "it moves"})
         moving = gather(ours, ends)
         assert moving.healthy, moving.problems
         assert [shown.kind for shown in moving.batches] == ["stream"]
