@@ -1,8 +1,8 @@
 """Which parts of the platform's state a reader of the web pages may see.
 
 Process ids, file paths, addresses of servers and names of database users help an operator, and an attacker; names of
-annotators may be private. Operators who are logged in, and requests with the token of the settings, get everything, all
-others a copy without them. `broker-assets status` on the machine shows all.
+annotators, and of their topics, may be private. Operators who are logged in, and requests with the token of the
+settings, get everything, all others a copy without them. `broker-assets status` on the machine shows all.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ _PRIVATE: Final = re.compile(
     r"""(?P<user> \b(?:user|role)\s+["'][^"']*["'] )
     | (?P<server> \( [^()]* \x20at\x20 (?!(?:all|least|most|once)\b) [^()]* \) )
     | (?P<process> \b(?:pid|process)[\s=:]+\d+ )
+    | (?P<topic> \btopics?\s+["'][^"']*["'] )
+    | (?P<broker> \bat\x20[^\s(),;/]+:\d{1,5}(?![\d.:]) | [\w.-]+:\d{1,5}/(?:bootstrap|\d+)\b | '[\w.-]+:\d{1,5}' )
     | (?P<annotator> \bannotator\.[^\s"'`<>,;:()]+ )
     | (?P<url> \b[a-z][a-z0-9+.-]*://[^\s"'`<>]+ )
     | (?P<path> (?<![\w.])…?/(?:[^\s/:,;()"'`<>]+/)*[^\s/:,;()"'`<>]+ )
@@ -34,7 +36,7 @@ _PRIVATE: Final = re.compile(
 
 
 def without_private(text: str, folders: tuple[str, ...] = ()) -> str:
-    """A text without process ids, users, servers and folders; paths and URLs of files are reduced to the last name.
+    """A text without process ids, users, servers, topics and folders; of paths and URLs of files the last name is left.
 
     Parameters
     ----------
@@ -49,6 +51,8 @@ def without_private(text: str, folders: tuple[str, ...] = ()) -> str:
     'webserver is stopped: see …/webserver.log'
     >>> without_private('(broker at /run/pg as ann): connection failed: role "ann" does not exist, pid 4711')
     '(…): connection failed: role … does not exist, pid …'
+    >>> without_private("Kafka at 10.0.0.7:9092 does not answer for topic 'mine': 10.0.0.7:9092/bootstrap: refused")
+    'Kafka at … does not answer for topic …: …: refused'
     >>> without_private("file:///data/incoming: 3 files, see http://127.0.0.1:3000/runs")
     '…/incoming: 3 files, see http://127.0.0.1:3000/runs'
     """
@@ -63,7 +67,9 @@ def _replacement(found: re.Match[str]) -> str:
         return f"({HIDDEN})"
     if found.lastgroup == "annotator":  # it may be private
         return f"annotator.{HIDDEN}"
-    if found.lastgroup in ("user", "process"):
+    if found.lastgroup == "broker":
+        return f"at {HIDDEN}" if text.startswith("at ") else HIDDEN
+    if found.lastgroup in ("user", "process", "topic"):
         return f"{re.split(r'[^a-zA-Z]', text, maxsplit=1)[0]} {HIDDEN}"
     if text.lower().startswith(("http://", "https://")) and "@" not in text:
         return text
