@@ -1,8 +1,8 @@
 """The test tree mirrors the package: `sky/cones.py` is tested in `sky/test_cones.py`, without replacing any of it.
 
 A new module comes with its test. No test replaces a function or class of the package: it acts through an argument, a
-setting, a component of its own or a real fault; a constant such as a limit may be changed for a test. ``python
-tests/test_layout.py`` prints the modules that have no test.
+setting, a component of its own or a real fault; a constant such as a limit may be changed for a test. Cases of a test
+are the same whenever they are collected. ``python tests/test_layout.py`` prints the modules that have no test.
 """
 
 from __future__ import annotations
@@ -111,6 +111,36 @@ def test_no_test_replaces_a_function() -> None:
     found = {path: replaced(code) for path, code in codes.items() if re.search(r"\.(set|del)(attr|item)\(", code)}
     assert len(found) > 10
     assert {path: calls for path, calls in found.items() if calls} == {}
+
+
+def timed_cases(code: str) -> list[int]:
+    """Lines of decorators with the time of day in them: parallel workers would collect different tests."""
+    decorators = [
+        decorator
+        for node in ast.walk(ast.parse(code))
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+        for decorator in node.decorator_list
+    ]
+    calls = [node for decorator in decorators for node in ast.walk(decorator) if isinstance(node, ast.Call)]
+    return [call.lineno for call in calls if _has_the_time(call)]
+
+
+def _has_the_time(call: ast.Call) -> bool:
+    called = ast.unparse(call.func)
+    if called == "gzip.compress":
+        return not any(argument.arg == "mtime" for argument in call.keywords)
+    return called in ("time.time", "datetime.datetime.now", "datetime.now", "datetime.date.today", "uuid.uuid4")
+
+
+def test_cases_do_not_depend_on_the_time() -> None:
+    found = {path.relative_to(TESTS).as_posix(): timed_cases(path.read_text()) for path in TESTS.rglob("test_*.py")}
+    assert {name: lines for name, lines in found.items() if lines} == {}
+
+
+def test_a_case_with_the_time_is_found() -> None:
+    case = "@pytest.mark.parametrize('content', [{}])\ndef test_a(content): ..."
+    assert timed_cases(case.format("gzip.compress(b'')")) == [1]
+    assert timed_cases(case.format("gzip.compress(b'', mtime=0)")) == []
 
 
 def test_a_replaced_function_is_found() -> None:
