@@ -94,6 +94,8 @@ def pairs(found: Zones, ra: NDArray[np.float64], dec: NDArray[np.float64]) -> Pa
     if not len(found.source) or not len(ra):
         nothing = np.zeros(0, np.int64)
         return Pairs(nothing, nothing, np.zeros(0))
+    # Columns of a matrix would be compiled for on their own.
+    ra, dec = np.ascontiguousarray(ra), np.ascontiguousarray(dec)
     arguments = (ra, dec, found.radius, found.height, found.ra, found.dec, found.zone, found.begin)
     capacity = 2 * len(ra) + 16
     while True:

@@ -484,9 +484,10 @@ def stream_ends(
     SourceUnavailableError, SourceRefusedError
         If the broker is unavailable, or does not have the topic.
     """
-    _require_listener(cluster, topic)
+    # First, since it names what is wrong with the settings.
     source = KafkaSource(cluster, topic, timeout=timeout, read_ahead=False)
     try:
+        _require_listener(cluster, topic)
         return ends_of(source, positions, timeout=timeout)
     finally:
         source.close()

@@ -123,6 +123,7 @@ DIFFERS = (
     (r"for \d+ (seconds|minutes)", "for … minutes"),
     (r"\d+ of \d+ messages|\b\d+ messages", "… messages"),
     (r"after \d+ms", "after 0ms"),
+    (r"(?<=JSON )[0-9a-f]{8}\b", "…"),
     (r"127\.0\.0\.1:(?!3000)\d+", "127.0.0.1:…"),
 )
 """Patterns of what differs, and what the documents have in its place."""

@@ -182,6 +182,17 @@ class _Loader:
         self._reading = reading
         self._write = write
         self._partial = partial
+        # Before the first of the files that are loaded at once: after it a table that was emptied is so no longer.
+        self._empty = self._empty_tables() if write else frozenset[str]()
+
+    def _empty_tables(self) -> frozenset[str]:
+        tables = (self._target.objects.name, self._target.truth.name)
+        query = sql.SQL(" UNION ALL ").join(
+            sql.SQL("SELECT {} WHERE NOT EXISTS (SELECT FROM {})").format(sql.Literal(table), sql.Identifier(table))
+            for table in tables
+        )
+        with connect(self._url, application="broker-assets survey") as connection:
+            return frozenset(name for (name,) in connection.execute(query))
 
     def pair(self, head: Path) -> FileLoaded:
         """Load a pair of files."""
@@ -220,7 +231,7 @@ class _Loader:
         parts: Callable[[], list[Path]],
         rows: Callable[[], list[tuple[str, sa.Table, pa.Table]]],
     ) -> FileLoaded:
-        """Load a file, unless its content is known and the table is not empty."""
+        """Load a file, unless its content is known and the table was not empty."""
         try:
             content = _hash([*parts()], repr(self._reading))
             if not self._write:
@@ -312,15 +323,12 @@ class _Loader:
             )
 
     def _known(self, connection: Connection, content: str, table: sa.Table) -> bool:
-        # If somebody has emptied the table, nothing is known.
+        if table.name in self._empty:  # somebody has emptied it
+            return False
         found = connection.execute(
-            sql.SQL(
-                "SELECT EXISTS (SELECT FROM simulation_files WHERE target = %s AND sha256 = %s AND failure IS NULL)"
-                " AND EXISTS (SELECT FROM {})"
-            ).format(sql.Identifier(table.name)),
-            (self._name, content),
+            "SELECT FROM simulation_files WHERE target = %s AND sha256 = %s AND failure IS NULL", (self._name, content)
         ).fetchone()
-        return bool(found and found[0])
+        return found is not None
 
     def _record(
         self, connection: Connection, path: Path, content: str, new: dict[str, int], failure: str | None
