@@ -9,8 +9,10 @@ import math
 import re
 from typing import Final
 
-_WHOLE: Final = re.compile(r"[+-]?[0-9]+")
-_REAL: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+WHOLE: Final = re.compile(r"[+-]?[0-9]+")
+"""A whole number."""
+REAL: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+"""A finite number."""
 
 
 def whole(text: str) -> int:
@@ -26,7 +28,7 @@ def whole(text: str) -> int:
     >>> whole(" +12 ")
     12
     """
-    if _WHOLE.fullmatch(text.strip(" \t\r\n")) is None:
+    if WHOLE.fullmatch(text.strip(" \t\r\n")) is None:
         raise ValueError(f"{text[:40]!r} is not a whole number")
     return int(text)
 
@@ -44,7 +46,7 @@ def real(text: str) -> float:
     >>> real("1e2"), real(" -.5")
     (100.0, -0.5)
     """
-    number = float(text) if _REAL.fullmatch(text.strip(" \t\r\n")) is not None else math.nan
+    number = float(text) if REAL.fullmatch(text.strip(" \t\r\n")) is not None else math.nan
     if not math.isfinite(number):
         raise ValueError(f"{text[:40]!r} is not a number")
     return number

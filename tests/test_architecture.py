@@ -41,7 +41,7 @@ def resolve(name: str) -> object:
 
 
 def test_layers_are_those_of_the_import_rules() -> None:
-    """In the picture; and every package of theirs is in the table of what belongs where."""
+    """The picture has them, and the table of what belongs where has each of their packages."""
     contracts = tomllib.loads((DOCUMENT.parents[1] / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     layers = [sorted(re.findall(r"\w+", layer)) for layer in contracts[0]["layers"]]
     picture, _, rest = DOCUMENT.read_text().partition("\n## Layers")[2].partition("\n```\n")

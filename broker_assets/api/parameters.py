@@ -192,6 +192,12 @@ def misread(annotation: Any, value: Any) -> str | None:
     return problem
 
 
+def misread_fields(model: type[BaseModel], given: Mapping[str, Any]) -> dict[str, str]:
+    """Fields of a body that are `misread`, with what is wrong with each."""
+    found = {name: misread(field.annotation, given.get(name)) for name, field in model.model_fields.items()}
+    return {name: problem for name, problem in found.items() if problem is not None}
+
+
 def misread_parameters(request: Request) -> dict[str, str]:
     """Parameters of the address of a request that are `misread`, with what is wrong with each."""
     route = request.scope.get("route")
@@ -248,11 +254,7 @@ def checked(model: type[_Model], given: Mapping[str, Any]) -> _Model:
     BadParametersError
         If parameters are missing or wrong; it names each.
     """
-    fields: dict[str, list[str]] = {
-        name: [problem]
-        for name, field in model.model_fields.items()
-        if (problem := misread(field.annotation, given.get(name))) is not None
-    }
+    fields = {name: [problem] for name, problem in misread_fields(model, given).items()}
     try:
         found = model.model_validate(dict(given))
     except ValidationError as error:

@@ -20,7 +20,6 @@ from broker_assets.settings import Settings, load_settings
 if TYPE_CHECKING:
     import psycopg
 
-if TYPE_CHECKING:
     from broker_assets.accounting.quarantine import ReasonGroup, State
     from broker_assets.stream.retry import RetryReport
 

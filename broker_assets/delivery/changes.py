@@ -256,8 +256,7 @@ def move_feed(connection: Connection, owner: str, name: str, cursor: int) -> Non
     SinkError
         If the owner has no such feed.
     """
-    for feed in _named(connection, owner, name):
-        _moved(connection, feed.feedid, cursor)
+    _moved(connection, _named(connection, owner, name).feedid, cursor)
 
 
 def read_feed(connection: Connection, owner: str, name: str, *, move: bool = True) -> Changes:
@@ -268,18 +267,18 @@ def read_feed(connection: Connection, owner: str, name: str, *, move: bool = Tru
     SinkError
         If the owner has no such feed.
     """
-    (feed,) = _named(connection, owner, name)
+    feed = _named(connection, owner, name)
     found = changes(connection, feed.held, feed.cursor)
     if move:
         _moved(connection, feed.feedid, found.cursor)
     return found
 
 
-def _named(connection: Connection, owner: str, name: str) -> list[Feed]:
+def _named(connection: Connection, owner: str, name: str) -> Feed:
     found = _feeds(connection, "owner = %s AND name = %s", (owner, name))
     if not found:
         raise SinkError(f"{owner} has no feed named {name!r}")
-    return found
+    return found[0]
 
 
 def feeds(connection: Connection) -> list[Feed]:

@@ -37,9 +37,11 @@ _NEED_SLASH: Final = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t"
 
 _HEAD: Final = 1 << 16
 """Bytes at the beginning of a dump in which it says its encoding."""
-_CLIENT_ENCODING: Final = re.compile(
-    rb"^\s*SET\s+(?:SESSION\s+)?client_encoding\s*(?:=|TO)\s*'?([\w-]+)", re.IGNORECASE | re.MULTILINE
+CLIENT_ENCODING: Final = re.compile(
+    r"^\s*SET\s+(?:SESSION\s+)?client_encoding\s*(?:=|TO)\s*'?(?P<name>[\w-]+)",
+    re.IGNORECASE | re.MULTILINE | re.ASCII,
 )
+"""A line that says the encoding of what follows."""
 
 
 class BadRows(ValueError):
@@ -85,10 +87,10 @@ def _encoding(path: Path, head: bytes) -> str:
     ):
         if head.startswith(mark):
             return name
-    said = _CLIENT_ENCODING.search(head)
+    said = CLIENT_ENCODING.search(head.decode("latin-1"))
     if said is None:
         return "utf-8"
-    name = said[1].decode().upper()
+    name = said["name"].upper()
     # Names of PostgreSQL that Python does not have; bytes in SQL_ASCII are of an unknown encoding, most likely UTF-8.
     name = {"UNICODE": "UTF8", "SQL_ASCII": "UTF8", "UHC": "CP949", "KOI8R": "KOI8-R", "KOI8U": "KOI8-U"}.get(
         name, name

@@ -13,7 +13,7 @@ from fastapi import Request
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from broker_assets.api.parameters import misread, misread_parameters, query_fields
+from broker_assets.api.parameters import misread_fields, misread_parameters, query_fields
 from broker_assets.api.v1.problems import Problem
 
 
@@ -25,11 +25,8 @@ class Body(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _numbers(cls, given: Any) -> Any:
-        if isinstance(given, dict):
-            for name, field in cls.model_fields.items():
-                problem = misread(field.annotation, given.get(name))
-                if problem is not None:
-                    raise ValueError(f"{name}: {problem}")
+        for name, problem in misread_fields(cls, given).items() if isinstance(given, dict) else ():
+            raise ValueError(f"{name}: {problem}")
         return given
 
 

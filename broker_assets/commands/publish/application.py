@@ -25,7 +25,6 @@ from broker_assets.settings import PublicationTarget, Settings, load_settings
 if TYPE_CHECKING:
     import psycopg
 
-if TYPE_CHECKING:
     from broker_assets.publication.report import Report
     from broker_assets.publication.selection import Candidate, Rules
 

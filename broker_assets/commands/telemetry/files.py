@@ -18,7 +18,6 @@ from broker_assets.settings import Settings, load_settings
 if TYPE_CHECKING:
     import psycopg
 
-if TYPE_CHECKING:
     from broker_assets.telemetry.reception.register import Entry
 
 app = typer.Typer(no_args_is_help=True, help="Telemetry files that arrived: list, show, retry, dismiss.")

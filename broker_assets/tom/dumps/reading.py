@@ -17,14 +17,13 @@ import psycopg
 from psycopg import sql
 
 from broker_assets.database.tables.tom import TOM_VIEWS, tom_metadata
-from broker_assets.storage.sql_dumps import BadRows, copied, inserted, line_of
+from broker_assets.storage.sql_dumps import CLIENT_ENCODING, BadRows, copied, inserted, line_of
 
 _TABLE: Final = r'(?:(?P<schema>\w+|"[^"]+")\s*\.\s*)?(?P<table>\w+|"[^"]+")\s*(?:\((?P<columns>[^()]+)\))?\s*'
 _COPY: Final = re.compile(rf"\s*COPY\s+{_TABLE}FROM\s+STDIN\b(?P<options>[^;]*);", re.IGNORECASE)
 _INSERT: Final = re.compile(rf"\s*INSERT\s+INTO\s+{_TABLE}(?:OVERRIDING\s+\w+\s+VALUE\s+)?VALUES\b", re.IGNORECASE)
 _ROWS: Final = re.compile(r"\s*(COPY\s.*\bFROM\s+STDIN\b|INSERT\s+INTO\b)", re.IGNORECASE)
 """Beginning of a statement with rows, in whichever form."""
-_ENCODING: Final = re.compile(r"\s*SET\s+(?:SESSION\s+)?client_encoding\s*(?:=|TO)\s*'?(?P<name>[\w-]+)", re.IGNORECASE)
 _END: Final = re.compile(r"\s*(?:ON\s+CONFLICT\s+DO\s+NOTHING\s*)?;\s*", re.IGNORECASE)
 _SETVAL: Final = re.compile(
     r"""SELECT (?:pg_catalog\.)?setval\('(?:public\.)?(?P<name>"?\w+"?)', (?P<value>\d+), (?:true|false)\);""",
@@ -104,7 +103,7 @@ def import_dump(connection: psycopg.Connection[Any], lines: Iterable[str]) -> Re
                 done.statements += 1 + next((n for n, (_, text) in enumerate(numbered, 1) if quote[0] in text), 0)
                 continue
             value = _SETVAL.match(line)
-            encoding = _ENCODING.match(line)
+            encoding = CLIENT_ENCODING.match(line)
             if value is not None:
                 _advance(connection, value["name"].strip('"'), int(value["value"]))
             elif encoding is not None:

@@ -10,7 +10,7 @@ import psycopg
 
 from broker_assets.access.accounts import User
 from broker_assets.tom.root_spectra.known_roots import require_roots
-from broker_assets.tom.spectra.facilities import require_member
+from broker_assets.tom.spectra.facilities import require_member, spelled
 
 Connection = psycopg.Connection[Any]
 # Concurrent plans of one facility for the same thing wait for each other, so that one is left at the end.
@@ -54,7 +54,7 @@ def plan_root_spectrum(
     NotOfFacilityError
         If the account does not speak for the facility.
     """
-    facility = " ".join(facility.split())
+    facility = spelled(facility)
     with connection.transaction():
         connection.execute(_LOCK, (str(root), facility))
         require_roots(connection, [root])
@@ -83,7 +83,7 @@ def remove_root_plans(connection: Connection, user: User, root: uuid.UUID, facil
     NotOfFacilityError
         If there is a plan, and the account does not speak for the facility.
     """
-    facility = " ".join(facility.split())
+    facility = spelled(facility)
     with connection.transaction():
         connection.execute(_LOCK, (str(root), facility))
         removed = connection.execute(

@@ -20,6 +20,11 @@ class NotOfFacilityError(PermissionError):
     """The account does not speak for the facility."""
 
 
+def spelled(facility: str) -> str:
+    """A name without the blanks that distinguish nothing."""
+    return " ".join(facility.split())
+
+
 def require_member(connection: Connection, user: User, facility: str, *, register: bool = False) -> str:
     """Refuse an account that does not speak for a facility.
 
@@ -44,7 +49,7 @@ def require_member(connection: Connection, user: User, facility: str, *, registe
     NotOfFacilityError
         If the account does not speak for the facility.
     """
-    facility = " ".join(facility.split())
+    facility = spelled(facility)
     known = _known(connection, facility)
     if known is None and register:
         # If two accounts use a new facility name at once, the second waits here and then sees the first.
@@ -83,6 +88,6 @@ def speaks_for(connection: Connection, user: User, facility: str) -> bool:
         " WHERE member.groupid = known.groupid AND userid = %(userid)s)) FROM access.groups AS known"
         " WHERE lower(name) = lower(%(facility)s)), EXISTS (SELECT FROM spectrum_facilities"
         " WHERE lower(facility) = lower(%(facility)s) AND userid = %(userid)s))",
-        {"facility": " ".join(facility.split()), "userid": user.userid},
+        {"facility": spelled(facility), "userid": user.userid},
     ).fetchone()
     return bool(row is not None and row[0])

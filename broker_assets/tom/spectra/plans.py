@@ -9,7 +9,7 @@ import psycopg
 
 from broker_assets.access.accounts import User
 from broker_assets.instants import with_zone
-from broker_assets.tom.spectra.facilities import require_member
+from broker_assets.tom.spectra.facilities import require_member, spelled
 from broker_assets.tom.spectra.known_objects import require_known
 
 Connection = psycopg.Connection[Any]
@@ -88,7 +88,7 @@ def remove_plan(connection: Connection, user: User, number: int, facility: str) 
     NotOfFacilityError
         If there is a plan, and the account does not speak for the facility.
     """
-    facility = " ".join(facility.split())
+    facility = spelled(facility)
     with connection.transaction():
         removed = connection.execute(
             "DELETE FROM elasticc2_plannedspectra WHERE diaobject_id = %s AND lower(facility) = lower(%s)",

@@ -11,7 +11,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from broker_assets.access.accounts import User
-from broker_assets.tom.spectra.facilities import require_member
+from broker_assets.tom.spectra.facilities import require_member, spelled
 from broker_assets.tom.spectra.known_objects import require_known
 
 Connection = psycopg.Connection[Any]
@@ -55,7 +55,7 @@ class Taken:
         known = _CONDITIONS | further
         given = {name: value for name, value in vars(self).items() if value is not None}
         if self.facility is not None:
-            given["facility"] = " ".join(self.facility.split())
+            given["facility"] = spelled(self.facility)
         clauses = [sql.SQL(known[name]) for name in given]
         return sql.SQL(" AND ").join(clauses) if clauses else sql.SQL("true"), given
 

@@ -18,6 +18,8 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
+from broker_assets.numerals import REAL, WHOLE
+
 LARGEST: Final = 4 * 1024**3
 """Largest unpacked file, bytes."""
 _GZIP: Final = b"\x1f\x8b"
@@ -25,9 +27,7 @@ _FORM: Final = re.compile(r"(\d*)([LXBIJKAEDCMPQ])(?:[EDIJ]?\(\d*\))?")
 _TYPES: Final = {"L": "S1", "B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
 _OTHER_BYTES: Final = {"C": 8, "M": 16, "P": 8, "Q": 16}
 """Bytes of an element of the formats that are not read; columns of them may stand between those that are."""
-INTEGER: Final = re.compile(r"[+-]?[0-9]+")
-"""A whole number in words."""
-NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?:nan|inf)", re.IGNORECASE)
+NUMBER: Final = re.compile(rf"{REAL.pattern}|[+-]?(?:nan|inf)", re.IGNORECASE)
 """A number in words, as C and Fortran write it."""
 
 
@@ -158,7 +158,7 @@ class FitsTable:
         """
         values = self.columns([name])[name]
         if values.dtype.kind == "S":
-            return self._of_texts(name, values, INTEGER, np.int64, "a whole number")
+            return self._of_texts(name, values, WHOLE, np.int64, "a whole number")
         if values.dtype.kind == "f":
             self._refuse(~(np.abs(values) < 2.0**63) | (values != np.round(values)), name, values, "a whole number")
         elif (null := self._missing(name, values)).any():

@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from broker_assets.numerals import WHOLE
 from broker_assets.tom.survey.fields import (
     BANDS,
     FORCED_COLUMNS,
@@ -28,7 +29,7 @@ from broker_assets.tom.survey.fields import (
     TRUTH_COLUMNS,
     TRUTH_INTEGERS,
 )
-from broker_assets.tom.survey.fits_tables import INTEGER, NUMBER, DamagedFile, FitsTable, unpacked_stream
+from broker_assets.tom.survey.fits_tables import NUMBER, DamagedFile, FitsTable, unpacked_stream
 
 POINTS_OF_OBJECT: Final = 100_000
 """The number of a point is that of its object times this, plus the index of the point within its object."""
@@ -351,7 +352,7 @@ def read_truth(path: Path) -> pa.Table:
 def _truth(path: Path, lines: list[int], name: str, column: str, words: list[str]) -> pa.Array:
     """Values of a variable; those that are not numbers, or too large for the width of the column, are refused."""
     whole = name in TRUTH_INTEGERS
-    form = INTEGER if whole else NUMBER
+    form = WHOLE if whole else NUMBER
     for line, word in zip(lines, words, strict=True):
         if form.fullmatch(word) is None:
             raise DamagedFile(

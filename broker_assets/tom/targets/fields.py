@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from broker_assets.packets.timescales import MJD_ZERO
+
 SIDEREAL: Final = "SIDEREAL"
 NON_SIDEREAL: Final = "NON_SIDEREAL"
 
@@ -46,7 +48,6 @@ _DATES: Final = ("epoch_of_elements", "epoch_of_perihelion")
 """MJD, though much software gives Julian dates."""
 _JULIAN_DATE: Final = (2_000_000.0, 3_000_000.0)
 """Julian dates of the years 764 to 3501; as MJD they would be of the years 7334 to 10072."""
-_JD_OF_MJD_0: Final = 2_400_000.5
 _ORBIT: Final = ("epoch_of_elements", "inclination", "lng_asc_node", "arg_of_perihelion", "eccentricity")
 SCHEMES: Final[dict[str, tuple[str, ...]]] = {
     "MPC_MINOR_PLANET": (*_ORBIT, "semimajor_axis", "mean_anomaly"),
@@ -119,7 +120,7 @@ def checked(given: Mapping[str, Any]) -> Draft:
     elements = _numbers(ELEMENTS, given)
     for element in _DATES:
         if _JULIAN_DATE[0] <= elements.get(element, 0.0) <= _JULIAN_DATE[1]:
-            elements[element] -= _JD_OF_MJD_0
+            elements[element] -= MJD_ZERO
     scheme = _line("scheme", given.get("scheme")).upper()
     kind = _line("type", given.get("type")).upper().replace("-", "_").replace(" ", "_")
     if not kind:
